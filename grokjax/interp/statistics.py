@@ -28,6 +28,15 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(successes / n, float(low), float(high))
 
 
+def mean(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The mean with Student's interval; one value has no interval, none has nothing. Of paired runs give the differences."""
+    x = np.asarray(values, float)
+    if len(x) < 2:
+        return Interval(float(x[0]) if len(x) else None, None, None)
+    half = float(stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half)
+
+
 class Survival(NamedTuple):
     """Kaplan-Meier: at each of K times the share of runs that lasts longer, with a band; and the times of the censored runs."""
 
