@@ -12,6 +12,11 @@ from grokjax.figures.distributions import survival as survival
 from grokjax.figures.distributions import survival_data as survival_data
 from grokjax.figures.maps import heatmap as heatmap
 from grokjax.figures.maps import heatmap_data as heatmap_data
+from grokjax.figures.points import Points as Points
+from grokjax.figures.points import points as points
+from grokjax.figures.points import points_data as points_data
 from grokjax.figures.saving import save as save
+from grokjax.figures.stretches import shelf_map as shelf_map
+from grokjax.figures.stretches import shelf_map_data as shelf_map_data
 from grokjax.figures.stretches import shelves as shelves
 from grokjax.figures.stretches import shelves_data as shelves_data

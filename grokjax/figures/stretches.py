@@ -1,12 +1,12 @@
-"""Single curves with the stretches that were found on them."""
-from collections.abc import Sequence
+"""Stretches that were found on curves: on single ones, or those of many runs by when and at which level."""
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from grokjax.figures import curves as curve_figures
-from grokjax.figures import style
+from grokjax.figures import labels, style
 
 Stretch = tuple[float, int, int]
 """Level (nats), first and last step."""
@@ -49,3 +49,41 @@ def shelves_data(curves: Sequence[Float[np.ndarray, " T"]], found: Sequence[Sequ
     lengths = [len(curve) for curve in curves]
     return {"curve": np.repeat(np.arange(len(curves)), lengths), "step": np.concatenate([np.arange(length) for length in lengths]),
             "loss": np.concatenate(curves), "shelf": np.concatenate(levels)}
+
+
+def shelf_map(found: Mapping[str, Sequence[Stretch]], *, levels: Mapping[str, Sequence[tuple[str, float]]] | None = None,
+              scale: str = "log") -> Figure:
+    """The shelves of many runs, a panel per title: each a line from its first to its last step at its level (nats).
+
+    levels: for a title, (name, nats) of its exact levels, drawn as dashed lines.
+    """
+    curve_figures.check_scale(scale)
+    columns = min(len(found), 2)
+    rows = -(-len(found) // columns)
+    width = style.DOUBLE if columns > 1 else style.SINGLE
+    seen = np.array([level for stretches in found.values() for level, *_ in stretches if level > 0] or [1.0])
+    end = max((last for stretches in found.values() for *_, last in stretches), default=1)
+    with style.settings():
+        figure, grid = style.canvas(width, 0.4 + 1.9 * rows, rows, columns, sharex=True, sharey=True)
+        for empty in grid.ravel()[len(found):]:
+            empty.remove()
+        for axes, (title, stretches) in zip(grid.ravel(), found.items(), strict=False):
+            for level, first, last in stretches:
+                axes.plot([first, last], [level, level], color=style.BLUE, alpha=0.5, linewidth=1.2, solid_capstyle="butt")
+            axes.set_title(title, loc="left")
+        axes.set_xlim(0, end)
+        axes.set_yscale(scale)
+        axes.set_ylim((0.6 * seen.min(), 1.8 * seen.max()) if scale == "log" else (0, 1.1 * seen.max()))
+        figure.supxlabel("optimiser step", fontsize=7.5)
+        figure.supylabel("level of the shelf (nats)", fontsize=7.5)
+        style.settle(figure)
+        for axes, (title, stretches) in zip(figure.axes, found.items(), strict=True):
+            drawn = np.array([(step, level) for level, first, last in stretches for step in np.linspace(first, last, 20)]).reshape(-1, 2)
+            labels.horizontal(axes, (levels or {}).get(title, ()), drawn)
+    return figure
+
+
+def shelf_map_data(found: Mapping[str, Sequence[Stretch]]) -> dict[str, np.ndarray]:
+    """The numbers that `shelf_map` draws, a line per shelf."""
+    rows = [(title, *stretch) for title, stretches in found.items() for stretch in stretches]
+    return {name: np.array([row[i] for row in rows]) for i, name in enumerate(("panel", "level", "first_step", "last_step"))}

@@ -24,3 +24,13 @@ def test_the_data_are_the_curves_and_their_shelves():
 def test_every_curve_needs_an_entry():
     with pytest.raises(ValueError, match="2 curves, so found must have as many entries, not 1"):
         figures.shelves(CURVES, FOUND[:1])
+
+
+def test_a_map_of_shelves_has_a_line_each_and_the_exact_levels():
+    found = {"digit 1": [(2.3, 10, 400), (0.7, 500, 900)], "digit 0": []}
+    figure = figures.shelf_map(found, levels={"digit 1": [("own pair", 0.6881)]})
+    first, second = figure.axes
+    assert [list(line.get_ydata()) for line in first.lines][:2] == [[2.3, 2.3], [0.7, 0.7]]
+    assert [text.get_text() for text in first.texts] == ["own pair  0.6881"] and not second.lines
+    data = figures.shelf_map_data(found)
+    assert data["panel"].tolist() == ["digit 1"] * 2 and data["last_step"].tolist() == [400, 900]

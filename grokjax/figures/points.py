@@ -1,0 +1,99 @@
+"""Estimates with their intervals, a few series beside each other: what was found at each of several settings."""
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from grokjax.figures import curves, labels, style
+
+MARKERS = "osD^vPX"
+MOST_TICKS = 8
+
+
+class Points(NamedTuple):
+    """One series: where its points lie (numbers, or names of places in a row), and (value, low, high) of each; None: not determined.
+
+    A point whose value is None but whose low end is known is an arrow there: it lies higher.
+    """
+    at: Sequence[float] | Sequence[str]
+    estimates: Sequence[tuple[float | None, float | None, float | None]]
+
+
+Panels = Mapping[str, Mapping[str, Points]]
+
+
+def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", xscale: str = "linear", joined: bool = True,
+           levels: Mapping[str, Sequence[tuple[str, float]]] | None = None, legend: str = "") -> Figure:
+    """A panel per title with all its series, joined by lines unless `joined` is False, intervals as bars; `points_data` has the numbers.
+
+    levels: for a title, (name, value) of exact levels, drawn as dashed lines. legend: what the series are.
+    """
+    curves.check_scale(scale)
+    curves.check_scale(xscale)
+    if not panels:
+        raise ValueError("panels is empty; it must have at least one title")
+    columns = len(panels) if len(panels) <= 3 else 2 if len(panels) == 4 else 3
+    rows = -(-len(panels) // columns)
+    names = list(dict.fromkeys(name for series in panels.values() for name in series))
+    places = list(dict.fromkeys(x for series in panels.values() for one in series.values() for x in one.at if isinstance(x, str)))
+    with style.settings():
+        figure, grid = style.canvas(style.DOUBLE, 0.6 + 1.9 * rows, rows, columns, sharey=True)
+        for axes, (title, series) in itertools.zip_longest(grid.ravel(), panels.items(), fillvalue=("", None)):
+            if series is None:
+                axes.remove()
+                continue
+            axes.set_title(title, loc="left")
+            axes.set_xscale(xscale)
+            axes.set_yscale(scale)
+            for name, one in series.items():
+                _draw(axes, name, one, names, places, joined)
+            _ticks(axes, [x for one in series.values() for x in one.at], places)
+        figure.supxlabel(xlabel, fontsize=7.5)
+        figure.supylabel(ylabel, fontsize=7.5)
+        if len(names) > 1:
+            shown = {text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+            figure.legend([shown[name] for name in names], names, loc="outside right center", frameon=False, title=legend or None,
+                          title_fontsize=7)
+        style.settle(figure)
+        for axes in figure.axes:
+            drawn = np.concatenate([np.zeros((0, 2)), *(line.get_xydata() for line in axes.lines)])
+            labels.horizontal(axes, (levels or {}).get(axes.get_title("left"), ()), drawn[np.isfinite(drawn).all(1)])
+    return figure
+
+
+def points_data(panels: Panels) -> dict[str, np.ndarray]:
+    """The numbers that `points` draws, a line per point: panel, series, at, value, low, high."""
+    rows = [(title, name, x, *(np.nan if end is None else float(end) for end in estimate)) for title, series in panels.items()
+            for name, one in series.items() for x, estimate in zip(one.at, one.estimates, strict=True)]
+    return {name: np.array([row[i] for row in rows]) for i, name in enumerate(("panel", "series", "at", "value", "low", "high"))}
+
+
+def _draw(axes: Axes, name: str, one: Points, names: Sequence[str], places: Sequence[str], joined: bool) -> None:
+    """One series, moved a little to the side so that its bars stand beside those of the others."""
+    index = names.index(name)
+    side = (index - (len(names) - 1) / 2) / len(names)
+    place = lambda x: places.index(x) + 0.6 * side if isinstance(x, str) else x * 1.06**side if axes.get_xscale() == "log" else x
+    at = np.array([place(x) for x in one.at], float)
+    ends = np.array([[np.nan if end is None else end for end in estimate] for estimate in one.estimates], float)
+    value, low, high = ends.reshape(-1, 3).T
+    look = {"color": style.CYCLE[index % len(style.CYCLE)], "markersize": 3.5}
+    top = np.where(np.isfinite(high), high, value)
+    bottom = np.where(np.isfinite(low), low, value)
+    axes.vlines(at, bottom, top, color=look["color"], linewidth=0.9)
+    axes.plot(at, value, linestyle="-" if joined else "none", linewidth=0.7, marker=MARKERS[index % len(MARKERS)], label=name, **look)
+    above = ~np.isfinite(value) & np.isfinite(low)
+    axes.plot(at[above], low[above], linestyle="none", marker=r"$\uparrow$", **{**look, "markersize": 7})
+
+
+def _ticks(axes: Axes, at: Sequence[float] | Sequence[str], places: Sequence[str]) -> None:
+    """A tick at every setting where there are few."""
+    if places:
+        axes.set_xticks(range(len(places)), places)
+        axes.set_xlim(-0.6, len(places) - 0.4)
+    elif len(numbers := sorted({float(x) for x in at})) <= MOST_TICKS:
+        axes.set_xticks(numbers, [f"{x:g}" for x in numbers])
+        axes.xaxis.set_minor_locator(NullLocator())
