@@ -72,7 +72,7 @@ def section(name: str, finding: dict[str, Any]) -> str:
     """One experiment: its command, and what stands behind its numbers."""
     seeds = finding["seeds"]
     return "\n".join([f"## {name}", "", f"`{finding['command']}`", "",
-                      f"{finding['task']}; {finding['size']}; {len(seeds)} seeds ({min(seeds)} to {max(seeds)}); {finding['machine']}; "
+                      f"{finding['task']}; {finding['size']}; {seeds['count']} seeds from {seeds['first']} on; {finding['machine']}; "
                       f"commit {finding['commit']}.", "", f"![{name}](findings/{name}.png)", ""])
 
 

@@ -12,6 +12,18 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --x
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("MPLBACKEND", "agg")
 
+AS_USERS_RUN_IT = ("training", "golden", "experiments", "checkpoints")
+"""The folders whose subject is the compiled program itself: its bits, its speed. Elsewhere compilation would take most of the time."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compilation(request):
+    """Full optimisation where programs are run as users run them; none where only the arithmetic is the subject."""
+    import jax  # after the environment above is set
+
+    as_users_run_it = request.path.parent.name in AS_USERS_RUN_IT and request.path.stem != "test_findings"
+    jax.config.update("jax_disable_most_optimizations", not as_users_run_it)
+
 
 @pytest.fixture(scope="session")
 def reference() -> pathlib.Path:

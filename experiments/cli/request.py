@@ -1,6 +1,7 @@
 """What the flags ask for: the task, the knobs of every run, and how to run and save them."""
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -40,7 +41,12 @@ def read(argv: Sequence[str]) -> Request:
     except UsageError:
         raise
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(as_flags(str(error))) from None
+
+
+def as_flags(sentence: str) -> str:
+    """The sentence with fields named as their flags: layers=0, not num_layers=0."""
+    return re.sub(r"\b\w+(?==)", lambda field: SPELLINGS.get(field[0], field[0]), sentence)
 
 
 def build(given: dict[str, Any]) -> Request:

@@ -56,17 +56,22 @@ class Interruption:
 @contextlib.contextmanager
 def without_storage_noise() -> Iterator[None]:
     """Drop what the storage library's threads print when a write failed after its event loop ended: the failure itself is raised."""
-    before = sys.excepthook
+    raised, ignored = sys.excepthook, sys.unraisablehook
+    is_noise = lambda error: str(error) == "Event loop is closed"
 
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if str(error) != "Event loop is closed":
-            before(kind, error, trace)
+    def on_raised(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not is_noise(error):
+            raised(kind, error, trace)
 
-    sys.excepthook = hook
+    def on_ignored(found: "sys.UnraisableHookArgs") -> None:
+        if not is_noise(found.exc_value):
+            ignored(found)
+
+    sys.excepthook, sys.unraisablehook = on_raised, on_ignored
     try:
         yield
     finally:
-        sys.excepthook = before
+        sys.excepthook, sys.unraisablehook = raised, ignored
 
 
 def run(writer: checkpoints.Writer, console: rich.console.Console) -> Outcome:

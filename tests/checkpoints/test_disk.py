@@ -12,6 +12,8 @@ import pytest
 from grokjax import checkpoints
 from grokjax.checkpoints import disk, metrics, snapshots
 
+# A write that failed leaves threads of the storage library behind, which complain, whenever they end, that nobody listens any more.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 COMMAND = [sys.executable, planted_sweep.__file__]
 
 

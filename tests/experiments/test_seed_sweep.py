@@ -78,7 +78,7 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path, capsys):
     (["--resume", "--steps=10"], ["steps", "20", "10"]),
     (["--resume", "--seeds=1"], ["runs", "2", "1"]),
     (["--resume", "--block=2"], ["block", "1", "2"]),
-    (["--layers=0"], ["num_layers=0"]),
+    (["--layers=0"], ["layers=0"]),
 ])
 def test_a_refusal_is_one_sentence_and_changes_nothing(whole, more, words, capsys):
     files = lambda: {path: path.stat().st_mtime_ns for path in whole.directory.rglob("*")}
