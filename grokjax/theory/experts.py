@@ -20,12 +20,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
+from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from grokjax.theory import certificates
 
 MOST_CELLS = 5_000
 """Up to this many cells (inputs × outcomes) a linear programme finds those that logits shut off at infinity."""
+IMPOSSIBLE = 1e-30
+"""What a chance of 0 counts as where its logarithm is taken."""
 
 
 class Bound(NamedTuple):
@@ -88,6 +91,22 @@ def product(joint: Float[ndarray, "*X V"]) -> float:
     for token in range(joint.ndim - 1):
         odds = odds * _given_input(_margin(joint, token))
     return _loss(joint, _given_input(odds))
+
+
+class Powers(NamedTuple):
+    """The least loss (nats) of the single tokens' odds raised to powers, and the powers."""
+    loss: float
+    powers: Float[ndarray, " m"]
+
+
+def powers(joint: Float[ndarray, "*X V"]) -> Powers:
+    """The least loss of `Σ_i w_i ln P(z | x_i)`, w_i ≥ 0: the best weighted product of the single tokens' odds, a convex problem."""
+    joint = _checked(joint)
+    margins = [_given_input(_margin(joint, token)) for token in range(joint.ndim - 1)]
+    logs = np.stack([np.broadcast_to(np.log(np.maximum(margin, IMPOSSIBLE)), joint.shape) for margin in margins])
+    loss = lambda weights: -float((joint * log_softmax(np.tensordot(weights, logs, 1), axis=-1)).sum())
+    best = minimize(loss, np.ones(len(logs)), bounds=[(0, None)] * len(logs), method="L-BFGS-B")
+    return Powers(float(best.fun), best.x)
 
 
 def _filled(features: Float[ndarray, "N F"], joint: Float[ndarray, "N V"]) -> Bool[ndarray, "N V"]:

@@ -68,6 +68,13 @@ def test_the_product_of_single_odds_is_not_the_best():
     assert bound.loss == bound.dual == 0 and round(experts.single(CARRY)[0], 6) == .491187
 
 
+def test_powers_of_single_odds_lie_between_the_product_and_the_optimum():
+    """On the plain carry the pairs that sum to 10 keep odds of 1 whatever the power: .09 ln 2 remains."""
+    assert experts.additive(UNEVEN).loss < experts.powers(UNEVEN).loss < experts.product(UNEVEN) + 1e-12
+    assert experts.powers(CARRY).loss == pytest.approx(.09 * np.log(2), abs=1e-3)
+    assert experts.powers(law(flat(5), flat(5), lambda x, y: {(x + y) % 5: 1.0}, 5)).loss == pytest.approx(np.log(5), abs=1e-12)
+
+
 def test_optimum_at_infinity_in_some_cells_only():
     """A carry that comes in on 9s: logits shut off the wrong answer elsewhere and leave .1·h(.45), the exact level of one lower pair."""
     joint = law(flat(10), flat(10), lambda x, y: {0: .55, 1: .45} if x + y == 9 else {int(x + y >= 10): 1.0}, 2)
