@@ -50,11 +50,14 @@ def digits(task: Any) -> dict[int, int]:
     return {column: task.digit if single else column for column in sorted(task.columns)}
 
 
-def shown(rows: Iterable[shelves.Row], levels: Levels) -> dict[Shown, dict[int, shelves.Shelf]]:
-    """For every level, highest digit and level first, the runs that show it; of several shelves of a run at one level the longest."""
+def shown(rows: Iterable[shelves.Row], levels: Levels, *, least: float = 0.02) -> dict[Shown, dict[int, shelves.Shelf]]:
+    """For every level, highest digit and level first, the runs that show it; of several shelves of a run at one level the longest.
+
+    A level fits within 5% or `least` nats, whichever is more.
+    """
     found: dict[Shown, dict[int, shelves.Shelf]] = {}
     for row in rows:
-        fits = shelves.fits(row.shelf, levels.get(row.digit, []))
+        fits = shelves.fits(row.shelf, levels.get(row.digit, []), least=least)
         runs = found.setdefault(Shown(row.digit, fits[0].name, fits[0].nats) if fits else Shown(row.digit, "none", None), {})
         before = runs.get(row.run)
         if before is None or row.last_step - row.first_step > before.last_step - before.first_step:

@@ -1,7 +1,6 @@
 """Estimates with their intervals, a few series beside each other: what was found at each of several settings."""
-import itertools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,10 +26,11 @@ Panels = Mapping[str, Mapping[str, Points]]
 
 
 def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", xscale: str = "linear", joined: bool = True,
-           levels: Mapping[str, Sequence[tuple[str, float]]] | None = None, legend: str = "") -> Figure:
+           levels: Mapping[str, Sequence[tuple[str, float]]] | None = None, legend: str = "", sharey: bool = True) -> Figure:
     """A panel per title with all its series, joined by lines unless `joined` is False, intervals as bars; `points_data` has the numbers.
 
-    levels: for a title, (name, value) of exact levels, drawn as dashed lines. legend: what the series are.
+    levels: for a title, (name, value) of exact levels, drawn as dashed lines. legend: what the series are. sharey: False where the
+    panels show different quantities, which their titles then name.
     """
     curves.check_scale(scale)
     curves.check_scale(xscale)
@@ -41,11 +41,10 @@ def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", x
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
     places = list(dict.fromkeys(x for series in panels.values() for one in series.values() for x in one.at if isinstance(x, str)))
     with style.settings():
-        figure, grid = style.canvas(style.DOUBLE, 0.6 + 1.9 * rows, rows, columns, sharey=True)
-        for axes, (title, series) in itertools.zip_longest(grid.ravel(), panels.items(), fillvalue=("", None)):
-            if series is None:
-                axes.remove()
-                continue
+        figure, grid = style.canvas(style.DOUBLE, 0.6 + 1.9 * rows, rows, columns, sharey=sharey)
+        for empty in grid.ravel()[len(panels):]:
+            empty.remove()
+        for axes, (title, series) in zip(grid.ravel(), panels.items(), strict=False):
             axes.set_title(title, loc="left")
             axes.set_xscale(xscale)
             axes.set_yscale(scale)
@@ -80,7 +79,7 @@ def _draw(axes: Axes, name: str, one: Points, names: Sequence[str], places: Sequ
     at = np.array([place(x) for x in one.at], float)
     ends = np.array([[np.nan if end is None else end for end in estimate] for estimate in one.estimates], float)
     value, low, high = ends.reshape(-1, 3).T
-    look = {"color": style.CYCLE[index % len(style.CYCLE)], "markersize": 3.5}
+    look: dict[str, Any] = {"color": style.CYCLE[index % len(style.CYCLE)], "markersize": 3.5}
     top = np.where(np.isfinite(high), high, value)
     bottom = np.where(np.isfinite(low), low, value)
     axes.vlines(at, bottom, top, color=look["color"], linewidth=0.9)
@@ -89,7 +88,7 @@ def _draw(axes: Axes, name: str, one: Points, names: Sequence[str], places: Sequ
     axes.plot(at[above], low[above], linestyle="none", marker=r"$\uparrow$", **{**look, "markersize": 7})
 
 
-def _ticks(axes: Axes, at: Sequence[float] | Sequence[str], places: Sequence[str]) -> None:
+def _ticks(axes: Axes, at: Sequence[float | str], places: Sequence[str]) -> None:
     """A tick at every setting where there are few."""
     if places:
         axes.set_xticks(range(len(places)), places)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import ndimage, stats
 
 from grokjax.interp.shelves import Shelf
@@ -28,13 +28,23 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(successes / n, float(low), float(high))
 
 
-def mean(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def mean(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> Interval:
     """The mean with Student's interval; one value has no interval, none has nothing. Of paired runs give the differences."""
     x = np.asarray(values, float)
     if len(x) < 2:
         return Interval(float(x[0]) if len(x) else None, None, None)
     half = float(stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
     return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half)
+
+
+def coefficients(features: Float[np.ndarray, "N F"], values: Float[np.ndarray, "S N"], confidence: float = 0.95) -> list[Interval]:
+    """Least squares of each run's values on the features; the mean of each coefficient over the runs. Values that are NaN take no part.
+
+    A run with fewer values than features has no coefficients.
+    """
+    each = [np.linalg.lstsq(features[kept], row[kept], rcond=None)[0] for row in np.asarray(values, float)
+            if (kept := np.isfinite(row)).sum() >= features.shape[1]]
+    return [mean([run[k] for run in each], confidence) for k in range(features.shape[1])]
 
 
 class Survival(NamedTuple):
@@ -47,7 +57,7 @@ class Survival(NamedTuple):
     censored: Float[np.ndarray, " J"]
 
 
-def survival(times: Sequence[float], ended: Sequence[bool], confidence: float = 0.95) -> Survival:
+def survival(times: Sequence[float] | np.ndarray, ended: Sequence[bool] | np.ndarray, confidence: float = 0.95) -> Survival:
     """The Kaplan-Meier estimate from time 0 on; a run with `ended` False lasted at least its time. Band: log-log Greenwood."""
     at, over = np.asarray(times, float), np.asarray(ended, bool)
     if at.shape != over.shape or at.ndim != 1 or not len(at):
@@ -72,7 +82,8 @@ def _band(function, confidence):
     return low, high
 
 
-def median(times: Sequence[float], ended: Sequence[bool] | None = None, confidence: float = 0.95) -> Interval:
+def median(times: Sequence[float] | np.ndarray, ended: Sequence[bool] | np.ndarray | None = None,
+           confidence: float = 0.95) -> Interval:
     """The median time with the interval of Brookmeyer and Crowley (1982): the times at which the band of `survival` holds ½.
 
     Without `ended` every run has ended. An end that is not reached is None; so is everything without runs.
@@ -122,6 +133,32 @@ def first_below(curve: Float[np.ndarray, " T"], nats: float, smoothing: int = 11
     """The first index at which the running median of `smoothing` entries of one curve is below `nats`; None if it never is."""
     below = ndimage.median_filter(np.nan_to_num(curve, nan=np.inf), smoothing, mode="nearest") < nats
     return int(np.argmax(below)) if below.any() else None
+
+
+class Times(NamedTuple):
+    """When each of S runs got there (steps), and whether it did; one that did not lasted at least its time (censored)."""
+
+    time: Float[np.ndarray, " S"]
+    ended: Bool[np.ndarray, " S"]
+
+    @property
+    def share(self) -> Interval:
+        """The runs that got there."""
+        return wilson(int(self.ended.sum()), len(self.ended))
+
+    @property
+    def median(self) -> Interval:
+        """`median` of the times."""
+        return median(self.time, self.ended)
+
+
+def until_below(curves: Float[np.ndarray, "S T"], nats: float, *, steps: Int[np.ndarray, " T"] | None = None, smoothing: int = 11) -> Times:
+    """`first_below` of every run, as steps (by default 0, 1, ...); a run that never gets there is censored at its last value."""
+    at = np.arange(curves.shape[1]) if steps is None else np.asarray(steps)
+    found = [first_below(curve, nats, smoothing) for curve in curves]
+    lengths = [max(int(np.isfinite(curve).sum()), 1) for curve in curves]
+    return Times(np.array([at[length - 1] if first is None else at[first] for first, length in zip(found, lengths, strict=True)], float),
+                 np.array([first is not None for first in found], bool))
 
 
 class Aligned(NamedTuple):

@@ -46,6 +46,12 @@ def test_of_several_shelves_at_one_level_the_longest_stands_for_the_run():
     assert found[exact.Shown(0, "nothing", math.log(10))][0].first_step == 60
 
 
+def test_how_near_a_level_must_be_is_the_callers_choice():
+    rows, levels = [Row(0, 0, 0, .021, .0001, 0, 99, False)], {0: [("lower:2", .0069)]}
+    assert [level.known for level in exact.shown(rows, levels)] == ["lower:2"]
+    assert [level.known for level in exact.shown(rows, levels, least=.005)] == ["none"]
+
+
 def test_a_picture_keeps_the_levels_that_shelves_show_before_their_neighbours():
     levels = {0: [("a", 2.0), ("b", 1.9), ("c", 1.0), ("d", 0.0)]}
     task = gj.ModularAddition()

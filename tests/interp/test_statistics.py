@@ -85,6 +85,23 @@ def test_first_below_is_not_fooled_by_a_spike():
     assert statistics.first_below(curve, 2.2) == 100
 
 
+def test_times_of_runs_that_never_get_there_are_censored():
+    curves = np.array([np.where(np.arange(60) < at, 2.0, 1.0) for at in (20, 40, 99)])
+    curves[2, 50:] = np.nan
+    found = statistics.until_below(curves, 1.5, steps=10 * np.arange(60))
+    assert found.time.tolist() == [200, 400, 490] and found.ended.tolist() == [True, True, False]
+    assert found.median.value == 400 and found.share.value == pytest.approx(2 / 3)
+
+
+def test_coefficients_are_the_planted_ones_whatever_is_missing():
+    features = np.stack([np.ones(6), np.arange(6)], 1)
+    slopes = np.array([1.0, 2.0, 3.0])
+    values = 5 + slopes[:, None] * np.arange(6)
+    values[0, 3] = np.nan
+    constant, slope = statistics.coefficients(features, np.concatenate([values, np.full((1, 6), np.nan)]))
+    assert constant.value == pytest.approx(5) and slope == pytest.approx(statistics.mean(slopes))
+
+
 def test_aligned_curves_meet_at_their_exits():
     fall = lambda at: np.where(np.arange(300) < at, 2.0, 1.0)
     curves = np.stack([fall(100), fall(170), fall(290), fall(999)])
