@@ -21,8 +21,14 @@ def compilation(request):
     """Full optimisation where programs are run as users run them; none where only the arithmetic is the subject."""
     import jax  # after the environment above is set
 
-    as_users_run_it = request.path.parent.name in AS_USERS_RUN_IT and request.path.stem != "test_findings"
-    jax.config.update("jax_disable_most_optimizations", not as_users_run_it)
+    plain = request.path.parent.name not in AS_USERS_RUN_IT or request.path.stem == "test_findings"
+    if plain != compilation_is_plain[0]:
+        jax.clear_caches()      # what is compiled in one way must not serve in the other
+        compilation_is_plain[0] = plain
+        jax.config.update("jax_disable_most_optimizations", plain)
+
+
+compilation_is_plain = [False]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,53 @@
+"""When does modular addition generalise, and how long after it has memorised? The preset of Nanda et al., several seeds.
+
+    python -m experiments.grokking
+
+--modulus 113, --seeds 4, --steps 12000 full-batch steps on 30% of the table.
+"""
+import sys
+
+import numpy as np
+
+from experiments import study
+from experiments.study import Answer, Finding, Setting, Study, counted, said
+from grokjax import figures
+from grokjax.interp import statistics
+
+DEFAULTS: dict[str, Setting] = {"modulus": 113, "d_model": 128, "seeds": 4, "steps": 12000}
+SMALL: dict[str, Setting] = {"modulus": 7, "d_model": 8, "seeds": 2, "steps": 60}
+SOLVED = 0.01
+"""Nats below which a loss counts as solved."""
+
+
+def measure(this: Study) -> Finding:
+    """The steps at which every seed's training and test losses fall below SOLVED."""
+    found = this.sweep("nanda", task="modular", preset="nanda", modulus=this["modulus"], d_model=this["d_model"])
+    train, test = (found.metrics[name][..., 0] for name in ("loss", "test_loss"))
+    at = found.metrics["test_step"]
+    memorised = [statistics.first_below(curve, SOLVED, 1) for curve in train]
+    solved = [None if (index := statistics.first_below(curve, SOLVED, 1)) is None else int(at[index]) for curve in test]
+    delays = [s - m for s, m in zip(solved, memorised, strict=True) if s is not None and m is not None]
+    times = [this["steps"] if step is None else step for step in solved]
+    median = statistics.median(times, [step is not None for step in solved])
+    grokked = counted(len(delays), len(solved))
+    return Finding(
+        task=f"modular addition, modulus {this['modulus']}, 30% of the table", seeds=this.seeds,
+        size=f"1 layer, width {this['d_model']}, 4 heads, decay 1, rate .001, full batch, {this['steps']} steps",
+        answers=[Answer("000-03", "mod 113 on 30% of pairs, grokking late",
+                        f"runs with a test loss below {SOLVED} nats by step {this['steps']}; median step (Kaplan-Meier); median delay "
+                        f"after the training loss fell below it; seeds: {len(solved)}",
+                        f"{grokked}; {said(median, '.0f')}; {said(statistics.median(delays), '.0f')}", verdict(median, memorised))],
+        numbers=dict(memorised=memorised, solved=solved, delay=delays, final_test_loss=test[:, -1], largest_test_loss=test.max(1)),
+        figure=figures.train_test(train, test, test_steps=at), data=figures.train_test_data(train, test, test_steps=at))
+
+
+def verdict(solved: statistics.Interval, memorised: list[int | None]) -> str:
+    """Grokking is late where the median run solves the test set at ten times the step at which it has memorised, or later."""
+    known = [step for step in memorised if step is not None]
+    if solved.value is None or not known:
+        return "open: fewer than half of the runs have generalised; --steps goes on from where they are"
+    return "confirmed" if solved.value >= 10 * float(np.median(known)) else "refuted"
+
+
+if __name__ == "__main__":
+    sys.exit(study.main(sys.modules[__name__], sys.argv[1:]))
