@@ -58,7 +58,7 @@ def shelf_map(found: Mapping[str, Sequence[Stretch]], *, levels: Mapping[str, Se
     levels: for a title, (name, nats) of its exact levels, drawn as dashed lines.
     """
     curve_figures.check_scale(scale)
-    columns = min(len(found), 2)
+    columns = min(len(found), 2 if len(found) <= 4 else 3)
     rows = -(-len(found) // columns)
     width = style.DOUBLE if columns > 1 else style.SINGLE
     seen = np.array([level for stretches in found.values() for level, *_ in stretches if level > 0] or [1.0])
@@ -67,6 +67,8 @@ def shelf_map(found: Mapping[str, Sequence[Stretch]], *, levels: Mapping[str, Se
         figure, grid = style.canvas(width, 0.4 + 1.9 * rows, rows, columns, sharex=True, sharey=True)
         for empty in grid.ravel()[len(found):]:
             empty.remove()
+        for above in grid[rows - 2, columns - (rows * columns - len(found)):] if rows > 1 else ():
+            above.xaxis.set_tick_params(labelbottom=True)
         for axes, (title, stretches) in zip(grid.ravel(), found.items(), strict=False):
             for level, first, last in stretches:
                 axes.plot([first, last], [level, level], color=style.BLUE, alpha=0.5, linewidth=1.2, solid_capstyle="butt")

@@ -28,6 +28,16 @@ def distance(before: Float[Array, "*L q p"], after: Float[Array, "*L q p"]) -> F
     return jnp.abs(after - before).sum(-1) / 2
 
 
+def at_distance(pattern: Float[Array, "*L q p"], distance: int, first: int) -> Float[Array, "*L"]:
+    """Mean attention that the queries from `first` on pay to the key so many places before them.
+
+    Distance 1 is the previous-token score. On random tokens that repeat with period T, distance T − 1 is the induction score: the token
+    after the last occurrence of this one (Olsson et al. 2022, arXiv:2209.11895).
+    """
+    queries = jnp.arange(max(first, distance), pattern.shape[-2])
+    return pattern[..., queries, queries - distance].mean(-1)
+
+
 def _cached(config: ModelConfig, name: str, reduce: Callable[[Array], Array], *inputs: Any, **options: Any) -> Array:
     _, cache = tap.run_with_cache(functools.partial(model.forward, config))(*inputs, **options)
     return jnp.stack([reduce(cache[f"blocks.{layer}.attn.{name}"]) for layer in range(config.num_layers)])
