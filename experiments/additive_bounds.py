@@ -5,7 +5,7 @@
 Theory but for --seeds 8 random models, whose frozen attention is held to be such a sum; --joints 100 random joint laws for the fitting.
 Time: 8 s on two cores; GPU: not measured.
 
-Found: where the outcome is flat given each token, additive logits know nothing: ln b to 1e-15, for 2 and 3 tokens and however noisy the sum.
+Found: where the outcome is flat given each token, additive logits know nothing: ln b to 1e-15, for 2 and 3 tokens, however noisy the sum.
 In general they beat the best single token (mod 3 with chances .5, .3, .2: .960743 against 1.029653; carry of one pair: 0 against .491187),
 and the product of the single odds, with powers or without, is not the best of them (carry: .2296, .0624 with powers). A frozen model's
 log-odds are additive to 1e-6, a live one's are not: in random models a third of their spread.
@@ -82,7 +82,8 @@ def measure(this: Study) -> Finding:
     """Every claim beside its number."""
     found, random = cases(), random_laws(this["joints"])
     kinds = {"additive optimum": lambda x: x.additive.loss, "best single token": lambda x: x.single,
-             "product of singles": lambda x: x.product, "best powers of it": lambda x: x.powers, "all tokens known": lambda x: x.knowing_all}
+             "product of singles": lambda x: x.product, "best powers of it": lambda x: x.powers,
+             "all tokens known": lambda x: x.knowing_all}
     panels = {"": {name: figures.Points(list(found), [(value(x), None, None) for x in found.values()]) for name, value in kinds.items()}}
     frozen, live = ([interaction(seed, kind) for seed in this.seeds] for kind in ("uniform", "live"))
     return Finding(
@@ -152,7 +153,8 @@ def on_optimum(found: dict[str, Case], random: list[experts.Bound]) -> list[Answ
         Answer("004-08", "s + 1/s has its minimum 2 at exactly s = 1", "where it is least on a grid of step 1e-4, and its value",
                f"{least:.4f}, {least + 1 / least:.8f}", "confirmed" if abs(least - 1) < 1e-4 else "refuted"),
         Answer("004-09", "is that enough to constrain the optimal probabilities?",
-               "directions of logits in which the loss is curved at the optimum, of those that change probabilities, for each law without empty cells",
+               "directions of logits in which the loss is curved at the optimum, of those that change probabilities (laws without "
+               "empty cells)",
                ", ".join(f"{a} of {b}" for a, b in zip(curved, directions, strict=True)),
                "confirmed" if directions == curved else "refuted"),
         Answer("004-10", "2×2: exactly one free parameter, half of the cells have odds 1 and the others t", "the right answer's log-odds: "

@@ -39,7 +39,6 @@ def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", x
     columns = len(panels) if len(panels) <= 3 else 2 if len(panels) == 4 else 3
     rows = -(-len(panels) // columns)
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
-    places = list(dict.fromkeys(x for series in panels.values() for one in series.values() for x in one.at if isinstance(x, str)))
     with style.settings():
         figure, grid = style.canvas(style.DOUBLE, 0.6 + 1.9 * rows, rows, columns, sharey=sharey)
         for empty in grid.ravel()[len(panels):]:
@@ -48,6 +47,7 @@ def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", x
             axes.set_title(title, loc="left")
             axes.set_xscale(xscale)
             axes.set_yscale(scale)
+            places = list(dict.fromkeys(x for one in series.values() for x in one.at if isinstance(x, str)))
             for name, one in series.items():
                 _draw(axes, name, one, names, places, joined)
             _ticks(axes, [x for one in series.values() for x in one.at], places)

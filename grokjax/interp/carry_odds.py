@@ -14,10 +14,12 @@ class LogOdds(NamedTuple):
     """ln (no carry : carry) for each value d of the digit below; only `mean` tells a run that knows d alone from one that knows more.
 
     of_means: from the mean probabilities of the two candidates;  mean: of the log-odds of each problem;  exact: (b − d − c):(d + c)
+    deviation: the standard deviation of the log-odds over the problems with that d, 0 for a run that knows nothing else
     """
     of_means: Float[Array, " base"]
     mean: Float[Array, " base"]
     exact: Float[Array, " base"]
+    deviation: Float[Array, " base"]
 
 
 def given_digit(log_probs: Float[Array, "B base"], problems: Problems, digit: int, operand: int = 0) -> LogOdds:
@@ -30,4 +32,7 @@ def given_digit(log_probs: Float[Array, "B base"], problems: Problems, digit: in
     of_means = jnp.log(weights @ jnp.exp(without)) - jnp.log(weights @ jnp.exp(with_carry))
     with np.errstate(divide="ignore"):
         known = np.log1p(-np.array(exact)) - np.log(exact)     # into column 1, d = 0 leaves no carry: infinite odds
-    return LogOdds(of_means, weights @ (without - with_carry) / weights.sum(-1), jnp.asarray(known, jnp.float32))
+    odds, shares = without - with_carry, weights / weights.sum(-1, keepdims=True)
+    mean = shares @ odds
+    deviation = jnp.sqrt((shares * (odds - mean[:, None]) ** 2).sum(-1))
+    return LogOdds(of_means, mean, jnp.asarray(known, jnp.float32), deviation)

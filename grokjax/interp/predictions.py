@@ -3,6 +3,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from grokjax import objective
@@ -13,7 +14,7 @@ TOGETHER = 4096
 """Examples that go through the model at once: memory for all 10^6 problems of 3 digits is not needed."""
 
 
-def log_probabilities(config: ModelConfig, task: Any, digit: int, params: PyTree, tokens: Int[Array, "B P"], *,
+def log_probabilities(config: ModelConfig, task: Any, digit: int, params: PyTree, tokens: Int[Array, "B P"] | Int[np.ndarray, "B P"], *,
                       attention_rate: Array | float = 1.0) -> Float[Array, "B base"]:
     """ln P of each value of the answer digit `digit` (0 = units), among everything that the model has outputs for.
 

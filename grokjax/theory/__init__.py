@@ -1,4 +1,5 @@
 """What can be known without training: exact loss levels, and what additive logits can reach. No model, no data, no sampling."""
+from grokjax.theory import answers as answers
 from grokjax.theory import certificates as certificates
 from grokjax.theory import columns as columns
 from grokjax.theory import counts as counts

@@ -78,10 +78,11 @@ def test_the_odds_after_one_digit_are_exact_for_one_who_knows_it():
         seen = carry_odds.given_digit(planted(found, base, digit, .05, odds), found, digit, operand=1)
         np.testing.assert_allclose(seen.of_means[1:], seen.exact[1:], atol=1e-4)
         np.testing.assert_allclose(seen.mean[1:], seen.exact[1:], atol=1e-4)
+        np.testing.assert_allclose(seen.deviation, 0, atol=1e-3)
         carry = naive.carries(found, base, digit)[:, digit]
         sure = carry_odds.given_digit(planted(found, base, digit, .05, 18. * carry - 9), found, digit, operand=1)
         np.testing.assert_allclose(sure.of_means[1:], seen.exact[1:], atol=.01)
-        assert np.abs(sure.mean - seen.exact)[1:].max() > 1
+        assert np.abs(sure.mean - seen.exact)[1:].max() > 1 and sure.deviation[1:].min() > 1
 
 
 def test_digits_without_a_carry_are_refused():
