@@ -89,10 +89,10 @@ def read(argv: Sequence[str]) -> Settings:
 def measure(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
     """(section, what was measured) one after another."""
     effort, block, addition = settings.effort, settings.block, workloads.addition(1)
-    for workload in workloads.tiny():
+    for workload in (workloads.tiny()[i] for i in effort.tiny):
         yield "tiny", rows.tiny_row(workload, effort, block)
     for runs in effort.runs:
-        for workload in workloads.large():
+        for workload in (workloads.large()[i] for i in effort.large):
             yield "rows", rows.row(workload, runs, effort, block)
     if effort.sections:
         yield "more_runs", overheads.more_runs(addition, effort, block)

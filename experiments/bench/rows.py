@@ -18,7 +18,7 @@ def tiny_row(workload: Workload, effort: Effort, block: int | None) -> dict[str,
     """The row of a tiny model: epochs of the default length."""
     setting = ours.Setting(workload, effort.tiny_runs, 50, block, effort.tiny_epochs)
     with nothing_compiled():
-        return measured(setting, effort.rounds, 20)
+        return measured(setting, effort.rounds, effort.tiny_rival_steps)
 
 
 def measured(setting: ours.Setting, rounds: int, rival_steps: int) -> dict[str, Any]:

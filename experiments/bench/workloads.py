@@ -26,19 +26,26 @@ class Workload(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """How much is measured. `steps`: optimiser steps in a sample of ours, and of a rival that has all runs in one program, by runs."""
+    """How much is measured. `steps`: optimiser steps in a sample of ours, and of a rival that has all runs in one program, by runs.
+
+    large, tiny: which of the models, where compiling all of them would take too long
+    """
     rounds: int
     runs: tuple[int, ...]
     steps: dict[int, int]
     rival_steps: dict[int, int]
     tiny_runs: int
     tiny_epochs: int
+    tiny_rival_steps: int
     sections: bool
+    large: tuple[int, ...] = (0, 1, 2)
+    tiny: tuple[int, ...] = (0, 1, 2)
 
 
 FULL = Effort(rounds=3, runs=RUNS, steps={8: 25, 32: 10, 128: 5}, rival_steps={8: 10, 32: 3, 128: 2}, tiny_runs=32, tiny_epochs=5,
-              sections=True)
-SMALL = Effort(rounds=3, runs=(8,), steps={8: 5}, rival_steps={8: 2}, tiny_runs=8, tiny_epochs=2, sections=False)
+              tiny_rival_steps=20, sections=True)
+SMALL = Effort(rounds=3, runs=(8,), steps={8: 5}, rival_steps={8: 2}, tiny_runs=8, tiny_epochs=2, tiny_rival_steps=5,
+               sections=False, large=(0, 2), tiny=(0,))
 SIZES = dict(full=FULL, small=SMALL)
 
 

@@ -13,7 +13,8 @@ FIELDS = {"task", "layers", "runs", "flops_per_run_step", "run_steps_per_second"
           "speedup_over_pytorch_loop", "compile_seconds", "first_step_seconds", "peak_bytes", "bytes_per_run"}
 SMALL = workloads.modular(5, 0.6, 16, 0.1)
 TINY = workloads.single_digit(16, 0.0086)
-BRIEF = workloads.Effort(rounds=2, runs=(2,), steps={2: 2}, rival_steps={2: 1}, tiny_runs=2, tiny_epochs=1, sections=False)
+BRIEF = workloads.Effort(rounds=2, runs=(2,), steps={2: 2}, rival_steps={2: 1}, tiny_runs=2, tiny_epochs=1, tiny_rival_steps=2,
+                         sections=False, large=(0,), tiny=(0,))
 
 
 def test_it_prints_and_writes_every_field(tmp_path, monkeypatch, capsys):
