@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from grokjax.figures import curves, labels, style
 
@@ -50,6 +50,10 @@ def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", x
             places = list(dict.fromkeys(x for one in series.values() for x in one.at if isinstance(x, str)))
             for name, one in series.items():
                 _draw(axes, name, one, names, places, joined)
+            if scale == "log":
+                axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axes.yaxis.set_major_formatter("{x:g}")
+                axes.yaxis.set_minor_formatter(NullFormatter())
             _ticks(axes, [x for one in series.values() for x in one.at], places)
         figure.supxlabel(xlabel, fontsize=7.5)
         figure.supylabel(ylabel, fontsize=7.5)

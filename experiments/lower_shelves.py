@@ -1,0 +1,131 @@
+"""Is ln 2 / b a real shelf, and which of the levels h(c) / b^j, "own pair and j pairs below known", do runs stop at? Bases 2 to 10.
+
+    python -m experiments.lower_shelves
+
+Single-digit mode, --d_model 64 with 4 heads, --batch 128, no decay (which would lift low shelves), --steps 1500, --seeds 8: digit 2 of 3
+digits in base 2, 3, 4 and 10, digit 3 of 4 in base 2, digit 1 of 2 in base 10; and sequence mode, --digits 4, base 10, decay .5,
+for the stop of digits 1 to 4 "at .7-.5". A shelf fits a level within 5% or .005 nats.
+"""
+import sys
+from typing import Any, NamedTuple
+
+from experiments import study
+from experiments.cli import exact
+from experiments.study import Answer, Finding, Study, counted, said
+from grokjax import figures
+from grokjax.interp import shelves, statistics
+
+DEFAULTS: dict[str, study.Setting] = {"bases": (2, 3, 4, 10), "deep_bases": (2,), "digits": 4, "d_model": 64, "batch": 128,
+                                      "steps": 1500, "seeds": 8}
+SMALL: dict[str, study.Setting] = {"bases": (2,), "deep_bases": (0,), "digits": 2, "d_model": 8, "batch": 16, "steps": 50, "seeds": 2}
+LEAST = 0.005
+TWO_DIGITS, THREE_DIGITS, FOUR_DIGITS = (2, 1), (3, 2), (4, 3)
+
+
+class Cell(NamedTuple):
+    """The shelves of one digit: all, and by the name of the exact level that fits them."""
+    base: int
+    digit: int
+    levels: dict[str, float]
+    rows: list[shelves.Row]
+    shown: dict[str, dict[int, shelves.Shelf]]
+
+
+def measure(this: Study) -> Finding:
+    """Which levels the runs of every cell show."""
+    tasks = [(base, *THREE_DIGITS) for base in this["bases"]] + [(base, *FOUR_DIGITS) for base in this["deep_bases"] if base]
+    cells = [of_task(this, *task) for task in (*tasks, (10, *TWO_DIGITS))]
+    sequence = this.sweep("sequence", digits=this["digits"], d_model=this["d_model"], batch=this["batch"])
+    rows = shelves.table(sequence.metrics["loss"], this.seeds)
+    found = {title(cell): [(row.level, row.first_step, row.last_step) for row in cell.rows] for cell in cells}
+    lines = {title(cell): [(name, cell.levels[name]) for name in names(cell) if cell.levels[name] > 0] for cell in cells}
+    return Finding(
+        task="addition, one digit asked at `=`; sequence mode for 001-68",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, no decay, {this['steps']} steps",
+        seeds=this.seeds, answers=answers(this, cells, rows),
+        numbers={title(cell): {name: dict(exact=cell.levels.get(name), **summary(runs, this["seeds"])) for name, runs in cell.shown.items()}
+                 for cell in cells} | {"sequence": stops(rows, this)},
+        figure=figures.shelf_map(found, levels=lines), data=figures.shelf_map_data(found))
+
+
+def of_task(this: Study, base: int, n: int, digit: int) -> Cell:
+    """Train one digit and fit its shelves."""
+    sweep = this.sweep(f"base_{base}_digit_{digit}", mode="single", base=base, digits=n, digit=digit, d_model=this["d_model"],
+                       batch=this["batch"], weight_decay=0)
+    rows, levels = shelves.table(sweep.metrics["loss"], this.seeds), exact.of_task(sweep.task)
+    shown = {level.known: runs for level, runs in exact.shown(rows, levels, least=LEAST).items()}
+    return Cell(base, digit, dict(levels[0]), rows, shown)
+
+
+def title(cell: Cell) -> str:
+    """The name of a cell."""
+    return f"base {cell.base}, digit {cell.digit}"
+
+
+def names(cell: Cell) -> list[str]:
+    """The levels of the cascade, highest first: nothing, own pair, and with j pairs below."""
+    return ["nothing", "own_pair", *(f"own_pair+lower:{j}" for j in range(1, cell.digit + 1))]
+
+
+def summary(runs: dict[int, shelves.Shelf], num_runs: int) -> dict[str, Any]:
+    """How many runs show a level, where it lies, and for how long."""
+    found = statistics.summarise([runs.get(run) for run in range(num_runs)])
+    return dict(share=found.share, measured=statistics.mean([shelf.level for shelf in runs.values()]), onset=found.onset,
+                length=found.length, still_on_it=found.on_it)
+
+
+def stops(rows: list[shelves.Row], this: Study) -> dict[str, Any]:
+    """Of each digit of the sequence runs but the units: runs with a shelf from .45 to .75 nats, and the level of the first below 1.5."""
+    report = {}
+    for digit in range(1, this["digits"]):
+        own = [row for row in rows if row.digit == digit and row.level < 1.5]
+        at = {row.run: row.level for row in own if 0.45 <= row.level <= 0.75}
+        first = {row.run: row.level for row in reversed(own)}
+        report[f"digit_{digit}"] = dict(stopped=statistics.wilson(len(at), this["seeds"]), runs=len(at), levels=sorted(at.values()),
+                                        first_below=statistics.mean(list(first.values())), have_one=len(first))
+    return report
+
+
+def answers(this: Study, cells: list[Cell], rows: list[shelves.Row]) -> list[Answer]:
+    """The four rows."""
+    runs, tens = this["seeds"], cells[-1]
+    deep = [cell for cell in cells if cell.digit >= 2]
+    at = lambda cell, name: cell.shown.get(name, {})
+    first = {title(cell): len(at(cell, "own_pair+lower:1")) for cell in deep}
+    cascade = {title(cell): {j: len(at(cell, name)) for j, name in enumerate(names(cell)[1:]) if cell.levels[name] > 0} for cell in deep}
+    most = max(first.values(), default=0)
+    seen = {j for counts in cascade.values() for j, count in counts.items() if count > runs / 2}
+    asked = {j for counts in cascade.values() for j in counts}
+    both = [run for run in at(tens, "nothing") if run in at(tens, "own_pair")]
+    done = [run for run in at(tens, "own_pair") if any(row.run == run and row.level < 0.05 for row in tens.rows)]
+    lengths = {name: statistics.summarise(list(at(tens, name).values())).length for name in ("nothing", "own_pair")}
+    found = stops(rows, this)
+    stopped = [one["runs"] for one in found.values()]
+    return [
+        Answer("001-29", "is 1/10 log 2 … a real shelf anywhere?", "runs with a shelf at h(c)/b, own pair and one pair below known",
+               "; ".join(f"{name} ({cell.levels['own_pair+lower:1']:.4f}): {counted(first[name], runs)}"
+                         for cell in deep for name in [title(cell)]),
+               "confirmed: in small bases" if most > runs / 2 and not first.get("base 10, digit 2") else "confirmed" if most > runs / 2 else
+               "refuted: in no run of these" if not most else "open: in a minority of runs"),
+        Answer("001-69", "further shelves, defined by … past j digits", f"runs of {runs} with a shelf at h(c_(k−j)) / b^j, by j",
+               "; ".join(f"{name}: " + ", ".join(f"j={j} {count}" for j, count in counts.items()) for name, counts in cascade.items()),
+               "confirmed" if seen and seen == asked else "refuted: none of them" if not seen else
+               f"open: most runs show j = {', '.join(map(str, sorted(seen)))} alone; slower rates and more bases would tell"),
+        Answer("001-67", "2nd-to-last … base shelf to the next … and then to 0",
+               "base 10, digit 1 of 2 alone: runs with a shelf at ln 10 and then "
+               "at .688, lengths of both in steps, runs that go below .05 from there",
+               f"{counted(len(both), runs)}; {said(lengths['nothing'], '.0f')} and {said(lengths['own_pair'], '.0f')}; "
+               f"{counted(len(done), runs)}", "confirmed" if len(both) > runs / 2 and len(done) > runs / 2 else
+               "refuted" if not both else "open: both shelves in a part of the runs, or not yet left"),
+        Answer("001-68", "violated! digits 1–4 stop descending quickly at loss=0.7–0.5",
+               f"sequence mode, {this['digits']} digits: runs with a shelf from .45 to .75, and the level of the first shelf below 1.5",
+               "; ".join(f"{name.replace('_', ' ')}: {counted(one['runs'], runs)}, {said(one['first_below'], '.3f')}"
+                         for name, one in found.items()),
+               "confirmed" if stopped and min(stopped) > runs / 2 else
+               "refuted: at this size they stop lower" if max(stopped, default=0) <= 1 else
+               "open: some digits in some runs; full size would tell"),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(study.main(sys.modules[__name__], sys.argv[1:]))
