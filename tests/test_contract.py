@@ -52,6 +52,10 @@ def measured(key):
     return jax.nn.log_softmax(random.normal(key, (64, 4))), problems
 
 
+def joint_law(key):
+    return (jax.nn.softmax(random.normal(key, (4, 4, 4)), axis=(0, 1, 2)),)
+
+
 def answered(key):
     log_probs, problems = measured(key)
     return log_probs, problems.a[:, 0], problems.weights
@@ -98,8 +102,8 @@ EXAMPLES = {
     "interp.excess.split": (functools.partial(interp.excess.split, digit=1), measured),
     "interp.excess.candidates": (functools.partial(interp.excess.candidates, digit=1), measured),
     "interp.joint.law": (functools.partial(interp.joint.law, CONFIG, TASK), lambda key: (params(key), TASK.batch(key).tokens[0])),
-    "interp.joint.margins": (interp.joint.margins, lambda key: (jax.nn.softmax(logits(key)),)),
-    "interp.joint.total_correlation": (interp.joint.total_correlation, lambda key: (jax.nn.softmax(logits(key)),)),
+    "interp.joint.margins": (interp.joint.margins, joint_law),
+    "interp.joint.total_correlation": (interp.joint.total_correlation, joint_law),
     "interp.joint.total_variation": (interp.joint.total_variation, lambda key: (logits(key), logits(random.fold_in(key, 1)))),
     "interp.naive.carries": (lambda _, problems: interp.naive.carries(problems, 4, 2), measured),
     "interp.naive.digits": (lambda _, problems: interp.naive.digits(problems, 4, 1), measured),

@@ -22,7 +22,7 @@ def law(config: ModelConfig, task: Any, params: PyTree, prompt: Int[Array, " P"]
         raise ValueError("the chain rule needs mode='sequence' without hints or scratchpad")
     value, found = jnp.asarray(permutation(task)), jnp.zeros(())
     for place in range(len(task.columns)):
-        before = np.array(list(itertools.product(range(task.base), repeat=place)), int).reshape(-1, place)
+        before = np.array(list(itertools.product(range(task.base), repeat=place)), int).reshape(task.base ** place, place)
         start = jnp.broadcast_to(prompt[: task.num_prompt], (len(before), task.num_prompt))
         tokens = jnp.concatenate([start, value[before].astype(start.dtype)], 1)
         logits = model.forward(config, params, tokens, read=(task.read[place],))[:, 0]
