@@ -1,4 +1,8 @@
-"""Mean ablation: what a run loses when one unit, a neuron or a head, is held at its mean over the batch, position by position."""
+"""Mean ablation: what a run loses when one unit, a neuron or a head, is held at its mean over the batch, position by position.
+
+The damage is the rise of the log-odds against the right answer (nats). The loss is their softplus: of a run that has converged it does
+not move before a margin of many nats is gone, so it would name only the few units that can tip an answer alone.
+"""
 import functools
 from typing import Any
 
@@ -12,7 +16,7 @@ from grokjax.config import ModelConfig
 
 
 def neurons(config: ModelConfig, task: Any, params: PyTree, batch: Any, *, layer: int = 0) -> Float[Array, "M B C"]:
-    """The rise of every loss (nats, in reading order) when each neuron of a layer is held at its mean."""
+    """The damage to every answer, in reading order, when each neuron of a layer is held at its mean."""
     return _damage(config, task, params, batch, f"blocks.{layer}.mlp.post", -1, config.mlp_width)
 
 
@@ -31,17 +35,17 @@ def units_for(damage: Float[np.ndarray, " M"], share: float = 0.9) -> Float[np.n
 
 def _damage(config, task, params, batch, name, axis, size):
     """One unit after another: memory for one."""
-    def losses(edits):
+    def against(edits):
         logits, cache = tap.run_with_cache(functools.partial(model.forward, config), edits)(params, batch.tokens, read=task.read)
-        return objective.cross_entropy(objective.by_answer(task, logits), batch.labels), cache
+        return jax.nn.logsumexp(objective.against(objective.by_answer(task, logits), batch.labels), -1), cache
 
-    whole, cache = losses({})
+    whole, cache = against({})
     mean = cache[name].mean(0)
 
     def without(unit):
         at = jnp.arange(size) == unit
         at = at if axis == -1 else at[:, None]
-        return losses({name: lambda x: jnp.where(at, mean, x)})[0] - whole
+        return against({name: lambda x: jnp.where(at, mean, x)})[0] - whole
 
     with jax.default_matmul_precision("float32"):
         return jax.lax.map(without, jnp.arange(size))
