@@ -75,6 +75,12 @@ def unfitted(shown: Shown, n: int, num_runs: int) -> str:
                      for digit in range(n + 1) if digit in of) or "none"
 
 
+def longest_at_start(curve: np.ndarray) -> bool:
+    """Whether the longest shelf of a curve is that at ln 10."""
+    found = shelves.find(curve)
+    return bool(found) and max(found, key=lambda shelf: shelf.last_step - shelf.first_step).level > 0.95 * math.log(10)
+
+
 def at_second(n: int, loss: np.ndarray) -> tuple[float, list[shelves.Shelf]]:
     """The exact level of the digit after the leading one given that one, and each run's stretch about it."""
     exact_second = next(x.nats for x in theory.named(10, n, "msb", "sequence") if x.digit == n - 1 and x.known == "answer_so_far")
@@ -93,6 +99,7 @@ def answers(n: int, loss: np.ndarray, shown: Shown, without: Shown, num_plain: i
     found = [max(below_start(curve), default=0.0) for curve in loss[:, :, 0]]
     between = [level for level in found if level > 0.1]
     on_start = min(len(runs) for runs in at_start)
+    longest = [sum(longest_at_start(curve) for curve in loss[:, :, digit]) for digit in range(n - 1)]
     of_digit = lambda texts: "; ".join(f"digit {digit}: {text}" for digit, text in enumerate(texts))
     return [
         Answer("001-28", "other loss shelves and not-quite-shelves",
@@ -100,9 +107,11 @@ def answers(n: int, loss: np.ndarray, shown: Shown, without: Shown, num_plain: i
                f"decay .5: {unfitted(shown, n, num_runs)}. Decay 0: {unfitted(without, n, num_plain)}",
                "confirmed" if "of" in unfitted(shown, n, num_runs) else "refuted"),
         Answer("001-59", "I think ln 10 is the main shelf",
-               f"runs with a shelf at ln 10 in each digit below the first two, and its length in steps, n = {n}",
-               of_digit(f"{counted(len(runs), num_runs)}, {said(statistics.summarise(list(runs.values())).length, '.0f')}"
-                        for runs in at_start), "confirmed" if on_start > num_runs / 2 else "refuted"),
+               f"runs with a shelf at ln 10 in each digit below the first two, its length in steps, runs whose longest shelf it is, n = {n}",
+               of_digit(f"{counted(len(runs), num_runs)}, {said(statistics.summarise(list(runs.values())).length, '.0f')}, {times}"
+                        for runs, times in zip(at_start, longest, strict=True)),
+               "refuted" if on_start <= num_runs / 2 else "confirmed" if min(longest) > num_runs / 2 else
+               "confirmed: of the shelves with an exact level; a later one without lasts longer"),
         Answer("001-60", "the first digit after the leading one descends at once to ≈ 2.1",
                f"runs that stay within {AT_SECOND} of {exact_second:.4f}, the entropy given the leading digit, for 40 steps; "
                "first step there, steps there, mean loss there",
