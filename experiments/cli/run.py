@@ -93,11 +93,14 @@ def train_part(part: checkpoints.Part, progress: Progress, interruption: Interru
     progress.begin(part.num_runs, first.step if first else 0)
     everyone = np.ones(part.num_runs, bool)
     alive, active = (np.asarray(first.runs.alive), np.asarray(first.runs.active)) if first else (everyone, everyone)
-    for epoch in training.train(spec.task, spec.config, spec.recipe, part.hypers, steps=spec.epoch_steps, until=spec.steps,
-                                block=spec.block, first=first):
+    epochs = training.train(spec.task, spec.config, spec.recipe, part.hypers, steps=spec.epoch_steps, until=spec.steps, block=spec.block,
+                            first=first)
+    del first       # what is trained on is held once: by the epoch under way
+    for epoch in epochs:
         part.record(epoch)
         progress.update(epoch, spec.task.columns)
         alive, active = ~epoch.diverged, epoch.active
+        del epoch
         if interruption.stops():
             break
     part.finish()

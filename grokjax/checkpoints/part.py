@@ -8,6 +8,7 @@ import numpy as np
 from grokjax.checkpoints import disk, hosts, metrics, schedule, snapshots
 from grokjax.checkpoints.saver import Saver
 from grokjax.checkpoints.spec import Spec, columns
+from grokjax.training import Epoch
 from grokjax.training.state import Program, shapes
 
 FLUSH_SECONDS = 30.0
@@ -144,7 +145,8 @@ class Part:
         self.flush()
         if self._saver is None:
             self._saver = Saver(self.snapshots, self.spec.epoch_steps, schedule.keeps_everything(self.spec.save))
-        self._saver.save(epoch.number, epoch.step, runs=epoch.runs, keep=keep)
+        runs = epoch.on_host() if isinstance(epoch, Epoch) else epoch.runs
+        self._saver.save(epoch.number, epoch.step, runs=runs, keep=keep)
         self._newest_saved, self._saved = epoch.number, time.monotonic()
 
     def _read(self, epoch: int, target: Any) -> Restored | None:

@@ -40,6 +40,12 @@ class Epoch:
         """The state of all runs, leaves [S, ...], over the mesh axis `runs` where several devices train (see `devices.joined_tree`)."""
         return joined_tree(self.states, self.laid)
 
+    def on_host(self) -> RunState:
+        """The same as numpy arrays, and not kept: for a save. With several processes the global arrays, of which each has a part."""
+        if jax.process_count() > 1:
+            return self.runs
+        return jax.tree.map(lambda *pieces: joined([np.asarray(piece) for piece in pieces], self.laid), *self.states)
+
     def __str__(self) -> str:
         """One line: medians over runs of the epoch's last losses."""
         if not self.metrics["loss"].shape[1]:
@@ -86,7 +92,7 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Block], splits: list[dat
         yield made(0, 0, 0, metrics_of(program, laid, (None, scores), np.zeros(1, int)), tuple(states), *flags(states, laid))
     else:
         states = [jax.device_put(rows(first.runs, block), block.device) for block in local]
-        number, step = first.number, int(first.step)
+        number, step, first = first.number, int(first.step), None
     active = flags(states, laid)[0]
     advance = functools.partial(loop.epoch, program, steps)
     if step < last and active.any():
@@ -94,9 +100,11 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Block], splits: list[dat
     while step < last and active.any():
         count = min(steps - step % steps, last - step)
         results: list[Any] = [None] * len(local)
+        before = dict(enumerate(states))
+        del states      # a block's state is freed once it is advanced and the caller has dropped the epoch that holds it
         for i in interleaved(local):
             shared, own_table = placed[i]
-            results[i] = advance(span=(np.int32(step), np.int32(count)), shared=shared, runs=states[i], table=own_table)
+            results[i] = advance(span=(np.int32(step), np.int32(count)), shared=shared, runs=before.pop(i), table=own_table)
         states = [state for state, *_ in results]
         active, diverged = flags(states, laid)
         evaluated = np.arange(step // program.recipe.evaluate_every + 1, (step + count) // program.recipe.evaluate_every + 1)
