@@ -7,11 +7,11 @@ For all 10^4 inputs (or one in --every) the law of the 3 answer digits is the pr
 compared with the exact laws given no operand, one column's pair, or both; total variation is the mean over inputs.
 Time with --every=4: 150 s on two cores that others used too, of which 60 s for the laws; GPU: not measured.
 
-Found: the model predicts a joint law: on the first shelf it is nearly that of an answer without its operands (total variation .20, total
-correlation .163, exact .193), later less dependent than that given the tens pair (.109 and .088, exact .266), at the end almost one at
-the right answer. Even odds hold within .1 for the units alone; the leading digit is .12 from 1:1 where its loss is ln 2. Where the tens pass
-ln 2, which is no shelf here, their margin is .26 from .55:.45, and what the units are said to be before any digit is written is off by
-.51 of the probability: after a wrong tens digit, which training never shows, the model has learned nothing of the units.
+Found: the model predicts a joint law: on the first shelf it is nearly that of an answer without its operands (total variation .20,
+total correlation .163, exact .193), later less dependent than that given the tens pair (.109 and .088, exact .266), at the end almost
+one at the right answer. Even odds hold within .1 for the units alone; the leading digit is .12 from 1:1 where its loss is ln 2. Where
+the tens pass ln 2, which is no shelf here, their margin is .26 from .55:.45, and what the units are said to be before any digit is
+written is off by .51 of the probability: half of it comes after a wrong tens digit, which training never shows.
 """
 import functools
 import math
