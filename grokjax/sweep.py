@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from grokjax import trees
 from grokjax.config import FREEZABLE, INTEGERS, Hyper
 
 INFINITY = float("inf")
@@ -112,7 +113,7 @@ def select(hypers: Hyper, index: Any) -> Hyper:
     if isinstance(index, int | np.integer) and not -size <= index < size:
         raise ValueError(f"index={index} must be below the number of runs, {size}")
     index = index if isinstance(index, int | np.integer | slice) else np.asarray(index)
-    return jax.tree.map(lambda leaf: leaf[index], hypers)
+    return trees.pick(hypers, index)
 
 
 def rows(hypers: Hyper) -> list[dict[str, int | float]]:

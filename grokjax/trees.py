@@ -17,11 +17,6 @@ def stack(trees: list[Tree]) -> Tree:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def num_runs(tree: Tree) -> int:
-    """The length of the run axis."""
-    return jax.tree.leaves(tree)[0].shape[0]
-
-
 def named_leaves(tree: Tree) -> dict[str, Any]:
     """Leaves by their paths, joined by dots: `{"W_E": ..., "blocks.0.W_Q": ...}`."""
     part = lambda entry: str(getattr(entry, "key", getattr(entry, "idx", getattr(entry, "name", entry))))
