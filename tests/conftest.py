@@ -12,8 +12,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --x
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("MPLBACKEND", "agg")
 
-AS_USERS_RUN_IT = ("training", "golden", "experiments", "checkpoints")
-"""The folders whose subject is the compiled program itself: its bits, its speed. Elsewhere compilation would take most of the time."""
+AS_USERS_RUN_IT = ("training", "golden", "checkpoints", "test_seed_sweep", "test_scale")
+"""Folders and files whose subject is the compiled program itself, its bits. Elsewhere compilation would take most of the time."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -21,7 +21,7 @@ def compilation(request):
     """Full optimisation where programs are run as users run them; none where only the arithmetic is the subject."""
     import jax  # after the environment above is set
 
-    plain = request.path.parent.name not in AS_USERS_RUN_IT or request.path.stem == "test_findings"
+    plain = not {request.path.parent.name, request.path.stem} & set(AS_USERS_RUN_IT)
     if plain != compilation_is_plain[0]:
         jax.clear_caches()      # what is compiled in one way must not serve in the other
         compilation_is_plain[0] = plain
