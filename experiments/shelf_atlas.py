@@ -107,7 +107,7 @@ def answers(n: int, loss: np.ndarray, shown: Shown, without: Shown, num_plain: i
                f"decay .5: {unfitted(shown, n, num_runs)}. Decay 0: {unfitted(without, n, num_plain)}",
                "confirmed" if "of" in unfitted(shown, n, num_runs) else "refuted"),
         Answer("001-59", "I think ln 10 is the main shelf",
-               f"runs with a shelf at ln 10 in each digit below the first two, its length in steps, runs whose longest shelf it is, n = {n}",
+               f"runs with a shelf at ln 10 in each digit below the first two, its length, runs whose longest shelf it is, n = {n}",
                of_digit(f"{counted(len(runs), num_runs)}, {said(statistics.summarise(list(runs.values())).length, '.0f')}, {times}"
                         for runs, times in zip(at_start, longest, strict=True)),
                "refuted" if on_start <= num_runs / 2 else "confirmed" if min(longest) > num_runs / 2 else
