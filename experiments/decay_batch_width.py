@@ -6,6 +6,8 @@
 heads each at batch 128 and decay .5. --steps 2000, --seeds 8. Time to exact match: the first evaluation (1024 fixed problems every 50
 steps) with 90% of the answers right, teacher-forced (99% is out of reach of most settings in so many steps); of a
 digit: the first step at which the running median of its loss is below .5 nats.
+
+Time on two cores, estimated: 6 minutes; GPU: not measured. Found: nothing yet, batch 256 and the widths are still to come.
 """
 import sys
 

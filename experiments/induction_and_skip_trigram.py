@@ -7,6 +7,8 @@ of 8 kinds in 25, 1 and 2 layers, --steps 1000, fresh batches. Skip trigrams: 10
 fresh and on 80% of 256 fixed examples. Phase change: the loss falls below half of where it starts,
 ln(choices). Induction score: the mean attention to the token after the last occurrence, on random tokens that repeat once; previous-token
 score: that to the token before; of the best head.
+
+Time on two cores, estimated: 3 minutes; GPU: not measured. Found: nothing yet, not yet run.
 """
 import math
 import sys

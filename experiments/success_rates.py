@@ -5,6 +5,8 @@
 Single-digit mode, 2 digits, answer digits --digits 0,1 (units, tens), --widths 4,16,64 with --heads 1,4, --batch 256, no decay,
 --steps 3000, --seeds 8. A run has left ln 10 when the running median of its loss is below 95% of it, and has learned the digit when it is
 below .05 nats. The largest width and number of heads is trained in sequence mode as well and asked all 10^4 problems.
+
+Time on two cores, estimated: 5 minutes; GPU: not measured. Found: nothing yet, 3 of its 9 sweeps are still to come.
 """
 import math
 import sys
