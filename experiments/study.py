@@ -167,7 +167,8 @@ def record(name: str, finding: Finding, argv: Sequence[str]) -> dict[str, Any]:
     kept = [flag for flag in argv if not flag.startswith(("--output", "--runs"))]
     return dict(
         command=" ".join([f"python -m experiments.{name}", *kept]), commit=commit(), machine=described_machine(), task=finding.task,
-        size=finding.size, seeds=dict(count=len(finding.seeds), first=min(finding.seeds), last=max(finding.seeds)), answers=[answer._asdict() for answer in finding.answers],
+        size=finding.size, seeds=dict(count=len(finding.seeds), first=min(finding.seeds), last=max(finding.seeds)),
+        answers=[answer._asdict() for answer in finding.answers],
         numbers=plain(finding.numbers))
 
 

@@ -17,7 +17,7 @@ from grokjax.interp.statistics import Interval
 
 ROOT = pathlib.Path(__file__).parents[2]
 MODULES = [importlib.import_module(f"experiments.{module.name}") for module in pkgutil.iter_modules(experiments.__path__)]
-EXPERIMENTS = {module.__name__.rpartition(".")[2]: module for module in MODULES if hasattr(module, "measure")}
+EXPERIMENTS = {module.__name__.rpartition(".")[2]: module for module in MODULES if hasattr(module, "measure") and hasattr(module, "DEFAULTS")}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -81,7 +81,8 @@ def test_a_bar_in_a_cell_does_not_end_it():
 
 @pytest.mark.parametrize(("flag", "said"), [
     ("--seeds=0", "--seeds=0 must be an integer from 1"), ("--seds=2", "the flags are --seeds, --widths"),
-    ("stray", "'stray' belongs to no flag"), ("--widths=2,x", "--widths='x' must be an integer"), ("--output=/nowhere", "must be a directory")])
+    ("stray", "'stray' belongs to no flag"), ("--widths=2,x", "--widths='x' must be an integer"),
+    ("--output=/nowhere", "must be a directory")])
 def test_a_mistake_is_one_sentence(capsys, flag, said):
     module = types.ModuleType("experiments.some")
     module.DEFAULTS = {"seeds": 2, "widths": (4, 8)}
