@@ -6,7 +6,9 @@ Single-digit mode, 2 digits, answer digits --digits 0,1 (units, tens), --widths 
 --steps 3000, --seeds 8. A run has left ln 10 when the running median of its loss is below 95% of it, and has learned the digit when it is
 below .05 nats. The largest width and number of heads is trained in sequence mode as well and asked all 10^4 problems.
 
-Time on two cores, estimated: 5 minutes; GPU: not measured. Found: nothing yet, 3 of its 9 sweeps are still to come.
+Time: 8 minutes on two cores; GPU: not measured. Found (8 seeds a cell): the units are learned by 1 of 8 runs at width 4 and by all from 16
+on, the tens by all 8 at width 64 with 4 heads and by none with 1 head or less width. In sequence mode no run of 8 is 99% right by step 3000
+(.965, .956 to .974): the one question here of the longer kind, 000-02, is answered for so many steps alone.
 """
 import math
 import sys

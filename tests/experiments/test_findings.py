@@ -17,7 +17,7 @@ from grokjax.interp.statistics import Interval
 
 ROOT = pathlib.Path(__file__).parents[2]
 MODULES = [importlib.import_module(f"experiments.{module.name}") for module in pkgutil.iter_modules(experiments.__path__)]
-EXPERIMENTS = {module.__name__.rpartition(".")[2]: module for module in MODULES if hasattr(module, "measure") and hasattr(module, "DEFAULTS")}
+EXPERIMENTS = {module.__name__.rpartition(".")[2]: module for module in MODULES if hasattr(module, "SMALL")}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
