@@ -7,7 +7,9 @@ heads each at batch 128 and decay .5. --steps 2000, --seeds 8. Time to exact mat
 steps) with 90% of the answers right, teacher-forced (99% is out of reach of most settings in so many steps); of a
 digit: the first step at which the running median of its loss is below .5 nats.
 
-Time on two cores, estimated: 6 minutes; GPU: not measured. Found: nothing yet, batch 256 and the widths are still to come.
+Time: 8 minutes on two cores; GPU: not measured. Found (8 seeds a cell): no decay is best and .1 as good (at batch 256 90% by step 575, 500
+to 650, in both), 1 is slower (800) and ends with more wrong answers (.07 against .045). A larger batch is sooner at every decay: 1075, 700,
+575 steps without. Width 64 needs .63, .65, .49 times the steps of width 32 for digits 0, 1, 2. The aim was 99% before the first run.
 """
 import sys
 

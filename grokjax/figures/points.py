@@ -46,11 +46,13 @@ def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", x
         for axes, (title, series) in zip(grid.ravel(), panels.items(), strict=False):
             axes.set_title(title, loc="left")
             axes.set_xscale(xscale)
-            axes.set_yscale(scale)
+            known = [end for one in series.values() for estimate in one.estimates for end in estimate if end is not None]
+            logarithmic = scale == "log" and any(end > 0 for end in known)      # nothing that could be drawn needs no such axis
+            axes.set_yscale("log" if logarithmic else "linear")
             places = list(dict.fromkeys(x for one in series.values() for x in one.at if isinstance(x, str)))
             for name, one in series.items():
                 _draw(axes, name, one, names, places, joined)
-            if scale == "log":
+            if logarithmic:
                 axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                 axes.yaxis.set_major_formatter("{x:g}")
                 axes.yaxis.set_minor_formatter(NullFormatter())

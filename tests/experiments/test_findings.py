@@ -6,6 +6,7 @@ import pkgutil
 import re
 import types
 
+import jax
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -20,8 +21,15 @@ MODULES = [importlib.import_module(f"experiments.{module.name}") for module in p
 EXPERIMENTS = {module.__name__.rpartition(".")[2]: module for module in MODULES if hasattr(module, "SMALL")}
 
 
+@pytest.fixture
+def one_device(monkeypatch):
+    """Every program is compiled once and not for each device."""
+    every = jax.devices
+    monkeypatch.setattr(jax, "devices", lambda *backend: every(*backend)[:1])
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_runs_to_its_finding(name, tmp_path, capsys):
+def test_an_experiment_runs_to_its_finding(name, tmp_path, capsys, one_device):
     module = EXPERIMENTS[name]
     flags = [f"--{flag}={study._flag(value)}" for flag, value in module.SMALL.items()]
     assert study.main(module, [*flags, f"--runs={tmp_path / 'runs'}", f"--output={tmp_path}"]) == 0, capsys.readouterr().err
