@@ -3,6 +3,10 @@
     python -m experiments.grokking
 
 --modulus 113, --seeds 4, --steps 12000 full-batch steps on 30% of the table.
+
+Time on two cores: 32 minutes at the 25 run-steps a second that the benchmark measures; GPU: not measured. Found: nothing yet, it was
+stopped at step 4700, where all 4 seeds had memorised (training loss below .01 by step 260 to 272) and none had begun to generalise (test
+loss 11 to 26, at most 19 to 29 before).
 """
 import sys
 

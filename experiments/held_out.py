@@ -8,7 +8,10 @@ is that of the units, over all problems. Relabelled: the digits' tokens are perm
 a digit's value, and its place on a circle (the best of the frequencies 1 to 4), off the row of W_E of a digit that it was not fitted to.
 Modular addition mod 23 beside it: accuracy on the table shown and on the rest, of 30 to 90% shown.
 
-Time on two cores, estimated: 3 minutes; GPU: not measured. Found: nothing yet, not yet run.
+Time: 4 minutes on two cores that had other work too; GPU: not measured. Found (8 seeds): with 11 of 100 pairs held out as with 51 the units
+are right for 2% (-1 to 5) of the pairs never shown and for all others: the table is learned by heart at this size. Mod 23, 92% (86 to 98),
+57% and 4% of what is not shown are right when 10, 40 and 70% are not. Names of digits change no time (ratios .92 to .98, all intervals hold
+1), and by the end a digit's value can be read off its row of W_E (R² .96), though nothing there says it at the start.
 """
 import sys
 from typing import Any
