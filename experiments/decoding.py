@@ -7,7 +7,9 @@ without the leading answer digit (one loss term less), the same with logits for 
 mode each digit is predicted after the right answer digits (as in training), after the run's own and after random ones. Adam does not see a
 constant factor on the loss but for its eps: with eps divided by the number of terms, the mean is trained as their sum would be.
 
-Time on two cores, estimated: 2 minutes; GPU: not measured. Found: nothing yet, not yet run.
+Time: 3 minutes on two cores; GPU: not measured. Found (8 seeds): after random answer digits, digit 2 is right 78% (76 to 81) less often and
+digit 1 11% less, the units not at all, while the run's own digits cost at most 1%: what is visible is used. Answers given all at once are
+78% behind. 12 logits begin at 2.80 (2.61 to 2.98), not ln 12, and are at ln 10 by step 34. Sum and mean train alike (3e-5).
 """
 import math
 import sys
