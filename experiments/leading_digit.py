@@ -12,6 +12,8 @@ Found: at the lower rate 3, 4, 7 and 5 of 8 seeds (n = 2 to 5) have a first shel
 as all three candidates do and at most .03 above them. There the log-odds are additive in the counts of the digits to 99.6% and more (digit
 sum: 94 to 96%; top pair: 53 to 23%), and places add nothing: the run does not yet look at where a digit stands. Then every seed goes below
 .0693, to .019-.025 at step 1500, without stopping there; on its way the open set (top pair 9) is at .49, not ln 2.
+
+Changed after a first look: the lower rate, at which the first shelf is long enough to be seen, and the regression on counts.
 """
 import math
 import sys
