@@ -10,8 +10,8 @@ Found: of the long shelves only those at ln 10 (digit 1 for 482 steps, digit 0 f
 digit 1 at .28, the units at .038, the leading digit at .022. Without decay these are lower (.18, .21, .008) but for the leading digit,
 .021. No run has a shelf at ln 2 or at .62: all four digits pass there without a stop.
 
-Changed after a first look: the tolerance of a fit (.005 nats, which was .02 and called .022 the level .0069); 001-60 counts stretches
-within .06 nats, since most last less than a shelf's 40 steps; 001-66 counts shelves between .1 and ln 10.
+Changed after a first look: the tolerance of a fit (.005 nats, which was .02 and called .022 the level .0069); 001-60 counts 40
+steps within .06 nats of the level instead of shelves found; 001-66 counts shelves between .1 and ln 10.
 """
 import math
 import sys
