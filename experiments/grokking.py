@@ -28,29 +28,30 @@ def measure(this: Study) -> Finding:
     found = this.sweep("nanda", task="modular", preset="nanda", modulus=this["modulus"], d_model=this["d_model"])
     train, test = (found.metrics[name][..., 0] for name in ("loss", "test_loss"))
     at = found.metrics["test_step"]
-    memorised = [statistics.first_below(curve, SOLVED, 1) for curve in train]
-    solved = [None if (index := statistics.first_below(curve, SOLVED, 1)) is None else int(at[index]) for curve in test]
-    delays = [s - m for s, m in zip(solved, memorised, strict=True) if s is not None and m is not None]
-    times = [this["steps"] if step is None else step for step in solved]
-    median = statistics.median(times, [step is not None for step in solved])
-    grokked = counted(len(delays), len(solved))
+    memorised, solved = (statistics.until_below(curves, SOLVED, steps=steps, smoothing=1) for curves, steps in ((train, None), (test, at)))
+    both = memorised.ended & solved.ended
+    delays = (solved.time - memorised.time)[both]
+    seen = lambda times: np.where(times.ended, times.time, np.nan)
     return Finding(
         task=f"modular addition, modulus {this['modulus']}, 30% of the table", seeds=this.seeds,
         size=f"1 layer, width {this['d_model']}, 4 heads, decay 1, rate .001, full batch, {this['steps']} steps",
         answers=[Answer("000-03", "mod 113 on 30% of pairs, grokking late",
                         f"runs with a test loss below {SOLVED} nats by step {this['steps']}; median step (Kaplan-Meier); median delay "
-                        f"after the training loss fell below it; seeds: {len(solved)}",
-                        f"{grokked}; {said(median, '.0f')}; {said(statistics.median(delays), '.0f')}", verdict(median, memorised))],
-        numbers=dict(memorised=memorised, solved=solved, delay=delays, final_test_loss=test[:, -1], largest_test_loss=test.max(1)),
+                        f"after the training loss fell below it; seeds: {len(test)}",
+                        f"{counted(int(solved.ended.sum()), len(test))}; {said(solved.median, '.0f')}; "
+                        f"{said(statistics.median(delays), '.0f')}",
+                        verdict(memorised, solved))],
+        numbers=dict(memorised=seen(memorised), solved=seen(solved), delay=delays,
+                     final_test_loss=test[:, -1], largest_test_loss=test.max(1)),
         figure=figures.train_test(train, test, test_steps=at), data=figures.train_test_data(train, test, test_steps=at))
 
 
-def verdict(solved: statistics.Interval, memorised: list[int | None]) -> str:
+def verdict(memorised: statistics.Times, solved: statistics.Times) -> str:
     """Grokking is late where the median run solves the test set at ten times the step at which it has memorised, or later."""
-    known = [step for step in memorised if step is not None]
-    if solved.value is None or not known:
+    late, early = solved.median.value, memorised.median.value
+    if late is None or early is None:
         return "open: fewer than half of the runs have generalised; --steps goes on from where they are"
-    return "confirmed" if solved.value >= 10 * float(np.median(known)) else "refuted"
+    return "confirmed" if late >= 10 * early else "refuted"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ def law(config: ModelConfig, task: Any, params: PyTree, prompt: Int[Array, " P"]
         before = np.array(list(itertools.product(range(task.base), repeat=place)), int).reshape(task.base ** place, place)
         start = jnp.broadcast_to(prompt[: task.num_prompt], (len(before), task.num_prompt))
         tokens = jnp.concatenate([start, value[before].astype(start.dtype)], 1)
-        logits = model.forward(config, params, tokens, read=(task.read[place],))[:, 0]
+        with jax.default_matmul_precision("float32"):
+            logits = model.forward(config, params, tokens, read=(task.read[place],))[:, 0]
         step = jax.nn.log_softmax(logits)[:, value]
         found = found[..., None] + step.reshape(*found.shape, task.base)
     return jnp.exp(found)
