@@ -75,7 +75,14 @@ class Study:
 
         --seeds and --steps are the study's unless given; a list is a grid. Without --save only the first and the last epoch are kept.
         """
-        given = {"seeds": self["seeds"], "steps": self["steps"], "save": "0", **options, "output": self.directory / label}
+        return self._sweep(self.directory / label, label, options)
+
+    def shared(self, label: str, **options: Any) -> checkpoints.Sweep:
+        """The same for a sweep that several experiments look into: it lies beside their directories."""
+        return self._sweep(self.directory.parent / label, label, options)
+
+    def _sweep(self, directory: pathlib.Path, label: str, options: dict[str, Any]) -> checkpoints.Sweep:
+        given = {"seeds": self["seeds"], "steps": self["steps"], "save": "0", **options, "output": directory}
         argv = [f"--{name}={_flag(value)}" for name, value in given.items()]
         writer = seed_sweep.prepared(request.read([*argv, "--resume"]), Console(quiet=True))
         if writer is None:
@@ -83,7 +90,7 @@ class Study:
         self.console.print(f"{label}: {' '.join(argv[:-1])}", style="dim", highlight=False)
         if run.run(writer, self.console).interrupted:
             raise KeyboardInterrupt
-        return checkpoints.open_sweep(self.directory / label)
+        return checkpoints.open_sweep(directory)
 
 
 def _flag(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Looking inside the runs; each module's functions are written for one run."""
 from grokjax.interp import ablation as ablation
+from grokjax.interp import activations as activations
 from grokjax.interp import attention as attention
 from grokjax.interp import carry_odds as carry_odds
 from grokjax.interp import confusion as confusion
