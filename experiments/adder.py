@@ -1,4 +1,4 @@
-"""The runs that the experiments of `grokjax.interp` look into: n-digit addition, most significant digit first, trained once for all of them."""
+"""The runs that experiments of `grokjax.interp` look into: n-digit addition, most significant digit first, trained once for all."""
 from experiments.study import Setting, Study
 from grokjax.checkpoints import Sweep
 

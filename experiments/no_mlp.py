@@ -148,7 +148,7 @@ def on_heads(reach: dict[int, float], xor: dict[int, float], found: list[Final])
     return [
         Answer("004-04", "α does not matter",
                "XOR: additive bound ln 2 = .6931; one content-dependent head (best found, proven least .3466); "
-               "two heads (constructed)", f"{xor[1]:.4f}; {xor[2]:.1g}",
+               "two heads (constructed)", f"{xor[1]:.4f}; {abs(xor[2]):.1g}",
                "refuted: it holds for a fixed α, not for one that sees the content" if xor[1] < 0.6 and xor[2] < 0.01 else "confirmed"),
         Answer("004-14", "how could attention alone approximate the collapsed distribution?",
                f"least loss found on x + y or x + y + 1, 1, 2 and 4 heads; exact {exact:.4f}, additive 2.3026; trained live runs, tens",

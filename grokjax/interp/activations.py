@@ -1,6 +1,6 @@
 """Every named activation of a run on a batch, as it is or with edits, and the gradients with respect to them.
 
-An edit is a function of an activation under its name (`model.transformer` lists them): `{"blocks.0.attn.z": lambda z: z.at[:, :, 2].set(0)}`.
+An edit is a function of an activation, under its name: `{"blocks.0.attn.z": lambda z: z.at[:, :, 2].set(0)}`.
 """
 import functools
 from collections.abc import Callable, Mapping, Sequence

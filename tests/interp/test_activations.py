@@ -32,5 +32,5 @@ def test_a_gradient_is_the_slope_of_the_edit():
 
 
 def test_an_unknown_name_is_said():
-    with pytest.raises(ValueError, match="no activation is named blocks.0.mlp; there are"):
+    with pytest.raises(ValueError, match=r"no activation is named blocks\.0\.mlp; there are"):
         activations.gradients(CONFIG, PARAMS, TOKENS, jnp.sum, at=["blocks.0.mlp"])
