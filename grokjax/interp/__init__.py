@@ -5,6 +5,7 @@ from grokjax.interp import attention as attention
 from grokjax.interp import carry_odds as carry_odds
 from grokjax.interp import confusion as confusion
 from grokjax.interp import excess as excess
+from grokjax.interp import features as features
 from grokjax.interp import joint as joint
 from grokjax.interp import naive as naive
 from grokjax.interp import planted as planted
