@@ -1,8 +1,11 @@
-"""Pytrees of runs: pick, stack, name the leaves, count the parameters."""
+"""Pytrees of runs: pick, stack, a function of one run lifted over all, name the leaves, count the parameters."""
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, PartitionSpec
 
 Tree = Any
 
@@ -15,6 +18,33 @@ def pick(tree: Tree, run: int | slice | jax.Array) -> Tree:
 def stack(trees: list[Tree]) -> Tree:
     """Trees of single runs as one tree with the run axis first."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def of_each_run(function: Callable[..., Tree]) -> Callable[..., Tree]:
+    """`function` of one run, for trees of runs: leaves [S, ...] on the host.
+
+    One run at a time on each local device: memory for as many runs as there are devices, however many runs there are. The program is
+    compiled at the first call, and again only for another number of runs.
+    """
+    mapped = jax.jit(_spread(function), static_argnums=0)
+
+    def of_runs(*runs: Tree) -> Tree:
+        size = len(jax.tree.leaves(runs)[0])
+        count = min(len(jax.local_devices()), size)
+        padded = jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], -size % count, 0)]) if size % count else x, runs)
+        return jax.tree.map(lambda x: np.asarray(x)[:size], mapped(count, *padded))
+
+    return of_runs
+
+
+def _spread(function):
+    def spread(count, *runs):
+        mesh = Mesh(np.array(jax.local_devices()[:count]), ("runs",), axis_types=(AxisType.Auto,))
+        each = jax.shard_map(lambda runs: jax.lax.map(lambda one: function(*one), runs), mesh=mesh, in_specs=PartitionSpec("runs"),
+                             out_specs=PartitionSpec("runs"), check_vma=False)
+        return each(runs)
+
+    return spread
 
 
 def named_leaves(tree: Tree) -> dict[str, Any]:

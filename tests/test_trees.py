@@ -31,3 +31,20 @@ def test_entries_and_bytes_are_counted_for_arrays_and_for_shapes():
 @pytest.mark.parametrize("count", (1, 3))
 def test_a_typed_key_is_eight_bytes(count):
     assert trees.num_bytes(jax.random.split(jax.random.key(0), count)) == 8 * count
+
+
+def test_a_function_of_one_run_is_lifted_over_all_on_every_device():
+    """Also over a number of runs that the devices do not divide, compiled once; with several arguments."""
+    traced = []
+
+    def norm(run, factor):
+        traced.append(1)
+        return {"norm": factor * jnp.linalg.norm(run["w"])}
+
+    lifted = trees.of_each_run(norm)
+    for seed in range(2):
+        w, factor = np.random.default_rng(seed).normal(size=(5, 3)).astype(np.float32), np.arange(5, dtype=np.float32)
+        found = lifted({"w": w}, factor)["norm"]
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_allclose(found, factor * np.linalg.norm(w, axis=1), rtol=1e-6)
+    assert len(traced) == 1

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from grokjax import trees
 from grokjax.checkpoints import metrics, record, schedule, snapshots
 from grokjax.checkpoints import spec as specs
 from grokjax.checkpoints.part import folders
@@ -140,7 +141,6 @@ def over(sweep: Sweep | str | pathlib.Path, function: Callable[[PyTree], PyTree]
     chosen = sweep.epochs if epochs is None else list(epochs)
     if not chosen:
         raise ValueError(f"no epoch of {sweep.directory} is {'saved yet' if epochs is None else 'asked for'}")
-    # One run at a time: memory for one, and a run's result does not depend on the others.
-    mapped = jax.jit(lambda params: jax.lax.map(function, params))
-    results = [jax.device_get(mapped(sweep.params(epoch))) for epoch in chosen]
+    mapped = trees.of_each_run(function)
+    results = [mapped(sweep.params(epoch)) for epoch in chosen]
     return jax.tree.map(lambda *leaves: np.stack(leaves), *results)
