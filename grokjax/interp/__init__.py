@@ -6,8 +6,10 @@ from grokjax.interp import carry_odds as carry_odds
 from grokjax.interp import confusion as confusion
 from grokjax.interp import excess as excess
 from grokjax.interp import features as features
+from grokjax.interp import fourier as fourier
 from grokjax.interp import joint as joint
 from grokjax.interp import naive as naive
+from grokjax.interp import permutation as permutation
 from grokjax.interp import planted as planted
 from grokjax.interp import predictions as predictions
 from grokjax.interp import problems as problems
