@@ -1,6 +1,7 @@
 """The contract of functions that are written for one run: they compile once, and under vmap give what each run gives alone.
 
-A public function of grokjax.interp that takes jax arrays has an example here; the others are listed as working on the host.
+The public functions of grokjax.interp are collected from its modules, and their arguments made by the parameters' names. A module or a
+function that is exempt is named with its reason.
 """
 import functools
 import importlib
@@ -22,11 +23,19 @@ RUNS = 3
 TASK = gj.Addition(num_digits=1, batch_size=4)
 CONFIG, RECIPE, HYPER = gj.presets.nanda_addition(TASK)
 CONFIG = gj.ModelConfig(**{**CONFIG.__dict__, "d_model": 8, "num_heads": 2})
-ON_THE_HOST = {"planted", "problems", "shelves", "spikes", "statistics", "trend", "windows"}
-"""Modules of interp that take numpy arrays of one curve, or a task, and loop in Python."""
-ON_NUMPY = {"interp.ablation.units_for"}
-"""Functions of other modules that do."""
 SCORED = (CONFIG, TASK, RECIPE)
+EXEMPT = {
+    "planted": "draws synthetic curves with numpy, for the detector's tests",
+    "problems": "lays out fixed sets of problems with numpy, before anything is traced",
+    "shelves": "works on one curve of any length, in Python; a shelf is a row of a table",
+    "spikes": "works on one curve of any length, in Python",
+    "statistics": "is about many runs, with scipy",
+    "trend": "works on one curve of any length, in Python",
+    "windows": "works on one curve of any length, in Python",
+    "ablation.units_for": "gives as many units as it takes: a shape that depends on the numbers",
+    "activations.names": "gives names, of a config alone",
+}
+"""Modules, and functions of other modules, that need not survive jit, and why."""
 
 
 def params(key):
@@ -45,41 +54,36 @@ def labels(key):
     return random.randint(random.fold_in(key, 1), (4, 2), 0, 10)
 
 
-def measured(key):
-    """Log-probabilities of a digit, and the problems, drawn from the key, that they belong to."""
+def problems(key):
     a, b = random.randint(key, (2, 64, 2), 0, 4)
-    problems = interp.problems.Problems(jnp.zeros((64, 0), int), a, b, jnp.full(64, 1 / 64))
-    return jax.nn.log_softmax(random.normal(key, (64, 4))), problems
+    return interp.problems.Problems(jnp.zeros((64, 0), int), a, b, jnp.full(64, 1 / 64))
 
 
-def joint_law(key):
-    return (jax.nn.softmax(random.normal(key, (4, 4, 4)), axis=(0, 1, 2)),)
+def moments(key):
+    adam, run = optimizer(RECIPE, HYPER), params(key)
+    return adam.update(jax.tree.map(jnp.sin, run), adam.init(run), run)[1]
 
 
-def answered(key):
-    log_probs, problems = measured(key)
-    return log_probs, problems.a[:, 0], problems.weights
+def patterns(key):
+    return jax.nn.softmax(random.normal(key, (1, 2, 4, 4)) * random.uniform(key))
 
 
-def trained(key):
-    run = params(key)
-    adam = optimizer(RECIPE, HYPER)
-    return run, adam.update(jax.tree.map(jnp.sin, run), adam.init(run), run)[1]
-
-
-def attended(key):
-    return params(key), TASK.batch(key).tokens
-
-
-def batched(key):
-    return params(key), TASK.batch(key)
-
-
-def two_patterns(key):
-    return tuple(jax.nn.softmax(random.normal(key, (2, 1, 2, 4, 4)) * random.uniform(key)))
-
-
-EXAMPLES = {
+FIXED = {
+    "config": CONFIG, "task": TASK, "digit": 1, "base": 4, "depth": 2, "layer": 0, "distance": 1,
+    "score": lambda logits: jnp.sin(logits).sum(), "attention.at_distance.first": 2, "predictions.log_probabilities.digit": 0,
+}
+"""Arguments that are the same for every run, by the parameter's name, or by MODULE.FUNCTION.PARAMETER where a function means another."""
+MADE = {
+    "params": params, "batch": TASK.batch, "tokens": lambda key: TASK.batch(key).tokens, "logits": logits, "labels": labels,
+    "problems": problems, "log_probs": lambda key: jax.nn.log_softmax(random.normal(key, (64, 4))), "key": lambda key: key,
+    "answers": lambda key: problems(key).a[:, 0], "moments": moments,
+    "pattern": patterns, "before": patterns, "after": lambda key: patterns(random.fold_in(key, 1)),
+    "updates.norms.before": params, "updates.norms.after": lambda key: params(random.fold_in(key, 1)),
+    "prompt": lambda key: TASK.batch(key).tokens[0], "joint": lambda key: jax.nn.softmax(random.normal(key, (4, 4, 4)), axis=(0, 1, 2)),
+    "joint.total_variation.first": logits, "joint.total_variation.second": lambda key: logits(random.fold_in(key, 1)),
+}
+"""Functions of a key that make the arguments in which runs differ, named alike."""
+OTHERS = {
     "objective.cross_entropy": (objective.cross_entropy, lambda key: (logits(key), labels(key))),
     "objective.against": (objective.against, lambda key: (logits(key), labels(key))),
     "objective.scores": (functools.partial(objective.scores, *SCORED), scored),
@@ -90,37 +94,43 @@ EXAMPLES = {
     "tasks.batch": (TASK.batch, lambda key: (key,)),
     "tasks.decode": (lambda params, batch: gj.tasks.decode(
         lambda tokens: model.forward(CONFIG, params, tokens, read=TASK.read), TASK, batch), lambda key: (params(key), TASK.batch(key))),
-    "interp.ablation.neurons": (functools.partial(interp.ablation.neurons, CONFIG, TASK), batched),
-    "interp.ablation.heads": (functools.partial(interp.ablation.heads, CONFIG, TASK), batched),
-    "interp.attention.patterns": (functools.partial(interp.attention.patterns, CONFIG), attended),
-    "interp.attention.scores": (functools.partial(interp.attention.scores, CONFIG), attended),
-    "interp.attention.distance": (interp.attention.distance, two_patterns),
-    "interp.attention.at_distance": (lambda before, _: interp.attention.at_distance(before, 1, 2), two_patterns),
-    "interp.carry_odds.given_digit": (functools.partial(interp.carry_odds.given_digit, digit=2), measured),
-    "interp.confusion.matrix": (interp.confusion.matrix, answered),
-    "interp.confusion.standard_errors": (interp.confusion.standard_errors, answered),
-    "interp.excess.split": (functools.partial(interp.excess.split, digit=1), measured),
-    "interp.excess.candidates": (functools.partial(interp.excess.candidates, digit=1), measured),
-    "interp.joint.law": (functools.partial(interp.joint.law, CONFIG, TASK), lambda key: (params(key), TASK.batch(key).tokens[0])),
-    "interp.joint.margins": (interp.joint.margins, joint_law),
-    "interp.joint.total_correlation": (interp.joint.total_correlation, joint_law),
-    "interp.joint.total_variation": (interp.joint.total_variation, lambda key: (logits(key), logits(random.fold_in(key, 1)))),
-    "interp.naive.carries": (lambda _, problems: interp.naive.carries(problems, 4, 2), measured),
-    "interp.naive.digits": (lambda _, problems: interp.naive.digits(problems, 4, 1), measured),
-    "interp.naive.depths": (lambda _, problems: interp.naive.depths(problems, 4, 2), measured),
-    "interp.naive.shares": (functools.partial(interp.naive.shares, digit=2), measured),
-    "interp.naive.shares_by_depth": (functools.partial(interp.naive.shares_by_depth, digit=2), measured),
-    "interp.predictions.log_probabilities": (functools.partial(interp.predictions.log_probabilities, CONFIG, TASK, 1), attended),
-    "interp.updates.norms": (interp.updates.norms, lambda key: (params(key), params(random.fold_in(key, 1)))),
-    "interp.updates.first_moments": (interp.updates.first_moments, trained),
-    "interp.updates.second_moments": (interp.updates.second_moments, trained),
-    "interp.updates.root_second_moments": (interp.updates.root_second_moments, trained),
 }
+"""Functions outside interp that are written for one run: (function, key -> arguments)."""
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+def collected():
+    """The public functions of interp that are not exempt, by MODULE.FUNCTION."""
+    found = {}
+    for module in pkgutil.iter_modules(interp.__path__):
+        for name, function in inspect.getmembers(importlib.import_module(f"grokjax.interp.{module.name}"), callable):
+            own = getattr(function, "__module__", "") == f"grokjax.interp.{module.name}" and not inspect.isclass(function)
+            if own and not name.startswith("_") and not {module.name, f"{module.name}.{name}"} & set(EXEMPT):
+                found[f"{module.name}.{name}"] = function
+    return found
+
+
+COLLECTED = collected()
+
+
+def example(name):
+    """(function, key -> arguments): what is fixed is bound, what differs between runs is made."""
+    if name in OTHERS:
+        return OTHERS[name]
+    makers, fixed = {}, {}
+    for parameter in inspect.signature(COLLECTED[name]).parameters.values():
+        own = f"{name}.{parameter.name}"
+        for places, kept in ((FIXED, fixed), (MADE, makers)):
+            if (place := own if own in places else parameter.name) in places and not (own in MADE and places is FIXED):
+                kept[parameter.name] = places[place]
+        if parameter.default is parameter.empty and parameter.kind != parameter.VAR_POSITIONAL:
+            assert parameter.name in fixed or parameter.name in makers, f"{own} needs an example in FIXED or MADE, or a reason in EXEMPT"
+    call = lambda *made: COLLECTED[name](**fixed, **dict(zip(makers, made, strict=True)))
+    return call, lambda key: [make(key) for make in makers.values()]
+
+
+@pytest.mark.parametrize("name", [*OTHERS, *COLLECTED])
 def test_it_compiles_once_and_under_vmap_gives_what_each_run_gives(name):
-    function, make = EXAMPLES[name]
+    function, make = example(name)
     arguments = [make(key) for key in random.split(random.key(0), RUNS)]
     stack = lambda trees: jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
     chex.clear_trace_counter()
@@ -131,10 +141,8 @@ def test_it_compiles_once_and_under_vmap_gives_what_each_run_gives(name):
     assert any((np.asarray(leaf)[1:] != np.asarray(leaf)[0]).any() for leaf in jax.tree.leaves(each)), "the examples are all alike"
 
 
-def test_every_function_of_interp_is_under_the_contract():
-    names = {module.name for module in pkgutil.iter_modules(interp.__path__)} - ON_THE_HOST
-    members = {f"interp.{name}.{member}" for name in names
-               for member, thing in inspect.getmembers(importlib.import_module(f"grokjax.interp.{name}"), inspect.isfunction)
-               if not member.startswith("_") and thing.__module__ == f"grokjax.interp.{name}"}
-    members -= ON_NUMPY
-    assert members <= set(EXAMPLES), f"give {sorted(members - set(EXAMPLES))} an example"
+
+def test_what_is_exempt_is_there():
+    for name in EXEMPT:
+        module, _, function = name.partition(".")
+        assert not function or hasattr(importlib.import_module(f"grokjax.interp.{module}"), function), name
