@@ -23,7 +23,7 @@ from experiments import study
 from experiments.study import Answer, Finding, Study, said
 from grokjax import figures
 from grokjax.checkpoints import over
-from grokjax.interp import predictions, statistics
+from grokjax.interp import number_line, predictions, statistics
 from grokjax.interp.problems import every
 from grokjax.tasks.layout import permutation
 
@@ -96,13 +96,14 @@ def on_pairs(sweep: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def in_embedding(sweep: Any) -> dict[str, np.ndarray]:
     """R² [S] with which value and circle are read off the rows of digits left out, at the start and at the end."""
-    value = np.arange(10.0)
-    circle = np.concatenate([np.stack([np.cos(2 * np.pi * k * value / 10), np.sin(2 * np.pi * k * value / 10)], 1) for k in range(1, 5)], 1)
+    value = jnp.arange(10.0)
+    angles = [2 * np.pi * k * value / 10 for k in range(1, 5)]
+    circle = jnp.concatenate([jnp.stack([jnp.cos(angle), jnp.sin(angle)], 1) for angle in angles], 1)
     found = {}
     for when, epoch in (("start", sweep.epochs[0]), ("end", sweep.epochs[-1])):
         rows = sweep.params(epoch)["W_E"][:, permutation(sweep.task)]
-        found[f"value, {when}"] = np.array([statistics.left_out_r2(run, value[:, None])[0] for run in rows])
-        found[f"circle, {when}"] = np.array([statistics.left_out_r2(run, circle).reshape(4, 2).mean(1).max() for run in rows])
+        found[f"value, {when}"] = np.array([number_line.left_out_r2(run, value[:, None])[0] for run in rows])
+        found[f"circle, {when}"] = np.array([number_line.left_out_r2(run, circle).reshape(4, 2).mean(1).max() for run in rows])
     return found
 
 

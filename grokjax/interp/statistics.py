@@ -47,20 +47,6 @@ def coefficients(features: Float[np.ndarray, "N F"], values: Float[np.ndarray, "
     return [mean([run[k] for run in each], confidence) for k in range(features.shape[1])]
 
 
-def left_out_r2(features: Float[np.ndarray, "N F"], targets: Float[np.ndarray, "N K"], ridge: float = 1e-3) -> Float[np.ndarray, " K"]:
-    """How well a linear map reads each target off the features of examples that it was not fitted to, leaving out one at a time.
-
-    1 − squared error / squared error of the mean of the others: at most 1, about 0 where the features tell nothing. ridge: the penalty, as
-    a share of the features' mean squared length.
-    """
-    x = np.concatenate([features, np.full((len(features), 1), np.sqrt((features ** 2).sum(1).mean()))], 1)    # the last: an intercept
-    kernel = x @ x.T
-    inverse = np.linalg.inv(kernel + ridge * np.trace(kernel) / len(x) * np.eye(len(x)))
-    error = (inverse @ targets) / np.diag(inverse)[:, None]
-    of_mean = (targets - targets.mean(0)) * len(x) / (len(x) - 1)
-    return 1 - (error ** 2).sum(0) / (of_mean ** 2).sum(0)
-
-
 class Survival(NamedTuple):
     """Kaplan-Meier: at each of K times the share of runs that lasts longer, with a band; and the times of the censored runs."""
 
