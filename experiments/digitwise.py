@@ -57,7 +57,8 @@ def measure(this: Study) -> Finding:
 
 def damages(config: Any, task: Any, batch: Batch, params: PyTree) -> tuple[Float[Array, "M C"], Float[Array, "H C"]]:
     """The mean damage to each digit, in reading order, without each neuron and each head."""
-    return ablation.neurons(config, task, params, batch).mean(1), ablation.heads(config, task, params, batch).mean(1)
+    log_odds = lambda of: of(config, task, params, batch).log_odds[0, :, 0]
+    return log_odds(ablation.neurons), log_odds(ablation.heads)
 
 
 def between_shelves(curve: np.ndarray) -> int:

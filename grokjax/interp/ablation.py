@@ -1,28 +1,104 @@
-"""Mean ablation: what a run loses when one unit, a neuron or a head, is held at its mean over the batch, position by position.
+"""Ablation: what a run loses when one head, neuron, position or component is replaced, for each answer and each group of examples.
 
-The damage is the rise of the log-odds against the right answer (nats). The loss is their softplus: of a run that has converged it does
-not move before a margin of many nats is gone, so it would name only the few units that can tip an answer alone.
+`by` says what a unit's activation is replaced by: `zero`, `mean` (over the batch, position by position), `resampled(key)` (another
+example's) or `constant(value)`. The last block's heads and neurons take a short cut: what a head wrote is swapped in the residual stream
+where it is read, and a neuron is a rank-one change of the logits; both are exact, and the tapped edit is what they are tested by.
 """
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
-from grokjax import model, objective, tap
+from grokjax import objective
 from grokjax.config import ModelConfig
+from grokjax.interp import activations
+from grokjax.model import transformer
+from grokjax.tap import untouched
+
+Replacement = Callable[[Array], Array]
+Groups = Float[Array, "G B"]
 
 
-def neurons(config: ModelConfig, task: Any, params: PyTree, batch: Any, *, layer: int = 0) -> Float[Array, "M B C"]:
-    """The damage to every answer, in reading order, when each neuron of a layer is held at its mean."""
-    return _damage(config, task, params, batch, f"blocks.{layer}.mlp.post", -1, config.mlp_width)
+class Damage(NamedTuple):
+    """Rises, means over each group of examples: of the log-odds against the right answer (nats), of the loss (nats), of the error share.
+
+    The loss is the softplus of the log-odds. Of a run that has converged it does not move before a margin of many nats is gone: it names
+    only the few units that can tip an answer alone, where the log-odds rank all of them.
+    """
+    log_odds: Float[Array, "*U G C"]
+    loss: Float[Array, "*U G C"]
+    errors: Float[Array, "*U G C"]
 
 
-def heads(config: ModelConfig, task: Any, params: PyTree, batch: Any, *, layer: int = 0) -> Float[Array, "H B C"]:
-    """The same for what each head of a layer adds to the residual stream."""
-    return _damage(config, task, params, batch, f"blocks.{layer}.attn.result", -2, config.num_heads)
+class _Scored(NamedTuple):
+    """Per answer and example: log-odds against the right answer, and whether another one is ahead."""
+    log_odds: Float[Array, "C B"]
+    wrong: Array
+
+
+def zero(x: Float[Array, "B ..."]) -> Float[Array, "B ..."]:
+    """Zeros."""
+    return jnp.zeros_like(x)
+
+
+def mean(x: Float[Array, "B ..."]) -> Float[Array, "B ..."]:
+    """The mean over the batch, for every example."""
+    return jnp.broadcast_to(x.mean(0), x.shape)
+
+
+def resampled(key: Key[Array, ""]) -> Replacement:
+    """A replacement by the activation of another example of the batch, a random permutation."""
+    return lambda x: x[jax.random.permutation(key, len(x))]
+
+
+def constant(value: Float[Array, "..."] | float) -> Replacement:
+    """A replacement by one value, or one vector, for every example."""
+    return lambda x: jnp.broadcast_to(value, x.shape)
+
+
+def groups(classes: Int[Array, " B"], count: int) -> Float[Array, "G B"]:
+    """Weights that average over all examples (first row) and over those of each class 0 … count − 1; NaN for a class without examples."""
+    members = (jnp.arange(count)[:, None] == classes).astype(jnp.float32)
+    members = jnp.concatenate([jnp.ones((1, members.shape[1])), members])
+    return members / members.sum(1, keepdims=True)
+
+
+def heads(config: ModelConfig, task: Any, params: PyTree, batch: Any, *, by: Replacement = mean, groups: Groups | None = None,
+          attention_rate: Array | float = 1.0) -> Damage:
+    """The damage [L, H, G, C] when what one head adds to the residual stream is replaced; answers C in reading order."""
+    measure = _Measure(config, task, params, batch, groups, attention_rate)
+    below = [measure.by_edit(f"blocks.{layer}.attn.result", 2, config.num_heads, by) for layer in range(config.num_layers - 1)]
+    return _stacked([*below, measure.last_heads(by)])
+
+
+def neurons(config: ModelConfig, task: Any, params: PyTree, batch: Any, *, by: Replacement = mean, groups: Groups | None = None,
+            attention_rate: Array | float = 1.0) -> Damage:
+    """The damage [L, M, G, C] when the activation of one neuron is replaced. ValueError where the model has no MLP."""
+    if not config.mlp:
+        raise ValueError("mlp=False: there are no neurons")
+    measure = _Measure(config, task, params, batch, groups, attention_rate)
+    by_edit = lambda layer: measure.by_edit(f"blocks.{layer}.mlp.post", 2, config.mlp_width, by)
+    last = config.num_layers - 1
+    return _stacked([*map(by_edit, range(last)), by_edit(last) if config.layer_norm else measure.last_neurons(by)])
+
+
+def positions(config: ModelConfig, task: Any, params: PyTree, batch: Any, *, by: Replacement = mean, groups: Groups | None = None,
+              attention_rate: Array | float = 1.0) -> Damage:
+    """The damage [L, P, G, C] when the residual stream that enters a layer is replaced at one position, for all that reads it."""
+    measure = _Measure(config, task, params, batch, groups, attention_rate)
+    return _stacked([measure.by_edit(f"blocks.{layer}.resid_pre", 1, batch.tokens.shape[1], by) for layer in range(config.num_layers)])
+
+
+def components(config: ModelConfig, task: Any, params: PyTree, batch: Any, *, by: Replacement = mean, groups: Groups | None = None,
+               attention_rate: Array | float = 1.0) -> dict[str, Damage]:
+    """The damage [G, C] when a whole output is replaced at every position: embeddings, each layer's attention and MLP, by name."""
+    measure = _Measure(config, task, params, batch, groups, attention_rate)
+    names = [name for name in activations.names(config) if name in ("embed", "pos_embed") or name.endswith(("attn_out", "mlp_out"))]
+    return {name: measure.damage(measure.edited({name: by})) for name in names}
 
 
 def units_for(damage: Float[np.ndarray, " M"], share: float = 0.9) -> Float[np.ndarray, " K"]:
@@ -33,19 +109,79 @@ def units_for(damage: Float[np.ndarray, " M"], share: float = 0.9) -> Float[np.n
     return order[: int(np.searchsorted(total, share * total[-1] * (1 - 1e-12))) + 1] if total[-1] > 0 else order[:0]
 
 
-def _damage(config, task, params, batch, name, axis, size):
-    """One unit after another: memory for one."""
-    def against(edits):
-        logits, cache = tap.run_with_cache(functools.partial(model.forward, config), edits)(params, batch.tokens, read=task.read)
-        return jax.nn.logsumexp(objective.against(objective.by_answer(task, logits), batch.labels), -1), cache
+def _stacked(layers: list[Damage]) -> Damage:
+    return jax.tree.map(lambda *x: jnp.stack(x), *layers)
 
-    whole, cache = against({})
-    mean = cache[name].mean(0)
 
-    def without(unit):
-        at = jnp.arange(size) == unit
-        at = at if axis == -1 else at[:, None]
-        return against({name: lambda x: jnp.where(at, mean, x)})[0] - whole
+class _Measure:
+    """A run on a batch as it is, and how much worse it is for any change."""
 
-    with jax.default_matmul_precision("float32"):
+    def __init__(self, config, task, params, batch, groups, attention_rate):
+        self.config, self.task, self.params, self.batch, self.rate = config, task, params, batch, attention_rate
+        self.groups = jnp.full((1, len(batch.tokens)), 1 / len(batch.tokens)) if groups is None else groups
+        self.read, last = np.asarray(task.read), f"blocks.{config.num_layers - 1}"
+        cache = activations.cached(config, params, batch.tokens, attention_rate=attention_rate)[1]
+        self.stream = cache[f"{last}.{'resid_mid' if config.mlp else 'resid_post'}"][:, self.read]
+        self.result = cache[f"{last}.attn.result"][:, self.read]
+        self.whole = self.scored(_from_mid(config, params, self.stream))
+
+    def edited(self, edits):
+        logits = activations.cached(self.config, self.params, self.batch.tokens, edits, attention_rate=self.rate)[0]
+        return self.scored(logits[:, self.read])
+
+    def against(self, logits):
+        return objective.against(objective.by_answer(self.task, logits), self.batch.labels)
+
+    def scored(self, logits):
+        against = self.against(logits)
+        return _Scored(jax.nn.logsumexp(against, -1).T, (against.max(-1) >= 0).T)
+
+    def damage(self, scored):
+        over = functools.partial(jnp.einsum, "gb,cb->gc", self.groups)
+        with jax.default_matmul_precision("float32"):
+            return Damage(over(scored.log_odds - self.whole.log_odds),
+                          over(jax.nn.softplus(scored.log_odds) - jax.nn.softplus(self.whole.log_odds)),
+                          over(scored.wrong.astype(jnp.float32) - self.whole.wrong))
+
+    def by_edit(self, name, axis, size, by):
+        """One unit after another, along an axis of the activation [B, P, unit, ...] or [B, unit, ...]: memory for one."""
+        def without(unit):
+            here = lambda x: (jnp.arange(size) == unit).reshape(-1, *[1] * (x.ndim - 1 - axis))
+            return self.damage(self.edited({name: lambda x: jnp.where(here(x), by(x), x)}))
+
         return jax.lax.map(without, jnp.arange(size))
+
+    def last_heads(self, by):
+        change = jnp.moveaxis(by(self.result) - self.result, 2, 0)
+        return jax.lax.map(lambda change: self.damage(self.scored(_from_mid(self.config, self.params, self.stream + change))), change)
+
+    def last_neurons(self, by):
+        """Symbols first and examples last, so that every sum over the few symbols runs along the examples."""
+        p, labels = self.params["blocks"][-1], self.batch.labels.T
+        with jax.default_matmul_precision("float32"):
+            post = transformer.ACTIVATION[self.config.activation](self.stream @ p["W_in"] + p["b_in"])
+            against = jnp.moveaxis(self.against(transformer.folded(self.config, p, self.params, self.stream)), (0, 1), (2, 1))
+            change = jnp.moveaxis(by(post) - post, (0, 1, 2), (2, 1, 0))
+            writes = p["W_out"] @ self.params["W_U"]
+        answers_each = len(labels) // len(self.read)        # parallel mode: the outputs of one position are several answers
+        writes = jnp.tile(writes.reshape(len(writes), answers_each, -1), (1, len(self.read), 1))
+
+        def without(unit):
+            change, writes = unit
+            own = jnp.take_along_axis(writes, labels, 1)
+            moved = against + jnp.repeat(change, answers_each, 0) * (writes.T[:, :, None] - own)
+            most = moved.max(0)
+            return self.damage(_Scored(most + jnp.log(jnp.exp(moved - most).sum(0)), most >= 0))
+
+        return jax.lax.map(without, (change, writes))
+
+
+def _from_mid(config, params, stream):
+    """Logits of what the last block's attention leaves."""
+    p = params["blocks"][-1]
+    with jax.default_matmul_precision("float32"):
+        if config.mlp and not config.layer_norm:
+            return transformer.folded(config, p, params, stream)
+        if config.mlp:
+            stream = stream + transformer.mlp(config, p, transformer.normalized(config, p, "ln2", stream, untouched), untouched)
+        return transformer.unembed(config, params, stream, untouched)

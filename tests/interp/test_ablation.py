@@ -1,4 +1,7 @@
-"""Mean ablation of neurons and heads."""
+"""Ablation of heads, neurons, positions and components; the short cuts of the last block against the tapped edit."""
+import dataclasses
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +9,8 @@ import pytest
 from jax import random
 
 import grokjax as gj
-from grokjax.interp import ablation
+from grokjax import objective
+from grokjax.interp import ablation, activations
 
 TASK = gj.DigitwiseAddition(num_digits=1, base=4, batch_size=32)
 CONFIG = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=8, num_heads=2, d_mlp=6)
@@ -21,12 +25,12 @@ def edited(**weights):
 
 def test_a_unit_that_is_read_nowhere_can_go():
     damage = ablation.neurons(CONFIG, TASK, edited(W_out=lambda w: w.at[2].set(0)), BATCH)
-    assert damage.shape == (6, 32, 1)
-    np.testing.assert_allclose(damage[2], 0, atol=1e-6)
-    assert (np.abs(damage).max((1, 2)) > 1e-4).sum() >= 4
+    assert damage.log_odds.shape == (1, 6, 1, 1)
+    np.testing.assert_allclose(damage.log_odds[0, 2], 0, atol=1e-6)
+    assert (np.abs(damage.log_odds[0, :, 0, 0]) > 1e-5).sum() >= 4
     damage = ablation.heads(CONFIG, TASK, edited(W_O=lambda w: w.at[1].set(0)), BATCH)
-    assert damage.shape == (2, 32, 1) and np.abs(damage[0]).max() > 1e-3
-    np.testing.assert_allclose(damage[1], 0, atol=1e-6)
+    assert damage.loss.shape == (1, 2, 1, 1) and np.abs(damage.loss[0, 0]) > 1e-3
+    np.testing.assert_allclose(damage.loss[0, 1], 0, atol=1e-6)
 
 
 def test_ablation_of_the_only_head_leaves_its_mean():
@@ -34,9 +38,73 @@ def test_ablation_of_the_only_head_leaves_its_mean():
     config = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=8, num_heads=1, mlp=False)
     params = gj.model.init(config, random.key(3), gj.Hyper())
     logits = gj.objective.logits_of(config, TASK, params, BATCH.tokens)
-    against = lambda logits: jax.nn.logsumexp(gj.objective.against(logits, BATCH.labels), -1)
-    expected = against(jnp.broadcast_to(logits.mean(0), logits.shape)) - against(logits)
-    np.testing.assert_allclose(ablation.heads(config, TASK, params, BATCH)[0], expected, atol=1e-5)
+    loss = lambda logits: gj.objective.cross_entropy(logits, BATCH.labels).mean()
+    expected = loss(jnp.broadcast_to(logits.mean(0), logits.shape)) - loss(logits)
+    np.testing.assert_allclose(ablation.heads(config, TASK, params, BATCH).loss[0, 0, 0, 0], expected, atol=1e-5)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 5))
+def of_the_edit(config, task, params, batch, groups, name, unit):
+    """The three rises by a tapped edit, from the definitions."""
+    def scored(edits):
+        logits = activations.cached(config, params, batch.tokens, edits, attention_rate=0.7)[0][:, np.asarray(task.read)]
+        logits = objective.by_answer(task, logits)
+        against = objective.against(logits, batch.labels)
+        return jax.nn.logsumexp(against, -1), objective.cross_entropy(logits, batch.labels), (against.max(-1) >= 0).astype(float)
+
+    edit = lambda x: x.at[:, :, unit].set(x[::-1, :, unit])
+    return [groups @ (after - before) for after, before in zip(scored({name: edit}), scored({}), strict=True)]
+
+
+@pytest.mark.parametrize(("changes", "mode"), [
+    (dict(num_layers=2, activation="gelu"), "sequence"), (dict(num_layers=2, layer_norm=True), "sequence"), (dict(mlp=False), "sequence"),
+    (dict(), "parallel"), (dict(mask="full", unembed_bias=True), "single")])
+def test_short_cuts_are_the_tapped_edit(changes, mode):
+    """Every head and neuron of every layer, in groups, replaced by another example's."""
+    task = gj.Addition(num_digits=2, base=3, mode=mode, digit=1 if mode == "single" else None, batch_size=20)
+    config = gj.ModelConfig(**{**gj.tasks.shape(task), "d_model": 8, "num_heads": 2, "d_mlp": 5, **changes})
+    params, batch = gj.model.init(config, random.key(0), gj.Hyper(init_scale=2.0)), task.batch(random.key(1))
+    classes = jnp.arange(20) % 3
+    groups = ablation.groups(classes, 3)
+    options = dict(by=lambda x: x[::-1], groups=groups, attention_rate=0.7)
+    units = [(ablation.heads, "attn.result", 2)] + [(ablation.neurons, "mlp.post", 5)] * config.mlp
+    for function, name, size in units:
+        found = jax.jit(functools.partial(function, config, task, **options))(params, batch)
+        for layer in range(config.num_layers):
+            for unit in range(size):
+                expected = of_the_edit(config, task, params, batch, groups, f"blocks.{layer}.{name}", unit)
+                for rise, wanted in zip(found, expected, strict=True):
+                    np.testing.assert_allclose(rise[layer, unit], wanted, atol=2e-4, rtol=2e-4)
+
+
+def test_groups_average_over_their_own():
+    weights = ablation.groups(jnp.array([0, 1, 1, 3]), 4)
+    np.testing.assert_allclose(weights[:3], [[.25] * 4, [1, 0, 0, 0], [0, .5, .5, 0]])
+    assert np.isnan(weights[3]).all() and weights.shape == (5, 4)
+
+
+def test_a_position_that_is_not_read_can_go_and_all_that_is_written_counts():
+    """The units' operands do not matter to digit 1 of a digitwise sum whose attention is cut off from them."""
+    found = ablation.positions(CONFIG, TASK, PARAMS, BATCH)
+    assert found.loss.shape == (1, BATCH.tokens.shape[1], 1, 1)
+    alone = ablation.positions(CONFIG, TASK, edited(W_V=jnp.zeros_like), BATCH).loss[0, :, 0, 0]
+    read = TASK.read[0]
+    np.testing.assert_allclose(np.delete(alone, read), 0, atol=1e-6)
+    names = ablation.components(CONFIG, TASK, PARAMS, BATCH, by=ablation.zero)
+    assert list(names) == ["embed", "pos_embed", "blocks.0.attn_out", "blocks.0.mlp_out"]
+    silent = edited(W_out=jnp.zeros_like, b_out=jnp.zeros_like)
+    assert np.allclose(ablation.components(CONFIG, TASK, silent, BATCH)["blocks.0.mlp_out"].loss, 0, atol=1e-6)
+
+
+def test_replacements():
+    x = jnp.arange(6.0).reshape(3, 2)
+    assert (ablation.zero(x) == 0).all() and (ablation.mean(x) == x.mean(0)).all() and (ablation.constant(2.0)(x) == 2).all()
+    assert sorted(ablation.resampled(random.key(0))(x)[:, 0].tolist()) == [0, 2, 4]
+
+
+def test_no_neurons_without_an_mlp():
+    with pytest.raises(ValueError, match="there are no neurons"):
+        ablation.neurons(dataclasses.replace(CONFIG, mlp=False), TASK, PARAMS, BATCH)
 
 
 @pytest.mark.parametrize(("damage", "units"), [([.1, 8, 1, .9], [1, 2]), ([-5, 1, 1, 1], [1, 2, 3]), ([0, 0], []), ([-1, -1], [])])
