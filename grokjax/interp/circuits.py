@@ -22,19 +22,30 @@ def basis(config: ModelConfig, params: PyTree, of: str) -> Float[Array, "N D"]:
     return table
 
 
+def reading(config: ModelConfig, params: PyTree, layer: int, norm: str, weight: str) -> Float[Array, "D ..."]:
+    """The matrix `weight` of a layer, which reads the stream behind the layer norm `norm`, as one that reads the stream itself."""
+    p = params["blocks"][layer]
+    return _behind(p[norm]["w"], p[weight]) if config.layer_norm else p[weight]
+
+
+def unembedding(config: ModelConfig, params: PyTree) -> Float[Array, "D V"]:
+    """W_U as a matrix that reads the last residual stream itself."""
+    return _behind(params["ln_final"]["w"], params["W_U"]) if config.layer_norm else params["W_U"]
+
+
 def direct(config: ModelConfig, params: PyTree, *, source: str = "token") -> Float[Array, "N V"]:
     """The direct path, W_E W_U: what a token adds to the logits at its own place by no layer."""
-    return _product(basis(config, params, source), _read_out(config, params))
+    return _product(basis(config, params, source), unembedding(config, params))
 
 
 def ov(config: ModelConfig, params: PyTree, layer: int = 0, *, source: str = "token") -> Float[Array, "H N V"]:
     """The full OV circuit of every head, W_E W_V W_O W_U: what a token adds to the logits where it is attended to, directly."""
-    return _through_heads(config, params, layer, source, _read_out(config, params))
+    return _through_heads(config, params, layer, source, unembedding(config, params))
 
 
 def ov_to_neurons(config: ModelConfig, params: PyTree, layer: int = 0, *, source: str = "token") -> Float[Array, "H N M"]:
     """W_E W_V W_O W_in: what a token adds to the neurons of the same layer where a head attends to it."""
-    return _through_heads(config, params, layer, source, _gained(config, params, layer, "ln2", "W_in"))
+    return _through_heads(config, params, layer, source, reading(config, params, layer, "ln2", "W_in"))
 
 
 def qk(config: ModelConfig, params: PyTree, layer: int = 0, *, query: str = "token", key: str = "token") -> Float[Array, "H N N2"]:
@@ -44,40 +55,29 @@ def qk(config: ModelConfig, params: PyTree, layer: int = 0, *, query: str = "tok
     """
     if config.attention != "live":
         raise ValueError(f"attention={config.attention!r} has no queries and keys; only 'live' attention does")
-    q, k = (_heads(basis(config, params, of), _gained(config, params, layer, "ln1", name))
+    q, k = (_heads(basis(config, params, of), reading(config, params, layer, "ln1", name))
             for of, name in ((query, "W_Q"), (key, "W_K")))
     return jnp.einsum("hnk,hmk->hnm", q, k, precision="float32") / jnp.sqrt(jnp.float32(config.head_width))
 
 
 def mlp_in(config: ModelConfig, params: PyTree, layer: int = 0, *, source: str = "token") -> Float[Array, "N M"]:
     """W_E W_in: what a token adds to the neurons of a layer at its own place, directly and without b_in."""
-    return _product(basis(config, params, source), _gained(config, params, layer, "ln2", "W_in"))
+    return _product(basis(config, params, source), reading(config, params, layer, "ln2", "W_in"))
 
 
 def mlp_out(config: ModelConfig, params: PyTree, layer: int = 0) -> Float[Array, "M V"]:
     """W_out W_U: what a neuron adds to the logits, directly, for each unit of its activation."""
-    return _product(params["blocks"][layer]["W_out"], _read_out(config, params))
+    return _product(params["blocks"][layer]["W_out"], unembedding(config, params))
 
 
 def _through_heads(config, params, layer, source, out):
     p = params["blocks"][layer]
-    value = _heads(basis(config, params, source), _gained(config, params, layer, "ln1", "W_V"))
+    value = _heads(basis(config, params, source), reading(config, params, layer, "ln1", "W_V"))
     return jnp.einsum("hnk,hkv->hnv", value, jnp.tensordot(p["W_O"], out, 1, precision="float32"), precision="float32")
 
 
 def _heads(rows, W):
     return jnp.einsum("nd,dhk->hnk", rows, W, precision="float32")
-
-
-def _read_out(config, params):
-    """W_U behind the gain and the centring of the final layer norm."""
-    return _behind(params["ln_final"]["w"], params["W_U"]) if config.layer_norm else params["W_U"]
-
-
-def _gained(config, params, layer, norm, name):
-    """A matrix that reads the stream, behind the gain and the centring of its layer norm."""
-    p = params["blocks"][layer]
-    return _behind(p[norm]["w"], p[name]) if config.layer_norm else p[name]
 
 
 def _behind(gain, W):
