@@ -34,6 +34,8 @@ EXEMPT = {
     "windows": "works on one curve of any length, in Python",
     "ablation.units_for": "gives as many units as it takes: a shape that depends on the numbers",
     "activations.names": "gives names, of a config alone",
+    "sites.names": "gives names, of a config alone",
+    "sites.with_patterns": "gives edits, which are functions",
 }
 """Modules, and functions of other modules, that need not survive jit, and why."""
 
@@ -68,9 +70,20 @@ def patterns(key):
     return jax.nn.softmax(random.normal(key, (1, 2, 4, 4)) * random.uniform(key))
 
 
+def normal(*shape):
+    return lambda key: random.normal(random.fold_in(key, sum(shape)), shape)
+
+
+def edited_digit(key):
+    """Problems with their tokens, and what to put in the place of a site."""
+    a, b = random.randint(key, (2, 16, 1), 0, 10)
+    return interp.problems.Problems(TASK.encode(a, b).tokens, a, b, jnp.full(16, 1 / 16))
+
+
 FIXED = {
     "config": CONFIG, "task": TASK, "digit": 1, "base": 4, "depth": 2, "layer": 0, "distance": 1,
     "score": lambda logits: jnp.sin(logits).sum(), "attention.at_distance.first": 2, "predictions.log_probabilities.digit": 0,
+    "positions": (1, 3), "num_classes": 3, "num_examples": 16,
 }
 """Arguments that are the same for every run, by the parameter's name, or by MODULE.FUNCTION.PARAMETER where a function means another."""
 MADE = {
@@ -81,6 +94,13 @@ MADE = {
     "updates.norms.before": params, "updates.norms.after": lambda key: params(random.fold_in(key, 1)),
     "prompt": lambda key: TASK.batch(key).tokens[0], "joint": lambda key: jax.nn.softmax(random.normal(key, (4, 4, 4)), axis=(0, 1, 2)),
     "joint.total_variation.first": logits, "joint.total_variation.second": lambda key: logits(random.fold_in(key, 1)),
+    "activation": normal(16, 6), "classes": lambda key: random.randint(key, (16,), 0, 3), "matrix": normal(6, 3), "other": normal(6, 2),
+    "along": normal(6), "step": normal(6), "weights": lambda key: random.uniform(key, (16,)),
+    "targets": lambda key: jax.nn.softmax(random.normal(key, (16, 3))),
+    "probe": lambda key: interp.probes.Probe(normal(6, 3)(key), normal(3)(key)),
+    "probes.selectivity.score": lambda key: interp.probes.Score(*normal(4)(key)),
+    "control": lambda key: interp.probes.Score(*normal(5)(key)[:4]),
+    "directions.flips.problems": edited_digit, "edited": lambda key: 5 * normal(16, 8)(key),
 }
 """Functions of a key that make the arguments in which runs differ, named alike."""
 OTHERS = {
@@ -139,7 +159,6 @@ def test_it_compiles_once_and_under_vmap_gives_what_each_run_gives(name):
     together = jax.jit(jax.vmap(function))(*stack(arguments))
     chex.assert_trees_all_close(together, each, rtol=2e-5, atol=2e-6)
     assert any((np.asarray(leaf)[1:] != np.asarray(leaf)[0]).any() for leaf in jax.tree.leaves(each)), "the examples are all alike"
-
 
 
 def test_what_is_exempt_is_there():
