@@ -1,13 +1,16 @@
-"""Attention patterns of a run on a fixed batch, and how far two runs, or two moments of one, are apart."""
+"""Attention patterns of a run on a fixed batch: what each answer looks at, patterns by class, entropy, how far two patterns are apart."""
 import functools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from grokjax import model, tap
 from grokjax.config import ModelConfig
+from grokjax.tasks import layout
 
 
 def patterns(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], *, attention_rate: Array | float = 1.0,
@@ -21,6 +24,59 @@ def scores(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"]) -> Fl
     if config.attention != "live":
         raise ValueError(f"attention={config.attention!r} has no scores; only 'live' attention does")
     return _cached(config, "attn_scores", lambda x: x.mean(0), params, tokens)
+
+
+def patterns_by_class(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], classes: Int[Array, " B"], num_classes: int, *,
+                      attention_rate: Array | float = 1.0) -> Float[Array, "L H c q p"]:
+    """The mean of every head's pattern over the examples of each class, 0 ... num_classes - 1; 0 for a class without examples.
+
+    For the carry classes: `tasks.cascade(a, b, base)` of the operands, or the carry into a column, `naive.carries(problems, base, n)`.
+    """
+    member = jax.nn.one_hot(classes, num_classes)
+    share = member / jnp.maximum(member.sum(0), 1)
+    mean = lambda pattern: jnp.einsum("bhqp,bc->hcqp", pattern, share, precision="float32")
+    return _cached(config, "pattern", mean, params, tokens, attention_rate=attention_rate)
+
+
+PLACES = ("own pair", "pair below", "pair above", "=", "visible answers", "other")
+"""What an answer of an addition task can look at; below: less significant."""
+
+
+def places(task: Any) -> Int[np.ndarray, "C P"]:
+    """For each answer, in reading order, which of `PLACES` each position is. ValueError where operands differ in length.
+
+    A carry that is written (scratchpad) has the pair that makes it as its pair below. A hint counts as other.
+    """
+    if task.lengths is not None:
+        raise ValueError(f"lengths={task.lengths}: operands do not stand at the same positions in all examples")
+    n, width = task.num_digits, 1 + task.hints
+    column = np.full(task.num_positions, -9)                # the column of an operand's digit, far from all others
+    for first in (0, width * n + 1):
+        column[first + task.hints:first + width * n:width] = np.arange(n)[::-1]
+    position = np.arange(task.num_positions)
+    answered = (position >= task.num_prompt) & ((position - task.num_prompt) % width == width - 1)
+    found = np.full((len(task.columns), task.num_positions), PLACES.index("other"))
+    for row, one in enumerate(task.columns):
+        digit = task.digit if task.mode == "single" else layout.column_of_sum(task, one)
+        for place, at in (("own pair", digit), ("pair below", digit - 1), ("pair above", digit + 1)):
+            found[row, column == at] = PLACES.index(place)
+        found[row, task.num_prompt - 1] = PLACES.index("=")
+        found[row, answered] = PLACES.index("visible answers")
+    return found
+
+
+def looks(config: ModelConfig, task: Any, params: PyTree, tokens: Int[Array, "B P"], *,
+          attention_rate: Array | float = 1.0) -> Float[Array, "L H C place"]:
+    """Where each answer looks: the mean attention that each head, at the position where the answer is read, pays to each of `PLACES`."""
+    pattern = patterns(config, params, tokens, attention_rate=attention_rate)
+    query = np.repeat(task.read, len(task.columns) // len(task.read))
+    member = jax.nn.one_hot(places(task), len(PLACES))
+    return jnp.einsum("lhcp,cpk->lhck", pattern[:, :, query], member, precision="float32")
+
+
+def entropy(pattern: Float[Array, "*L q p"]) -> Float[Array, "*L q"]:
+    """−Σ p ln p over the keys of each query (nats): 0 on one key, ln of their number if evenly on all."""
+    return jax.scipy.special.entr(pattern).sum(-1)
 
 
 def distance(before: Float[Array, "*L q p"], after: Float[Array, "*L q p"]) -> Float[Array, "*L q"]:
@@ -38,6 +94,17 @@ def at_distance(pattern: Float[Array, "*L q p"], distance: int, first: int) -> F
     return pattern[..., queries, queries - distance].mean(-1)
 
 
+def previous_token(pattern: Float[Array, "*L q p"]) -> Float[Array, "*L"]:
+    """Mean attention to the token before."""
+    return at_distance(pattern, 1, 1)
+
+
+def induction(pattern: Float[Array, "*L q p"], period: int) -> Float[Array, "*L"]:
+    """Mean attention, on tokens that repeat once after `period`, from the second time on to the token after the same one's first time."""
+    return at_distance(pattern, period - 1, period)
+
+
 def _cached(config: ModelConfig, name: str, reduce: Callable[[Array], Array], *inputs: Any, **options: Any) -> Array:
-    _, cache = tap.run_with_cache(functools.partial(model.forward, config))(*inputs, **options)
+    with jax.default_matmul_precision("float32"):
+        _, cache = tap.run_with_cache(functools.partial(model.forward, config))(*inputs, **options)
     return jnp.stack([reduce(cache[f"blocks.{layer}.attn.{name}"]) for layer in range(config.num_layers)])

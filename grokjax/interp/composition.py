@@ -12,6 +12,7 @@ scale and no p-value; and units that share a small subspace, as those of a train
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from grokjax.config import ModelConfig
@@ -76,10 +77,11 @@ def pairs_by_k_composition(config: ModelConfig, params: PyTree) -> tuple[Int[Arr
     An induction head's keys read what a previous-token head writes (Olsson et al. 2022, arXiv:2209.11895).
     """
     z = heads(config, params, "K").z
-    layer, _, later, _ = first = jnp.indices(z.shape).reshape(4, -1)
-    order = jnp.argsort(jnp.where(layer < later, -z.ravel(), jnp.inf))
-    kept = order[: config.num_layers * (config.num_layers - 1) // 2 * config.num_heads ** 2]
-    return first[:, kept].T, z.ravel()[kept]
+    pairs = np.indices(z.shape).reshape(4, -1).T
+    pairs = pairs[pairs[:, 0] < pairs[:, 2]]
+    z = z[tuple(pairs.T)]
+    order = jnp.argsort(-z)
+    return jnp.asarray(pairs)[order], z[order]
 
 
 def _head_outputs(config, params):

@@ -43,8 +43,9 @@ def test_neurons_and_the_unembedding():
     np.testing.assert_allclose(to_neurons[0, 1, 0, 3], score(ov(FIRST, 1), FIRST["W_in"][:, 3:4]), rtol=1e-5)
     np.testing.assert_allclose(to_neurons[0, 1, 1, 2], score(ov(FIRST, 1), SECOND["W_in"][:, 2:3]), rtol=1e-5)
     centred = PARAMS["W_U"] - PARAMS["W_U"].mean(1, keepdims=True)
-    np.testing.assert_allclose(composition.neurons_to_unembedding(CONFIG, PARAMS).score[1, 4], score(SECOND["W_out"][4:5], centred), rtol=1e-5)
-    np.testing.assert_allclose(composition.heads_to_unembedding(CONFIG, PARAMS).score[1, 0], score(ov(SECOND, 0), centred), rtol=1e-5)
+    neurons, heads = (outward(CONFIG, PARAMS).score for outward in (composition.neurons_to_unembedding, composition.heads_to_unembedding))
+    np.testing.assert_allclose(neurons[1, 4], score(SECOND["W_out"][4:5], centred), rtol=1e-5)
+    np.testing.assert_allclose(heads[1, 0], score(ov(SECOND, 0), centred), rtol=1e-5)
     back = composition.neurons_to_heads(CONFIG, PARAMS, "V").score
     np.testing.assert_allclose(back[0, 2, 1, 1], score(FIRST["W_out"][2:3], ov(SECOND, 1)), rtol=1e-5)
     assert back.shape == (2, 7, 2, 2) and not back[1].any()
