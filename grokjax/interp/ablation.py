@@ -119,10 +119,8 @@ class _Measure:
     def __init__(self, config, task, params, batch, groups, attention_rate):
         self.config, self.task, self.params, self.batch, self.rate = config, task, params, batch, attention_rate
         self.groups = jnp.full((1, len(batch.tokens)), 1 / len(batch.tokens)) if groups is None else groups
-        self.read, last = np.asarray(task.read), f"blocks.{config.num_layers - 1}"
-        cache = activations.cached(config, params, batch.tokens, attention_rate=attention_rate)[1]
-        self.stream = cache[f"{last}.{'resid_mid' if config.mlp else 'resid_post'}"][:, self.read]
-        self.result = cache[f"{last}.attn.result"][:, self.read]
+        self.read = np.asarray(task.read)
+        self.stream, self.result = _last_attention(config, params, batch.tokens, self.read, attention_rate)
         self.whole = self.scored(_from_mid(config, params, self.stream))
 
     def edited(self, edits):
@@ -168,12 +166,31 @@ class _Measure:
 
         def without(unit):
             change, writes = unit
-            own = jnp.take_along_axis(writes, labels, 1)
-            moved = against + jnp.repeat(change, answers_each, 0) * (writes.T[:, :, None] - own)
-            most = moved.max(0)
-            return self.damage(_Scored(most + jnp.log(jnp.exp(moved - most).sum(0)), most >= 0))
+            own = sum(jnp.where(labels == symbol, writes[:, symbol, None], 0) for symbol in range(len(against)))
+            each_change = jnp.repeat(change, answers_each, 0)
+            # one symbol after another, not a reduction over them: XLA makes a single loop over the examples of this
+            moved = [against[symbol] + each_change * (writes[:, symbol, None] - own) for symbol in range(len(against))]
+            most = functools.reduce(jnp.maximum, moved)
+            return self.damage(_Scored(most + jnp.log(sum(jnp.exp(x - most) for x in moved)), most >= 0))
 
         return jax.lax.map(without, (change, writes))
+
+
+def _last_attention(config, params, tokens, read, rate):
+    """What the last block's attention leaves at the positions that are read, and what each of its heads has added to it."""
+    last, place, results = config.num_layers - 1, np.arange(tokens.shape[1]), {}
+    p, record = params["blocks"][last], lambda name, x: results.setdefault(name, x)
+    with jax.default_matmul_precision("float32"):
+        if last:
+            stream = activations.cached(config, params, tokens, attention_rate=rate)[1][f"blocks.{last}.resid_pre"]
+        else:
+            stream = transformer.embed(config, params, tokens, 0, untouched)
+        if last or config.layer_norm:
+            project = transformer.normalized(config, p, "ln1", stream, untouched)
+        else:
+            project = transformer.table_projection(config, params, tokens, 0)
+        out = transformer.attend(config, p, project, (read, place), rate, record)
+    return stream[:, read] + out, results["attn.result"]
 
 
 def _from_mid(config, params, stream):
