@@ -34,6 +34,10 @@ EXEMPT = {
     "windows": "works on one curve of any length, in Python",
     "ablation.units_for": "gives as many units as it takes: a shape that depends on the numbers",
     "activations.names": "gives names, of a config alone",
+    "attention.places": "lays out the positions of a task with numpy, before anything is traced",
+    "attribution.accumulated_labels": "gives names, of a config alone",
+    "attribution.decompose_labels": "gives names, of a config alone",
+    "attribution.full_labels": "gives names, of a config alone",
     "sites.names": "gives names, of a config alone",
     "sites.with_patterns": "gives edits, which are functions",
 }
@@ -74,6 +78,22 @@ def normal(*shape):
     return lambda key: random.normal(random.fold_in(key, sum(shape)), shape)
 
 
+TWO_LAYERS = gj.ModelConfig(**{**CONFIG.__dict__, "num_layers": 2, "layer_norm": True, "unembed_bias": True})
+
+
+def deep(key):
+    """Parameters of TWO_LAYERS whose biases are not 0."""
+    return jax.tree.map(lambda leaf: leaf + random.normal(key, leaf.shape) / 9, model.init(TWO_LAYERS, key))
+
+
+def cache(key):
+    return interp.activations.cached(CONFIG, params(key), TASK.batch(key).tokens)[1]
+
+
+def symbols(key):
+    return random.randint(key, TASK.batch(key).tokens.shape, 0, 10)
+
+
 def edited_digit(key):
     """Problems with their tokens, and what to put in the place of a site."""
     a, b = random.randint(key, (2, 16, 1), 0, 10)
@@ -83,7 +103,9 @@ def edited_digit(key):
 FIXED = {
     "config": CONFIG, "task": TASK, "digit": 1, "base": 4, "depth": 2, "layer": 0, "distance": 1,
     "score": lambda logits: jnp.sin(logits).sum(), "attention.at_distance.first": 2, "predictions.log_probabilities.digit": 0,
-    "positions": (1, 3), "num_classes": 3, "num_examples": 16,
+    "positions": (1, 3), "num_classes": 3, "num_examples": 16, "period": 2, "into": "K", "of": "token", "norm": "ln1", "weight": "W_V",
+    **{f"{name}.config": TWO_LAYERS for name in ("attribution.bias_logits", "composition.heads", "composition.neurons_to_heads",
+                                                 "composition.pairs_by_k_composition")},
 }
 """Arguments that are the same for every run, by the parameter's name, or by MODULE.FUNCTION.PARAMETER where a function means another."""
 MADE = {
@@ -100,6 +122,11 @@ MADE = {
     "probe": lambda key: interp.probes.Probe(normal(6, 3)(key), normal(3)(key)),
     "probes.selectivity.score": lambda key: interp.probes.Score(*normal(4)(key)),
     "control": lambda key: interp.probes.Score(*normal(5)(key)[:4]),
+    "attention.patterns_by_class.classes": lambda key: random.randint(key, (4,), 0, 3), "cache": cache, "correct": symbols,
+    "parts": lambda key: interp.attribution.full_decomposition(CONFIG, cache(key)),
+    "incorrect": lambda key: symbols(random.fold_in(key, 1)),
+    **{f"{name}.params": deep for name in ("attribution.bias_logits", "composition.heads", "composition.neurons_to_heads",
+                                           "composition.pairs_by_k_composition")},
     "directions.flips.problems": edited_digit, "edited": lambda key: 5 * normal(16, 8)(key),
 }
 """Functions of a key that make the arguments in which runs differ, named alike."""
