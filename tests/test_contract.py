@@ -33,12 +33,19 @@ EXEMPT = {
     "trend": "works on one curve of any length, in Python",
     "windows": "works on one curve of any length, in Python",
     "ablation.units_for": "gives as many units as it takes: a shape that depends on the numbers",
+    "ablation.zero": "gives zeros, whatever the run",
+    "ablation.constant": "gives a function",
+    "ablation.resampled": "gives a function",
     "activations.names": "gives names, of a config alone",
+    "edges.senders": "gives names, of a config alone",
+    "edges.receivers": "gives names, of a config alone",
+    "edges.exist": "says which edges a config has, with numpy",
     "attention.places": "lays out the positions of a task with numpy, before anything is traced",
     "attribution.accumulated_labels": "gives names, of a config alone",
     "attribution.decompose_labels": "gives names, of a config alone",
     "attribution.full_labels": "gives names, of a config alone",
     "sites.names": "gives names, of a config alone",
+    "lenses.names": "gives names, of a config alone",
     "sites.with_patterns": "gives edits, which are functions",
 }
 """Modules, and functions of other modules, that need not survive jit, and why."""
@@ -100,8 +107,13 @@ def edited_digit(key):
     return interp.problems.Problems(TASK.encode(a, b).tokens, a, b, jnp.full(16, 1 / 16))
 
 
+def mask(key):
+    return random.uniform(key, (len(interp.edges.receivers(CONFIG)), len(interp.edges.senders(CONFIG))))
+
+
 FIXED = {
     "config": CONFIG, "task": TASK, "digit": 1, "base": 4, "depth": 2, "layer": 0, "distance": 1,
+    "ablation.groups.count": 2, "edges.minimal.limit": 0.0,
     "score": lambda logits: jnp.sin(logits).sum(), "attention.at_distance.first": 2, "predictions.log_probabilities.digit": 0,
     "positions": (1, 3), "num_classes": 3, "num_examples": 16, "period": 2, "into": "K", "of": "token", "norm": "ln1", "weight": "W_V",
     **{f"{name}.config": TWO_LAYERS for name in ("attribution.bias_logits", "composition.heads", "composition.neurons_to_heads",
@@ -109,6 +121,10 @@ FIXED = {
 }
 """Arguments that are the same for every run, by the parameter's name, or by MODULE.FUNCTION.PARAMETER where a function means another."""
 MADE = {
+    "source": lambda key: TASK.batch(random.fold_in(key, 1)).tokens, "edges.forward.mask": mask,
+    "ablation.mean.x": lambda key: random.normal(key, (4, 2)),
+    "ablation.groups.classes": lambda key: random.randint(key, (9,), 0, 2), "patching.effect.patched": lambda key: random.normal(key, (3,)),
+    "patching.effect.clean": random.uniform, "patching.effect.corrupted": lambda key: 2 + random.uniform(key),
     "params": params, "batch": TASK.batch, "tokens": lambda key: TASK.batch(key).tokens, "logits": logits, "labels": labels,
     "problems": problems, "log_probs": lambda key: jax.nn.log_softmax(random.normal(key, (64, 4))), "key": lambda key: key,
     "answers": lambda key: problems(key).a[:, 0], "moments": moments,
@@ -127,7 +143,7 @@ MADE = {
     "incorrect": lambda key: symbols(random.fold_in(key, 1)),
     **{f"{name}.params": deep for name in ("attribution.bias_logits", "composition.heads", "composition.neurons_to_heads",
                                            "composition.pairs_by_k_composition")},
-    "directions.flips.problems": edited_digit, "edited": lambda key: 5 * normal(16, 8)(key),
+    "stream": normal(2, 2, 4, 8), "directions.flips.problems": edited_digit, "edited": lambda key: 5 * normal(16, 8)(key),
 }
 """Functions of a key that make the arguments in which runs differ, named alike."""
 OTHERS = {

@@ -25,12 +25,13 @@ class Points(NamedTuple):
 Panels = Mapping[str, Mapping[str, Points]]
 
 
-def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", xscale: str = "linear", joined: bool = True,
-           levels: Mapping[str, Sequence[tuple[str, float]]] | None = None, legend: str = "", sharey: bool = True) -> Figure:
+def points(panels: Panels, *, xlabel: str | Mapping[str, str], ylabel: str, scale: str = "linear", xscale: str = "linear",
+           joined: bool = True, levels: Mapping[str, Sequence[tuple[str, float]]] | None = None, legend: str = "",
+           sharey: bool = True) -> Figure:
     """A panel per title with all its series, joined by lines unless `joined` is False, intervals as bars; `points_data` has the numbers.
 
-    levels: for a title, (name, value) of exact levels, drawn as dashed lines. legend: what the series are. sharey: False where the
-    panels show different quantities, which their titles then name.
+    xlabel: one for all panels, or each title's. levels: for a title, (name, value) of exact levels, drawn as dashed lines. legend: what
+    the series are. sharey: False where the panels show different quantities, which their titles then name.
     """
     curves.check_scale(scale)
     curves.check_scale(xscale)
@@ -45,6 +46,7 @@ def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", x
             empty.remove()
         for axes, (title, series) in zip(grid.ravel(), panels.items(), strict=False):
             axes.set_title(title, loc="left")
+            axes.set_xlabel("" if isinstance(xlabel, str) else xlabel[title])
             axes.set_xscale(xscale)
             known = [end for one in series.values() for estimate in one.estimates for end in estimate if end is not None]
             logarithmic = scale == "log" and any(end > 0 for end in known)      # nothing that could be drawn needs no such axis
@@ -57,7 +59,8 @@ def points(panels: Panels, *, xlabel: str, ylabel: str, scale: str = "linear", x
                 axes.yaxis.set_major_formatter("{x:g}")
                 axes.yaxis.set_minor_formatter(NullFormatter())
             _ticks(axes, [x for one in series.values() for x in one.at], places)
-        figure.supxlabel(xlabel, fontsize=7.5)
+        if isinstance(xlabel, str):
+            figure.supxlabel(xlabel, fontsize=7.5)
         figure.supylabel(ylabel, fontsize=7.5)
         if len(names) > 1:
             shown = {text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}

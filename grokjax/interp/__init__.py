@@ -12,6 +12,7 @@ from grokjax.interp import excess as excess
 from grokjax.interp import features as features
 from grokjax.interp import fourier as fourier
 from grokjax.interp import joint as joint
+from grokjax.interp import lenses as lenses
 from grokjax.interp import naive as naive
 from grokjax.interp import number_line as number_line
 from grokjax.interp import pca as pca

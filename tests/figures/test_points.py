@@ -25,6 +25,11 @@ def test_named_places_stand_in_a_row():
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["x", "y"] and not figure.legends
 
 
+def test_panels_may_have_their_own_axes():
+    figure = figures.points(PANELS, xlabel={"one": "width", "two": "step"}, ylabel="")
+    assert [axes.get_xlabel() for axes in figure.axes] == ["width", "step"]
+
+
 def test_nothing_found_is_drawn():
     figures.points({"": {"a": Points([], [])}}, xlabel="", ylabel="")
 
