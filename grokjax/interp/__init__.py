@@ -8,6 +8,7 @@ from grokjax.interp import circuits as circuits
 from grokjax.interp import composition as composition
 from grokjax.interp import confusion as confusion
 from grokjax.interp import directions as directions
+from grokjax.interp import edges as edges
 from grokjax.interp import excess as excess
 from grokjax.interp import features as features
 from grokjax.interp import fourier as fourier
@@ -15,6 +16,7 @@ from grokjax.interp import joint as joint
 from grokjax.interp import lenses as lenses
 from grokjax.interp import naive as naive
 from grokjax.interp import number_line as number_line
+from grokjax.interp import patching as patching
 from grokjax.interp import pca as pca
 from grokjax.interp import permutation as permutation
 from grokjax.interp import planted as planted
