@@ -46,6 +46,7 @@ EXEMPT = {
     "attribution.full_labels": "gives names, of a config alone",
     "sites.names": "gives names, of a config alone",
     "lenses.names": "gives names, of a config alone",
+    "similarity.match": "assigns units with scipy; its partners are whole numbers that jit would have to wait for",
     "sites.with_patterns": "gives edits, which are functions",
 }
 """Modules, and functions of other modules, that need not survive jit, and why."""
@@ -136,6 +137,7 @@ MADE = {
     "along": normal(6), "step": normal(6), "weights": lambda key: random.uniform(key, (16,)),
     "targets": lambda key: jax.nn.softmax(random.normal(key, (16, 3))),
     "probe": lambda key: interp.probes.Probe(normal(6, 3)(key), normal(3)(key)),
+    **{f"similarity.{name}.other": normal(16, 5) for name in ("cka", "debiased_cka", "correlations")},
     "probes.selectivity.score": lambda key: interp.probes.Score(*normal(4)(key)),
     "control": lambda key: interp.probes.Score(*normal(5)(key)[:4]),
     "attention.patterns_by_class.classes": lambda key: random.randint(key, (4,), 0, 3), "cache": cache, "correct": symbols,

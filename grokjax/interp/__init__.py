@@ -24,6 +24,7 @@ from grokjax.interp import predictions as predictions
 from grokjax.interp import probes as probes
 from grokjax.interp import problems as problems
 from grokjax.interp import shelves as shelves
+from grokjax.interp import similarity as similarity
 from grokjax.interp import sites as sites
 from grokjax.interp import spikes as spikes
 from grokjax.interp import statistics as statistics
