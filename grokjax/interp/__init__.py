@@ -16,6 +16,7 @@ from grokjax.interp import joint as joint
 from grokjax.interp import lenses as lenses
 from grokjax.interp import naive as naive
 from grokjax.interp import number_line as number_line
+from grokjax.interp import own_pair as own_pair
 from grokjax.interp import patching as patching
 from grokjax.interp import pca as pca
 from grokjax.interp import permutation as permutation

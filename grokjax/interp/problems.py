@@ -33,6 +33,13 @@ def drawn(task: Any, size: int, *, seed: int = 0) -> Problems:
     return _laid_out(task, a, b, np.full(size, 1 / size))
 
 
+def balanced(task: Any, each: int, *, seed: int = 0) -> Problems:
+    """`each` · base² problems in which every pair of digits occurs exactly `each` times in every column, the columns independent."""
+    random, pairs = np.random.default_rng(seed), np.repeat(np.arange(task.base ** 2), each)
+    a, b = np.divmod(np.stack([random.permutation(pairs) for _ in range(task.num_digits)], 1), task.base)
+    return _laid_out(task, a, b, np.full(len(pairs), 1 / len(pairs)))
+
+
 def strata(task: Any, digit: int, size: int, *, seed: int = 0) -> Problems:
     """`size` problems without and `size` with a carry into the column `digit` (0 = units), weighted by the exact shares of the two sets."""
     if not 1 <= digit <= task.num_digits:
