@@ -48,6 +48,9 @@ EXEMPT = {
     "lenses.names": "gives names, of a config alone",
     "similarity.match": "assigns units with scipy; its partners are whole numbers that jit would have to wait for",
     "sites.with_patterns": "gives edits, which are functions",
+    "fourier.basis": "is a constant of its size",
+    "fourier.frequencies": "is a constant of its size",
+    "own_pair.answered": "lists digits of a task",
 }
 """Modules, and functions of other modules, that need not survive jit, and why."""
 
@@ -114,6 +117,7 @@ def mask(key):
 
 FIXED = {
     "config": CONFIG, "task": TASK, "digit": 1, "base": 4, "depth": 2, "layer": 0, "distance": 1,
+    "statistics": lambda rows: (rows ** 3).sum(0)[:2] * rows[0, :2], "own_pair.loss_with.digit": 0, "draws": 19,
     "ablation.groups.count": 2, "edges.minimal.limit": 0.0,
     "score": lambda logits: jnp.sin(logits).sum(), "attention.at_distance.first": 2, "predictions.log_probabilities.digit": 0,
     "positions": (1, 3), "num_classes": 3, "num_examples": 16, "period": 2, "into": "K", "of": "token", "norm": "ln1", "weight": "W_V",
@@ -130,6 +134,11 @@ MADE = {
     "problems": problems, "log_probs": lambda key: jax.nn.log_softmax(random.normal(key, (64, 4))), "key": lambda key: key,
     "answers": lambda key: problems(key).a[:, 0], "moments": moments,
     "pattern": patterns, "before": patterns, "after": lambda key: patterns(random.fold_in(key, 1)),
+    **{f"fourier.{name}.weight": normal(6, 3) for name in ("coefficients", "row_norms", "norms", "power", "stands_out")},
+    "table": normal(4, 4, 3), "rows": normal(6, 4), "frames": normal(5, 6, 2),
+    "fourier.gini.values": lambda key: random.uniform(key, (7,)), "number_line.left_out_r2.targets": normal(6, 2),
+    **{f"pca.{name}.weight": normal(6, 5) for name in ("components", "circularity")}, "pca.orbits.weights": normal(3, 6, 5),
+    **{f"own_pair.{name}.problems": edited_digit for name in ("tables", "loss_with")}, "change": normal(10, 10, 32),
     "updates.norms.before": params, "updates.norms.after": lambda key: params(random.fold_in(key, 1)),
     "prompt": lambda key: TASK.batch(key).tokens[0], "joint": lambda key: jax.nn.softmax(random.normal(key, (4, 4, 4)), axis=(0, 1, 2)),
     "joint.total_variation.first": logits, "joint.total_variation.second": lambda key: logits(random.fold_in(key, 1)),
