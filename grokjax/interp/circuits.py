@@ -33,22 +33,22 @@ def unembedding(config: ModelConfig, params: PyTree) -> Float[Array, "D V"]:
     return _behind(params["ln_final"]["w"], params["W_U"]) if config.layer_norm else params["W_U"]
 
 
-def direct(config: ModelConfig, params: PyTree, *, source: str = "token") -> Float[Array, "N V"]:
+def direct(config: ModelConfig, params: PyTree, *, of: str = "token") -> Float[Array, "N V"]:
     """The direct path, W_E W_U: what a token adds to the logits at its own place by no layer."""
-    return _product(basis(config, params, source), unembedding(config, params))
+    return _product(basis(config, params, of), unembedding(config, params))
 
 
-def ov(config: ModelConfig, params: PyTree, layer: int = 0, *, source: str = "token") -> Float[Array, "H N V"]:
+def ov(config: ModelConfig, params: PyTree, layer: int = 0, *, of: str = "token") -> Float[Array, "H N V"]:
     """The full OV circuit of every head, W_E W_V W_O W_U: what a token adds to the logits where it is attended to, directly."""
-    return _through_heads(config, params, layer, source, unembedding(config, params))
+    return _through_heads(config, params, layer, of, unembedding(config, params))
 
 
-def ov_to_neurons(config: ModelConfig, params: PyTree, layer: int = 0, *, source: str = "token") -> Float[Array, "H N M"]:
+def ov_to_neurons(config: ModelConfig, params: PyTree, layer: int = 0, *, of: str = "token") -> Float[Array, "H N M"]:
     """W_E W_V W_O W_in: what a token adds to the neurons of the same layer where a head attends to it."""
-    return _through_heads(config, params, layer, source, reading(config, params, layer, "ln2", "W_in"))
+    return _through_heads(config, params, layer, of, reading(config, params, layer, "ln2", "W_in"))
 
 
-def qk(config: ModelConfig, params: PyTree, layer: int = 0, *, query: str = "token", key: str = "token") -> Float[Array, "H N N2"]:
+def qk(config: ModelConfig, params: PyTree, layer: int = 0, *, query_of: str = "token", key_of: str = "token") -> Float[Array, "H N N2"]:
     """The full QK circuit of every head, W_E W_Q W_Kᵀ W_Eᵀ / sqrt(K): the scores, query by key, each in its basis.
 
     In a first layer without layer norm the four of token and position sum to the score of the model. ValueError without live attention.
@@ -56,13 +56,13 @@ def qk(config: ModelConfig, params: PyTree, layer: int = 0, *, query: str = "tok
     if config.attention != "live":
         raise ValueError(f"attention={config.attention!r} has no queries and keys; only 'live' attention does")
     q, k = (_heads(basis(config, params, of), reading(config, params, layer, "ln1", name))
-            for of, name in ((query, "W_Q"), (key, "W_K")))
+            for of, name in ((query_of, "W_Q"), (key_of, "W_K")))
     return jnp.einsum("hnk,hmk->hnm", q, k, precision="float32") / jnp.sqrt(jnp.float32(config.head_width))
 
 
-def mlp_in(config: ModelConfig, params: PyTree, layer: int = 0, *, source: str = "token") -> Float[Array, "N M"]:
+def mlp_in(config: ModelConfig, params: PyTree, layer: int = 0, *, of: str = "token") -> Float[Array, "N M"]:
     """W_E W_in: what a token adds to the neurons of a layer at its own place, directly and without b_in."""
-    return _product(basis(config, params, source), reading(config, params, layer, "ln2", "W_in"))
+    return _product(basis(config, params, of), reading(config, params, layer, "ln2", "W_in"))
 
 
 def mlp_out(config: ModelConfig, params: PyTree, layer: int = 0) -> Float[Array, "M V"]:
@@ -70,9 +70,9 @@ def mlp_out(config: ModelConfig, params: PyTree, layer: int = 0) -> Float[Array,
     return _product(params["blocks"][layer]["W_out"], unembedding(config, params))
 
 
-def _through_heads(config, params, layer, source, out):
+def _through_heads(config, params, layer, of, out):
     p = params["blocks"][layer]
-    value = _heads(basis(config, params, source), reading(config, params, layer, "ln1", "W_V"))
+    value = _heads(basis(config, params, of), reading(config, params, layer, "ln1", "W_V"))
     return jnp.einsum("hnk,hkv->hnv", value, jnp.tensordot(p["W_O"], out, 1, precision="float32"), precision="float32")
 
 

@@ -38,7 +38,7 @@ def test_the_scores_of_a_first_layer_are_sums_over_the_bases(norm):
         params["blocks"][0]["ln1"]["w"] = random.normal(random.key(4), (8,))
     cache = cached(config, params, TOKENS)[1]
     scale = jnp.sqrt(cache["blocks.0.resid_pre"].var(-1) + 1e-5) if norm else jnp.ones(TOKENS.shape)
-    found = sum(circuits.qk(config, params, query=query, key=key)[:, ROWS[query][:, :, None], ROWS[key][:, None, :]]
+    found = sum(circuits.qk(config, params, query_of=query, key_of=key)[:, ROWS[query][:, :, None], ROWS[key][:, None, :]]
                 for query, key in itertools.product(BASES, BASES))
     scores = jnp.moveaxis(cache["blocks.0.attn.attn_scores"], 1, 0) * scale[:, :, None] * scale[:, None, :]
     np.testing.assert_allclose(np.where(np.isfinite(scores), found, -np.inf), scores, atol=2e-5)
@@ -46,8 +46,8 @@ def test_the_scores_of_a_first_layer_are_sums_over_the_bases(norm):
 
 def test_the_neurons_of_a_first_layer_are_sums_over_the_bases():
     cache = cached(CONFIG, PARAMS, TOKENS)[1]
-    attended = sum(circuits.ov_to_neurons(CONFIG, PARAMS, source=of)[:, ROWS[of]] for of in BASES)
-    own = sum(circuits.mlp_in(CONFIG, PARAMS, source=of)[ROWS[of]] for of in BASES)
+    attended = sum(circuits.ov_to_neurons(CONFIG, PARAMS, of=of)[:, ROWS[of]] for of in BASES)
+    own = sum(circuits.mlp_in(CONFIG, PARAMS, of=of)[ROWS[of]] for of in BASES)
     found = jnp.einsum("bhqp,hbpm->bqm", cache["blocks.0.attn.pattern"], attended) + own + PARAMS["blocks"][0]["b_in"]
     np.testing.assert_allclose(found, cache["blocks.0.mlp.pre"], atol=1e-5)
 
@@ -57,9 +57,9 @@ def test_direct_paths_and_heads_sum_to_the_logits_without_an_mlp():
     params = gj.model.init(config, random.key(2), gj.Hyper())
     logits, cache = cached(config, params, TOKENS)
     pattern = cache["blocks.0.attn.pattern"]
-    values = circuits.ov(config, params)[:, TOKENS] + circuits.ov(config, params, source="position")[:, None]
+    values = circuits.ov(config, params)[:, TOKENS] + circuits.ov(config, params, of="position")[:, None]
     found = jnp.einsum("bhqp,hbpv->bqv", pattern, values) + circuits.direct(config, params)[TOKENS]
-    np.testing.assert_allclose(found + circuits.direct(config, params, source="position"), logits, atol=1e-5)
+    np.testing.assert_allclose(found + circuits.direct(config, params, of="position"), logits, atol=1e-5)
 
 
 def test_a_neuron_speaks_through_its_output_weights():
@@ -83,6 +83,6 @@ def test_a_planted_head_is_read_off_and_the_other_is_empty():
 
 def test_a_basis_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="'position' with positions='none'"):
-        circuits.direct(dataclasses.replace(CONFIG, positions="none"), PARAMS, source="position")
+        circuits.direct(dataclasses.replace(CONFIG, positions="none"), PARAMS, of="position")
     with pytest.raises(ValueError, match="attention='uniform' has no queries"):
         circuits.qk(dataclasses.replace(CONFIG, attention="uniform"), PARAMS)
