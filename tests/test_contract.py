@@ -120,7 +120,8 @@ FIXED = {
     "statistics": lambda rows: (rows ** 3).sum(0)[:2] * rows[0, :2], "own_pair.loss_with.digit": 0, "draws": 19,
     "ablation.groups.count": 2, "edges.minimal.limit": 0.0,
     "score": lambda logits: jnp.sin(logits).sum(), "attention.at_distance.first": 2, "predictions.log_probabilities.digit": 0,
-    "positions": (1, 3), "num_classes": 3, "num_examples": 16, "period": 2, "into": "K", "of": "token", "norm": "ln1", "weight": "W_V",
+    "positions": (1, 3), "num_classes": 3, "num_examples": 16, "counts": (20, 5),
+    "period": 2, "into": "K", "of": "token", "norm": "ln1", "weight": "W_V",
     **{f"{name}.config": TWO_LAYERS for name in ("attribution.bias_logits", "composition.heads", "composition.neurons_to_heads",
                                                  "composition.pairs_by_k_composition")},
 }
@@ -147,6 +148,7 @@ MADE = {
     "targets": lambda key: jax.nn.softmax(random.normal(key, (16, 3))),
     "probe": lambda key: interp.probes.Probe(normal(6, 3)(key), normal(3)(key)),
     **{f"similarity.{name}.other": normal(16, 5) for name in ("cka", "debiased_cka", "correlations")},
+    "masks": lambda key: random.bernoulli(key, 0.5, (2, 32)), "damage": normal(32),
     "probes.selectivity.score": lambda key: interp.probes.Score(*normal(4)(key)),
     "control": lambda key: interp.probes.Score(*normal(5)(key)[:4]),
     "attention.patterns_by_class.classes": lambda key: random.randint(key, (4,), 0, 3), "cache": cache, "correct": symbols,
