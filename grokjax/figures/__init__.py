@@ -2,6 +2,8 @@
 from grokjax.figures.confusion import confusion as confusion
 from grokjax.figures.confusion import confusion_animation as confusion_animation
 from grokjax.figures.confusion import confusion_data as confusion_data
+from grokjax.figures.cumulative import cumulative as cumulative
+from grokjax.figures.cumulative import cumulative_data as cumulative_data
 from grokjax.figures.curves import losses as losses
 from grokjax.figures.curves import losses_data as losses_data
 from grokjax.figures.curves import train_test as train_test
@@ -12,6 +14,11 @@ from grokjax.figures.distributions import survival as survival
 from grokjax.figures.distributions import survival_data as survival_data
 from grokjax.figures.maps import heatmap as heatmap
 from grokjax.figures.maps import heatmap_data as heatmap_data
+from grokjax.figures.maps import heatmaps as heatmaps
+from grokjax.figures.maps import heatmaps_data as heatmaps_data
+from grokjax.figures.orbits import orbits as orbits
+from grokjax.figures.orbits import orbits_animation as orbits_animation
+from grokjax.figures.orbits import orbits_data as orbits_data
 from grokjax.figures.points import Points as Points
 from grokjax.figures.points import points as points
 from grokjax.figures.points import points_data as points_data
