@@ -10,6 +10,7 @@ from grokjax.interp import confusion as confusion
 from grokjax.interp import directions as directions
 from grokjax.interp import edges as edges
 from grokjax.interp import excess as excess
+from grokjax.interp import factors as factors
 from grokjax.interp import features as features
 from grokjax.interp import fourier as fourier
 from grokjax.interp import joint as joint

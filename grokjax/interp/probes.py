@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from grokjax.interp import factors
+
 
 class Probe(NamedTuple):
     """activation @ W + b."""
@@ -55,8 +57,8 @@ def ridge(activation: Float[Array, "B D"], targets: Float[Array, "B classes"], *
         root, centre, x = _centred(activation, weights)
         middle = root**2 @ targets
         y = root[:, None] * (targets - middle)
-        shift = penalty * _scale(x)
-        W = x.T @ _solved(x @ x.T, shift, y) if x.shape[0] < x.shape[1] else _solved(x.T @ x, shift, x.T @ y)
+        shift = penalty * _scale(x) * jnp.eye(min(x.shape))
+        W = x.T @ factors.solution(x @ x.T + shift, y) if x.shape[0] < x.shape[1] else factors.solution(x.T @ x + shift, x.T @ y)
         return Probe(W, middle - centre @ W)
 
 
@@ -69,18 +71,17 @@ def logistic(activation: Float[Array, "B D"], targets: Float[Array, "B classes"]
     with jax.default_matmul_precision("float32"):
         root, centre, x = _centred(activation, weights)
         scale = _scale(x)
-        factor = jnp.linalg.cholesky(x.T @ x + (penalty + 1e-6) * scale * jnp.eye(x.shape[1]))
-        white = jax.scipy.linalg.solve_triangular(factor, (activation - centre).T, lower=True).T
+        whitener = factors.whitener(x.T @ x + (penalty + 1e-6) * scale * jnp.eye(x.shape[1]))
+        white = (activation - centre) @ whitener
 
         def loss(state):
             logits = white @ state.W + state.b
-            shrunk = jax.scipy.linalg.solve_triangular(factor, state.W, lower=True, trans=1)
             cross = -(targets * jax.nn.log_softmax(logits)).sum(-1)
-            return root**2 @ cross + penalty * scale * (shrunk**2).sum() / 2
+            return root**2 @ cross + penalty * scale * ((whitener @ state.W) ** 2).sum() / 2
 
         zero = Probe(jnp.zeros((x.shape[1], targets.shape[1]), x.dtype), jnp.zeros(targets.shape[1], x.dtype))
         found = _minimum(loss, zero, steps)
-        W = jax.scipy.linalg.solve_triangular(factor, found.W, lower=True, trans=1)
+        W = whitener @ found.W
         return Probe(W, found.b - centre @ W)
 
 
@@ -138,10 +139,6 @@ def _centred(activation, weights):
 def _scale(x):
     """The mean variance of a coordinate; of activations that never vary, something."""
     return jnp.maximum((x**2).sum() / x.shape[1], 1e-20)
-
-
-def _solved(square, shift, right):
-    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(square + shift * jnp.eye(len(square))), right)
 
 
 def _minimum(loss, start, steps):
