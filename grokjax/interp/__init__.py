@@ -5,6 +5,7 @@ from grokjax.interp import attention as attention
 from grokjax.interp import attribution as attribution
 from grokjax.interp import carry_odds as carry_odds
 from grokjax.interp import circuits as circuits
+from grokjax.interp import compiled as compiled
 from grokjax.interp import composition as composition
 from grokjax.interp import confusion as confusion
 from grokjax.interp import directions as directions
