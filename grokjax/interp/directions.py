@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from grokjax import objective
 from grokjax.config import ModelConfig
-from grokjax.interp import activations, factors, features
+from grokjax.interp import activations, factors, features, probes
 from grokjax.interp.probes import Probe
 from grokjax.interp.problems import Problems
 from grokjax.tasks.layout import permutation
@@ -39,6 +39,37 @@ def principal_angles(matrix: Float[Array, "D classes"], other: Float[Array, "D o
     with jax.default_matmul_precision("float32"):
         cosines = factors.singular(subspace(matrix).T @ subspace(other))[1]
         return jnp.degrees(jnp.arccos(jnp.clip(cosines, 0, 1)))
+
+
+class Alike(NamedTuple):
+    """Two places that hold a feature of two classes, seen by probes fitted on either half of the examples, so that every number has the
+    noise of fitting anew. First or second row: the probe's place. Cosines of probes' W and of class means [2, 2]; and of the probe of one
+    place at another [2, 2] the balanced accuracy, as it is and with a threshold of its own there."""
+    probes: Float[Array, "2 2"]
+    means: Float[Array, "2 2"]
+    transfer: Float[Array, "2 2"]
+    direction_only: Float[Array, "2 2"]
+
+
+def alike(activation: Float[Array, "B D"], other: Float[Array, "B D"], classes: Int[Array, " B"], key: PRNGKeyArray) -> Alike:
+    """How far two places hold two classes along the same direction."""
+    first = probes.split(key, len(classes))
+    weights = [probes.balanced(2, classes, weights=half) for half in (first, ~first)]
+    places, hot = (activation, other), jax.nn.one_hot(classes, 2)
+    fits = [[probes.ridge(x, hot, weights=w) for w in weights] for x in places]
+    means = [[probes.class_means(2, x, classes, weights=w) for w in weights] for x in places]
+    table = lambda entry: jnp.stack([jnp.stack([entry(i, j) for j in range(2)]) for i in range(2)])
+    crossed = lambda found: table(lambda i, j: (cosine(found[i][0], found[j][1]) + cosine(found[i][1], found[j][0])) / 2)
+
+    def as_it_is(i, j):
+        return probes.score(fits[i][0], places[j], classes, weights=weights[1]).balanced
+
+    def with_new_threshold(i, j):
+        with jax.default_matmul_precision("float32"):
+            margin = (places[j] @ direction(fits[i][0].W))[:, None]
+        return probes.score(probes.ridge(margin, hot, weights=weights[0]), margin, classes, weights=weights[1]).balanced
+
+    return Alike(crossed([[fit.W for fit in pair] for pair in fits]), crossed(means), table(as_it_is), table(with_new_threshold))
 
 
 def reflected(probe: Probe, along: Float[Array, " D"], activation: Float[Array, "B D"], *, strength: float = 1.0) -> Float[Array, "B D"]:

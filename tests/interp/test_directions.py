@@ -37,6 +37,17 @@ def test_the_constant_part_of_a_matrix_says_nothing():
     np.testing.assert_allclose(directions.principal_angles(matrix, matrix + EYE[0][:, None]), 0, atol=0.1)
 
 
+def test_two_places_are_alike_where_the_same_direction_is_planted_and_only_there():
+    classes = random.randint(random.key(6), (256,), 0, 2)
+    place = lambda axis, key: 4 * (classes[:, None] - 0.5) * EYE[axis] + random.normal(random.key(key), (256, 6))
+    alike = jax.jit(directions.alike)
+    same, apart = (alike(place(0, 7), place(axis, 8) + 3 * EYE[axis], classes, random.key(9)) for axis in (0, 1))
+    for cosines in (same.probes, same.means):
+        assert cosines.min() > 0.9
+    assert abs(apart.probes[0, 1]) < 0.3 and abs(apart.means[0, 1]) < 0.3 and apart.probes.diagonal().min() > 0.9
+    assert same.direction_only.min() > 0.9 > 0.8 > same.transfer[0, 1] and abs(apart.direction_only[0, 1] - 0.5) < 0.15
+
+
 def test_reflection_turns_the_probe_round():
     x = random.normal(random.key(1), (20, 6))
     probe = probes.Probe(random.normal(random.key(2), (6, 2)), jnp.array([0.3, -0.2]))
