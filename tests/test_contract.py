@@ -151,6 +151,7 @@ MADE = {
     **{f"similarity.{name}.other": normal(16, 5) for name in ("cka", "debiased_cka", "correlations")},
     "masks": lambda key: random.bernoulli(key, 0.5, (2, 32)), "damage": normal(32),
     "square": lambda key: normal(9, 6)(key).T @ normal(9, 6)(key), "right": normal(6, 2),
+    "directions.alike.other": normal(16, 6), "directions.alike.classes": lambda key: random.randint(key, (16,), 0, 2),
     "probes.selectivity.score": lambda key: interp.probes.Score(*normal(4)(key)),
     "control": lambda key: interp.probes.Score(*normal(5)(key)[:4]),
     "attention.patterns_by_class.classes": lambda key: random.randint(key, (4,), 0, 3), "cache": cache, "correct": symbols,
