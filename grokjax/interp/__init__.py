@@ -15,6 +15,7 @@ from grokjax.interp import factors as factors
 from grokjax.interp import features as features
 from grokjax.interp import fourier as fourier
 from grokjax.interp import joint as joint
+from grokjax.interp import lengths as lengths
 from grokjax.interp import lenses as lenses
 from grokjax.interp import naive as naive
 from grokjax.interp import number_line as number_line
