@@ -113,6 +113,13 @@ def edited_digit(key):
     return interp.problems.Problems(TASK.encode(a, b).tokens, a, b, jnp.full(16, 1 / 16))
 
 
+def partly_right(key):
+    """A batch whose first labels are what `params` of the same key answers."""
+    batch = TASK.batch(key)
+    said = objective.logits_of(CONFIG, TASK, params(key), batch.tokens).argmax(-1)
+    return batch._replace(labels=(said + (jnp.arange(4)[:, None] >= random.randint(key, (), 0, 5))) % 10)
+
+
 def mask(key):
     return random.uniform(key, (len(interp.edges.receivers(CONFIG)), len(interp.edges.senders(CONFIG))))
 
@@ -142,6 +149,7 @@ MADE = {
     "fourier.gini.values": lambda key: random.uniform(key, (7,)), "number_line.left_out_r2.targets": normal(6, 2),
     **{f"pca.{name}.weight": normal(6, 5) for name in ("components", "circularity")}, "pca.orbits.weights": normal(3, 6, 5),
     **{f"own_pair.{name}.problems": edited_digit for name in ("tables", "loss_with")}, "change": normal(10, 10, 32),
+    "lengths.exact_match.batch": partly_right,
     "updates.norms.before": params, "updates.norms.after": lambda key: params(random.fold_in(key, 1)),
     "prompt": lambda key: TASK.batch(key).tokens[0], "joint": lambda key: jax.nn.softmax(random.normal(key, (4, 4, 4)), axis=(0, 1, 2)),
     "joint.total_variation.first": logits, "joint.total_variation.second": lambda key: logits(random.fold_in(key, 1)),
