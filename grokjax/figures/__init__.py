@@ -16,6 +16,8 @@ from grokjax.figures.maps import heatmap as heatmap
 from grokjax.figures.maps import heatmap_data as heatmap_data
 from grokjax.figures.maps import heatmaps as heatmaps
 from grokjax.figures.maps import heatmaps_data as heatmaps_data
+from grokjax.figures.matrices import matrices as matrices
+from grokjax.figures.matrices import matrices_data as matrices_data
 from grokjax.figures.orbits import orbits as orbits
 from grokjax.figures.orbits import orbits_animation as orbits_animation
 from grokjax.figures.orbits import orbits_data as orbits_data

@@ -1,0 +1,71 @@
+"""Small matrices side by side, each row and column named: attention grids, OV and QK circuits, neurons against digits."""
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from grokjax.figures import style
+
+MOST_NAMES = 24
+"""Rows or columns that are all named; of more, names stand at equal distances."""
+
+
+def matrices(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, columns: str, label: str, row_names: Sequence[str] | None = None,
+             column_names: Sequence[str] | None = None, across: int = 4, centred: bool = True, square: bool = True) -> Figure:
+    """An image per title, all with one colour bar; `matrices_data` has the numbers.
+
+    centred: colours to both sides of 0, else from 0 up. square: cells are; else the panels are. Cells without a number stay white.
+    """
+    values = _checked(panels)
+    seen = np.concatenate([panel[np.isfinite(panel)] for panel in values.values()])
+    most = float(np.abs(seen).max(initial=0)) or 1.0
+    wide = min(across, len(values))
+    deep = -(-len(values) // wide)
+    tallest, widest = (max(panel.shape[axis] for panel in values.values()) for axis in (0, 1))
+    colours: Any = dict(vmin=-most, vmax=most, cmap="RdBu_r") if centred else dict(vmin=0, vmax=most, cmap="cividis")
+    with style.settings():
+        each = (style.DOUBLE - 1.3) / max(wide, 2)
+        height = each * (tallest / widest if square else 0.8)
+        width = style.DOUBLE if wide > 1 else style.SINGLE + 0.6
+        figure, grid = style.canvas(width, 0.55 + deep * (height + 0.25), deep, wide, sharex=True, sharey=True)
+        for axes in grid.ravel()[len(values):]:
+            axes.remove()
+        for axes, (title, panel) in zip(grid.ravel(), values.items(), strict=False):
+            image = axes.imshow(panel, aspect="equal" if square else "auto", interpolation="nearest", **colours)
+            axes.set_title(title, loc="left")
+            axes.spines[:].set_visible(False)
+            _ticks(axes.set_xticks, column_names, widest)
+            _ticks(axes.set_yticks, row_names, tallest)
+        figure.supxlabel(columns, fontsize=7.5)
+        figure.supylabel(rows, fontsize=7.5)
+        left = [axes for axes in grid.ravel() if axes.figure is not None]
+        figure.colorbar(image, ax=left, label=label, pad=0.01, aspect=25).outline.set_visible(False)  # type: ignore[operator]
+        style.settle(figure)
+    return figure
+
+
+def matrices_data(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, columns: str, label: str,
+                  row_names: Sequence[str] | None = None, column_names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """The numbers that `matrices` draws, a line per cell."""
+    name = lambda names, k: str(k) if names is None else names[k]
+    cells = [(title, name(row_names, i), name(column_names, j), value) for title, panel in _checked(panels).items()
+             for (i, j), value in np.ndenumerate(panel)]
+    return {head: np.array(column) for head, column in zip(("panel", rows, columns, label), zip(*cells, strict=True), strict=True)}
+
+
+def _ticks(set_ticks, names, count):
+    names = [str(k) for k in range(count)] if names is None else names
+    stride = -(-len(names) // MOST_NAMES)
+    set_ticks(range(0, len(names), stride), names[::stride], fontsize=6)
+
+
+def _checked(panels):
+    if not panels:
+        raise ValueError("panels is empty; it must have at least one title")
+    values = {title: np.asarray(panel, float) for title, panel in panels.items()}
+    for title, panel in values.items():
+        if panel.ndim != 2 or not panel.size:
+            raise ValueError(f"{title} has shape {panel.shape}; it must be [N, M] with something in it")
+    return values
