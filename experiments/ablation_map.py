@@ -47,6 +47,8 @@ def measure(this: Study) -> Finding:
     heads, neurons = (np.asarray(x.log_odds[:, 0, :, 0][:, :, columns]) for x in (damages.heads, damages.neurons))
     moved = {digit: shares(sweep, digit) for digit in range(sweep.task.num_digits)}
     n = sweep.task.num_digits
+    order = np.argsort(-heads.sum(2), 1)
+    shown = {f"digit {digit}": np.take_along_axis(heads[:, :, digit], order, 1) for digit in range(n, -1, -1)}
     return Finding(
         task=f"{n}-digit addition, sequence mode, most significant digit first",
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps; "
@@ -55,10 +57,8 @@ def measure(this: Study) -> Finding:
         numbers={"neurons_for_90": counts(neurons), "heads_for_90": counts(heads), "overlap": overlap(neurons),
                  "share_of_the_change": {str(digit): dict(zip(PLACES, map(summary, found), strict=True)) for digit, found in moved.items()},
                  "loss_without_worst_head": by_class(np.asarray(damages.heads.loss)[:, 0], columns)},
-        figure=figures.heatmaps({f"digit {digit}": np.sort(heads[:, :, digit], 1)[:, ::-1] for digit in range(n, -1, -1)}, rows="run",
-                                columns="head, by damage", label="damage (nats of log-odds)"),
-        data=figures.heatmaps_data({f"digit {digit}": np.sort(heads[:, :, digit], 1)[:, ::-1] for digit in range(n, -1, -1)}, rows="run",
-                                   columns="head", label="damage"))
+        figure=figures.heatmaps(shown, rows="run", columns="head, by its damage to all digits", label="damage (nats of log-odds)"),
+        data=figures.heatmaps_data(shown, rows="run", columns="head", label="damage"))
 
 
 def of_units(sweep: Sweep, per_class: int) -> Damages:

@@ -136,7 +136,7 @@ FIXED = {
 }
 """Arguments that are the same for every run, by the parameter's name, or by MODULE.FUNCTION.PARAMETER where a function means another."""
 MADE = {
-    "source": lambda key: TASK.batch(random.fold_in(key, 1)).tokens, "edges.forward.mask": mask,
+    "source": lambda key: TASK.batch(random.fold_in(key, 1)).tokens, "edges.forward.mask": mask, "edges.patterns.mask": mask,
     "ablation.mean.x": lambda key: random.normal(key, (4, 2)),
     "ablation.groups.classes": lambda key: random.randint(key, (9,), 0, 2), "patching.effect.patched": lambda key: random.normal(key, (3,)),
     "patching.effect.clean": random.uniform, "patching.effect.corrupted": lambda key: 2 + random.uniform(key),
@@ -166,6 +166,7 @@ MADE = {
     "attention.patterns_by_class.classes": lambda key: random.randint(key, (4,), 0, 3), "cache": cache, "correct": symbols,
     "parts": lambda key: interp.attribution.full_decomposition(CONFIG, cache(key)),
     "incorrect": lambda key: symbols(random.fold_in(key, 1)),
+    "kept": lambda key: random.bernoulli(key, 0.5, (2, 5)), "own_token": lambda key: random.bernoulli(key, 0.5, (2,)),
     **{f"{name}.params": deep for name in ("attribution.bias_logits", "composition.heads", "composition.neurons_to_heads",
                                            "composition.pairs_by_k_composition")},
     "stream": normal(2, 2, 4, 8), "directions.flips.problems": edited_digit, "edited": lambda key: 5 * normal(16, 8)(key),

@@ -52,10 +52,13 @@ def exist(config: ModelConfig) -> np.ndarray:
 def forward(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], source: Int[Array, "B P"], mask: Float[Array, "R U *P"], *,
             attention_rate: Array | float = 1.0) -> Float[Array, "B P V"]:
     """Logits on `tokens` with every edge replaced, as far as `mask` says, by its value on `source`. Edges that do not exist are ignored."""
-    with jax.default_matmul_precision("float32"):
-        others = _run(config, params, source, None, None, attention_rate)[1]
-        mask = mask[:, :, None] if mask.ndim == 2 else mask
-        return _run(config, params, tokens, others, mask, attention_rate)[0]
+    return _replaced(config, params, tokens, source, mask, attention_rate)[0]
+
+
+def patterns(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], source: Int[Array, "B P"], mask: Float[Array, "R U *P"], *,
+             attention_rate: Array | float = 1.0) -> Float[Array, "L B H q p"]:
+    """Every head's attention pattern there: what an edge into queries and keys changes first."""
+    return jnp.stack(_replaced(config, params, tokens, source, mask, attention_rate)[2])
 
 
 def effects(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], source: Int[Array, "B P"], score: Score, *,
@@ -109,9 +112,15 @@ def _parts(config):
     return ("q", "k", "v") if config.attention == "live" else ("v",)
 
 
+def _replaced(config, params, tokens, source, mask, rate):
+    with jax.default_matmul_precision("float32"):
+        others = _run(config, params, source, None, None, rate)[1]
+        return _run(config, params, tokens, others, mask[:, :, None] if mask.ndim == 2 else mask, rate)
+
+
 def _run(config, params, tokens, others, mask, rate):
-    """(logits, what every sender adds): each receiver reads its own sum."""
-    sent, row, place = [], 0, np.arange(tokens.shape[1])
+    """(logits, what every sender adds, every layer's pattern): each receiver reads its own sum."""
+    sent, seen, row, place = [], [], 0, np.arange(tokens.shape[1])
 
     def embedded(name, x):
         sent.append(x)
@@ -133,19 +142,19 @@ def _run(config, params, tokens, others, mask, rate):
         normed = lambda name, x, p=p: transformer.layer_norm(p[name], x, untouched) if config.layer_norm else x
         project = {part: jnp.einsum("bphd,dhk->bphk", normed("ln1", received(config.num_heads)), p[f"W_{part.upper()}"])
                    for part in _parts(config)}
-        sent.extend(jnp.moveaxis(_heads(config, p, project, place, rate), 2, 0))
+        seen.append(_pattern(config, p, project, place, rate))
+        z = jnp.einsum("bhqp,bphk->bqhk", seen[-1], project["v"])
+        sent.extend(jnp.einsum("bphk,hkd->hbpd", z, p["W_O"]))
         if config.mlp:
             stream = normed("ln2", received(1)[:, :, 0])
             sent.append(transformer.mlp(config, p, lambda W, stream=stream: jnp.tensordot(stream, W, 1), untouched))
-    return transformer.unembed(config, params, received(1)[:, :, 0], untouched), sent
+    return transformer.unembed(config, params, received(1)[:, :, 0], untouched), sent, seen
 
 
-def _heads(config, p, project, place, rate):
-    """What each head adds, [B, P, H, D]."""
+def _pattern(config, p, project, place, rate):
     if config.attention == "live":
         pattern = jax.nn.softmax(attention.scores(config, p, project["q"], project["k"], (place, place)))
     else:
         pattern = attention.frozen_pattern(config, p, place, place)
         pattern = jnp.broadcast_to(pattern, (len(project["v"]), *pattern.shape))
-    pattern = attention.mixed(pattern, attention.visible(config, place, place), rate)
-    return jnp.einsum("bphk,hkd->bphd", jnp.einsum("bhqp,bphk->bqhk", pattern, project["v"]), p["W_O"])
+    return attention.mixed(pattern, attention.visible(config, place, place), rate)

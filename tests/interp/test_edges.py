@@ -38,6 +38,13 @@ def test_no_edge_replaced_is_the_model_and_all_is_the_model_on_the_source(change
         assert not np.allclose(run(by_position)[:, -1], forward(TOKENS)[:, -1], atol=1e-3)
 
 
+def test_patterns_are_those_of_the_cache():
+    config, params = made(num_layers=2)
+    found = edges.patterns(config, params, TOKENS, SOURCE, jnp.ones(edges.exist(config).shape))
+    cache = gj.run_with_cache(functools.partial(model.forward, config))(params, SOURCE)[1]
+    np.testing.assert_allclose(found, jnp.stack([cache[f"blocks.{layer}.attn.pattern"] for layer in range(2)]), atol=1e-4)
+
+
 def test_which_edges_there_are():
     config = made(num_layers=2)[0]
     there = dict(zip(edges.receivers(config), edges.exist(config), strict=True))
