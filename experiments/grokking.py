@@ -4,9 +4,10 @@
 
 --modulus 113, --seeds 4, --steps 12000 full-batch steps on 30% of the table.
 
-Time on two cores: 32 minutes at the 25 run-steps a second that the benchmark measures; GPU: not measured. Found: nothing yet, it was
-stopped at step 4700, where all 4 seeds had memorised (training loss below .01 by step 260 to 272) and none had begun to generalise (test
-loss 11 to 26, at most 19 to 29 before).
+Time: 32 minutes on two cores of their own (25 run-steps a second); GPU: not measured.
+
+Found: all 4 seeds memorise by step 260 to 272 (training loss below .01); their test loss rises to 19 to 30 nats, stays there for thousands
+of steps, and falls below .01 at 6200, 7500 and 7650; the fourth is at 2.5 nats at step 12000 and falling.
 """
 import sys
 
@@ -21,6 +22,8 @@ DEFAULTS: dict[str, Setting] = {"modulus": 113, "d_model": 128, "seeds": 4, "ste
 SMALL: dict[str, Setting] = {"modulus": 7, "d_model": 8, "seeds": 2, "steps": 60}
 SOLVED = 0.01
 """Nats below which a loss counts as solved."""
+ENOUGH = 16
+"""Seeds."""
 
 
 def measure(this: Study) -> Finding:
@@ -49,6 +52,8 @@ def measure(this: Study) -> Finding:
 def verdict(memorised: statistics.Times, solved: statistics.Times) -> str:
     """Grokking is late where the median run solves the test set at ten times the step at which it has memorised, or later."""
     late, early = solved.median.value, memorised.median.value
+    if late is not None and early is not None and len(solved.time) < ENOUGH:
+        return f"open: yes in these, {late / early:.0f} times as late; {ENOUGH} seeds would settle it"
     if late is None or early is None:
         return "open: fewer than half of the runs have generalised; --steps goes on from where they are"
     return "confirmed" if late >= 10 * early else "refuted"

@@ -6,7 +6,12 @@
 mode, and the --orders 0,1 (lsb, msb) of sequence mode; frozen attention is one learned pattern per head, whatever the tokens. Then the
 note's own size, width 128, 8 heads, digit 2 of --third_digits 3 in single mode, live, --third_steps 2000. --starts 4 of each search for
 the best heads.
-Time: about 300 s on two cores; GPU: not measured. Not yet run to its end: the orders of sequence mode and the third digit are missing.
+Time: 300 s on two cores; GPU: not measured.
+
+Found: where additive logits are bound to ln 10 (single mode and lsb, digits 0 and 1) frozen attention stays there to .001, and live
+attention leaves it: units to 0 and .003, tens to .56 and .37 nats, the latter below the .688 of the own pair. Where the bound is 0 frozen
+attention goes down with it, slowly in msb (units 1.48 after 2000 steps). The third digit at the note's size follows the note: ln 10 is left
+at step 570, ln 2 at 1053, .48 at 2000, 8 of 8 seeds. Heads found by search on the tens reach 1.886 (1), .893 (2), .688 (4): exact .6881.
 """
 import math
 import sys
