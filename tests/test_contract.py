@@ -41,7 +41,8 @@ EXEMPT = {
     "edges.senders": "gives names, of a config alone",
     "edges.receivers": "gives names, of a config alone",
     "edges.exist": "says which edges a config has, with numpy",
-    "attention.places": "lays out the positions of a task with numpy, before anything is traced",
+    **{f"attention.{name}": "lays out the positions of a task with numpy, before anything is traced"
+       for name in ("asked", "columns", "places")},
     "attribution.accumulated_labels": "gives names, of a config alone",
     "attribution.decompose_labels": "gives names, of a config alone",
     "attribution.full_labels": "gives names, of a config alone",

@@ -28,6 +28,7 @@ from grokjax.interp import predictions as predictions
 from grokjax.interp import probes as probes
 from grokjax.interp import problems as problems
 from grokjax.interp import pruning as pruning
+from grokjax.interp import reading as reading
 from grokjax.interp import shelves as shelves
 from grokjax.interp import similarity as similarity
 from grokjax.interp import sites as sites

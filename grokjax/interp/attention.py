@@ -42,27 +42,36 @@ PLACES = ("own pair", "pair below", "pair above", "=", "visible answers", "other
 """What an answer of an addition task can look at; below: less significant."""
 
 
-def places(task: Any) -> Int[np.ndarray, "C P"]:
-    """For each answer, in reading order, which of `PLACES` each position is. ValueError where operands differ in length.
-
-    A carry that is written (scratchpad) has the pair that makes it as its pair below. A hint counts as other.
-    """
+def columns(task: Any) -> Int[np.ndarray, " P"]:
+    """The column, 0 = units, of the operand's digit at each position; -1 where there is none. ValueError where operands differ in length."""
     if task.lengths is not None:
         raise ValueError(f"lengths={task.lengths}: operands do not stand at the same positions in all examples")
     n, width = task.num_digits, 1 + task.hints
-    column = np.full(task.num_positions, -9)                # the column of an operand's digit, far from all others
+    found = np.full(task.num_positions, -1)
     for first in (0, width * n + 1):
-        column[first + task.hints:first + width * n:width] = np.arange(n)[::-1]
-    position = np.arange(task.num_positions)
+        found[first + task.hints:first + width * n:width] = np.arange(n)[::-1]
+    return found
+
+
+def places(task: Any) -> Int[np.ndarray, "C P"]:
+    """For each answer, in reading order, which of `PLACES` each position is.
+
+    A carry that is written (scratchpad) has the pair that makes it as its pair below. A hint counts as other.
+    """
+    column, width, position = columns(task), 1 + task.hints, np.arange(task.num_positions)
     answered = (position >= task.num_prompt) & ((position - task.num_prompt) % width == width - 1)
     found = np.full((len(task.columns), task.num_positions), PLACES.index("other"))
-    for row, one in enumerate(task.columns):
-        digit = task.digit if task.mode == "single" else layout.column_of_sum(task, one)
+    for row, digit in enumerate(asked(task)):
         for place, at in (("own pair", digit), ("pair below", digit - 1), ("pair above", digit + 1)):
-            found[row, column == at] = PLACES.index(place)
+            found[row, (column == at) & (column >= 0)] = PLACES.index(place)
         found[row, task.num_prompt - 1] = PLACES.index("=")
         found[row, answered] = PLACES.index("visible answers")
     return found
+
+
+def asked(task: Any) -> Int[np.ndarray, " C"]:
+    """The column of each answer, in reading order: of the digit, or of the digit that a written carry goes into."""
+    return np.array([task.digit if task.mode == "single" else layout.column_of_sum(task, one) for one in task.columns])
 
 
 def looks(config: ModelConfig, task: Any, params: PyTree, tokens: Int[Array, "B P"], *,

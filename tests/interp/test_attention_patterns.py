@@ -33,6 +33,7 @@ def test_the_places_of_every_answer():
         [OWN, BELOW, OTHER, OWN, BELOW, EQUALS, ANSWERS, ANSWERS],
         [ABOVE, OWN, OTHER, ABOVE, OWN, EQUALS, ANSWERS, ANSWERS]])
     single = attention.places(dataclasses.replace(TASK, mode="single", digit=1))
+    assert attention.columns(TASK).tolist() == [1, 0, -1, 1, 0, -1, -1, -1] and attention.asked(TASK).tolist() == [2, 1, 0]
     np.testing.assert_array_equal(single, [[OWN, BELOW, OTHER, OWN, BELOW, EQUALS]])
 
 
