@@ -1,6 +1,6 @@
 """Distributions over runs: shares, medians of times that some runs have not reached, curves aligned at each run's own exit."""
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,33 @@ def mean(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> Inte
         return Interval(float(x[0]) if len(x) else None, None, None)
     half = float(stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
     return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half)
+
+
+def quantile(values: Sequence[float] | np.ndarray, share: float = 0.5, confidence: float = 0.95) -> Interval:
+    """The value below which `share` of the runs lie, between the order statistics that enclose it whatever the distribution.
+
+    An end is None where there are too few runs for it.
+    """
+    x = np.sort(np.asarray(values, float))
+    if not len(x):
+        return Interval(None, None, None)
+    count = stats.binom(len(x), share)          # runs below the true quantile
+    low, high = int(count.ppf((1 - confidence) / 2)), int(count.ppf((1 + confidence) / 2))
+    return Interval(float(np.quantile(x, share)), float(x[low - 1]) if low else None, float(x[high]) if high < len(x) else None)
+
+
+def bootstrap(values: Sequence[float] | np.ndarray, statistic: Callable[..., np.ndarray] = np.mean, confidence: float = 0.95, *,
+              resamples: int = 9999, seed: int = 0) -> Interval:
+    """Any statistic of the runs, `statistic(values, axis=-1)`, with its bias-corrected and accelerated bootstrap interval (Efron 1987).
+
+    Fewer than two runs, or runs that are all alike, have no interval.
+    """
+    x = np.asarray(values, float)
+    value = float(statistic(x, axis=-1)) if len(x) else None
+    if len(x) < 2 or np.ptp(x) == 0:
+        return Interval(value, None, None)
+    found = stats.bootstrap((x,), statistic, confidence_level=confidence, n_resamples=resamples, rng=np.random.default_rng(seed))
+    return Interval(value, *(float(end) if np.isfinite(end) else None for end in found.confidence_interval))
 
 
 def coefficients(features: Float[np.ndarray, "N F"], values: Float[np.ndarray, "S N"], confidence: float = 0.95) -> list[Interval]:

@@ -18,6 +18,23 @@ def test_wilson_agrees_with_its_formula():
         statistics.wilson(9, 8)
 
 
+@pytest.mark.parametrize(("share", "low", "high"), [(0.5, 0.94, 0.985), (0.25, 0.94, 0.985)])
+def test_the_interval_of_a_quantile_holds_it_as_often_as_it_says(share, low, high):
+    truth = stats.expon.ppf(share)
+    draws = np.random.default_rng(0).exponential(size=(2000, 40))
+    found = [statistics.quantile(row, share) for row in draws]
+    assert low < np.mean([one.low <= truth <= one.high for one in found]) < high
+    assert statistics.quantile([1.0, 2.0, 3.0]) == (2.0, None, None) and statistics.quantile([]) == (None, None, None)
+
+
+def test_the_bootstrap_of_a_mean_is_close_to_students_interval():
+    values = np.random.default_rng(1).normal(size=100)
+    np.testing.assert_allclose(statistics.bootstrap(values), statistics.mean(values), atol=0.03)
+    found = statistics.bootstrap(values, np.median)
+    assert found.value == np.median(values) and found.low < found.value < found.high
+    assert statistics.bootstrap([2.0, 2.0]) == (2.0, None, None) and statistics.bootstrap([]) == (None, None, None)
+
+
 def test_survival_is_the_textbook_example():
     """Six times with one censored at 4: the shares are products of (1 - ended / at risk)."""
     curve = statistics.survival([2, 3, 4, 5, 6, 9], [True, True, False, True, True, False])
