@@ -8,6 +8,7 @@ import pytest
 
 from experiments import seed_sweep
 from experiments.cli import request
+from grokjax import interp
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -39,13 +40,20 @@ def test_commands_of_the_table_exist(command):
         request.read(flags_of(command))
 
 
-def test_the_snippet_runs(tmp_path, monkeypatch):
+def test_the_snippets_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny = ["--digits=1", "--d_model=8", "--heads=2", "--batch=8", "--epoch_steps=5", "--evaluation_size=16", "--evaluate_every=5"]
     assert seed_sweep.main([*tiny, "--seeds=2", "--steps=20", "--output=runs/start"]) == 0
     names = {}
-    exec(block("python"), names)
-    assert names["sweep"].metrics["loss"].shape == (2, 20, 2)
+    for snippet in re.findall(r"```python\n(.*?)```", README, re.S):
+        exec(snippet, names)
+    assert names["sweep"].metrics["loss"].shape == (2, 20, 2) and names["damage"].log_odds.shape == (2, 1, 2, 1, 2)
+
+
+def test_every_module_of_interp_that_is_named_is_there():
+    rows = re.findall(r"^\| (`[a-z_` ]+`) \|", README.split("in `grokjax.interp`")[1], re.M)
+    named = {name for row in rows for name in re.findall("`([a-z_]+)`", row)}
+    assert len(named) > 15 and not [name for name in named if not hasattr(interp, name)]
 
 
 def test_links_lead_somewhere():
