@@ -43,7 +43,7 @@ PLACES = ("own pair", "pair below", "pair above", "=", "visible answers", "other
 
 
 def columns(task: Any) -> Int[np.ndarray, " P"]:
-    """The column, 0 = units, of the operand's digit at each position; -1 where there is none. ValueError where operands differ in length."""
+    """The column, 0 = units, of the operand's digit at each position; -1 where none is. ValueError where operands differ in length."""
     if task.lengths is not None:
         raise ValueError(f"lengths={task.lengths}: operands do not stand at the same positions in all examples")
     n, width = task.num_digits, 1 + task.hints

@@ -4,12 +4,16 @@ A basis is a set of rows in the residual stream: `token` (W_E) or `position` (th
 between two matrices its gain and its centring are taken along; its scale depends on the input and is left out, as is its bias.
 Rotations and biases of scores (RoPE, FIRE) are left out: they depend on the distance, not on what is at its ends.
 """
+import itertools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
 
 from grokjax.config import ModelConfig
-from grokjax.model import positions
+from grokjax.model import attention, positions
 
 
 def basis(config: ModelConfig, params: PyTree, of: str) -> Float[Array, "N D"]:
@@ -58,6 +62,28 @@ def qk(config: ModelConfig, params: PyTree, layer: int = 0, *, query_of: str = "
     q, k = (_heads(basis(config, params, of), reading(config, params, layer, "ln1", name))
             for of, name in ((query_of, "W_Q"), (key_of, "W_K")))
     return jnp.einsum("hnk,hmk->hnm", q, k, precision="float32") / jnp.sqrt(jnp.float32(config.head_width))
+
+
+PAIRS = tuple(itertools.product(("position", "token"), repeat=2))
+"""The bases of query and key, in the order of `score_shares`."""
+
+
+def score_shares(config: ModelConfig, task: Any, params: PyTree, tokens: Int[Array, "B P"]) -> Float[Array, "H 4"]:
+    """How much of what tells keys apart in a first layer lies in each of the four parts of its scores (`PAIRS`), where answers are read.
+
+    Of each part the sum of squares over the keys in view, less their mean, which the softmax does not see; as shares of the four sums.
+    """
+    read, place = np.asarray(task.read), np.arange(tokens.shape[1])
+    seen = jnp.asarray(attention.visible(config, read, place))
+    rows = dict(token=tokens, position=jnp.broadcast_to(place, tokens.shape))
+
+    def squares(query_of: str, key_of: str) -> Float[Array, " H"]:
+        part = qk(config, params, query_of=query_of, key_of=key_of)[:, rows[query_of][:, read, None], rows[key_of][:, None, :]]
+        mean = (part * seen).sum(-1, keepdims=True) / seen.sum(-1, keepdims=True)
+        return jnp.square((part - mean) * seen).sum((1, 2, 3))
+
+    found = jnp.stack([squares(*pair) for pair in PAIRS], -1)
+    return found / found.sum(-1, keepdims=True)
 
 
 def mlp_in(config: ModelConfig, params: PyTree, layer: int = 0, *, of: str = "token") -> Float[Array, "N M"]:

@@ -29,7 +29,7 @@ def logits(config: ModelConfig, task: Any, params: PyTree, tokens: Int[Array, "B
     own, other = (jnp.where(mine, pattern, 0) for mine in (kept, ~kept))
     z = sum(jnp.einsum("bhcp,bphk->bchk", weights, cache["blocks.0.attn.v"], precision="float32")
             for weights, cache in ((own, ours), (other, theirs)))
-    before = [cache["blocks.0.resid_pre"][:, read] for cache in (ours, theirs)]
-    mid = jnp.where(own_token[:, None], *before) + jnp.einsum("bchk,hkd->bcd", z, p["W_O"], precision="float32")
+    before, swapped = (cache["blocks.0.resid_pre"][:, read] for cache in (ours, theirs))
+    mid = jnp.where(own_token[:, None], before, swapped) + jnp.einsum("bchk,hkd->bcd", z, p["W_O"], precision="float32")
     edit = {"blocks.0.resid_mid" if config.mlp else "blocks.0.resid_post": lambda x: x.at[:, read].set(mid)}
     return objective.by_answer(task, activations.cached(config, params, tokens, edit)[0][:, read])

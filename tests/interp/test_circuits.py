@@ -52,6 +52,15 @@ def test_the_neurons_of_a_first_layer_are_sums_over_the_bases():
     np.testing.assert_allclose(found, cache["blocks.0.mlp.pre"], atol=1e-5)
 
 
+def test_scores_by_position_alone_are_found_to_be_so():
+    scored = jax.jit(functools.partial(circuits.score_shares, CONFIG, TASK))
+    found = scored(PARAMS, TOKENS)
+    np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-5)
+    assert found.shape == (2, 4) and (found > 0.01).all()
+    np.testing.assert_allclose(scored({**PARAMS, "W_E": 0 * PARAMS["W_E"]}, TOKENS), np.broadcast_to([1, 0, 0, 0], (2, 4)), atol=1e-6)
+    np.testing.assert_allclose(scored({**PARAMS, "W_pos": 0 * PARAMS["W_pos"]}, TOKENS), np.broadcast_to([0, 0, 0, 1], (2, 4)), atol=1e-6)
+
+
 def test_direct_paths_and_heads_sum_to_the_logits_without_an_mlp():
     config = dataclasses.replace(CONFIG, mlp=False)
     params = gj.model.init(config, random.key(2), gj.Hyper())
