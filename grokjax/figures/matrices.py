@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from grokjax.figures import style
 
-MOST_NAMES = 24
-"""Rows or columns that are all named; of more, names stand at equal distances."""
+SIZE = 6.0
+"""Type size of the names of rows and columns, in points. Where there is no room for all, those at equal distances stand."""
 
 
 def matrices(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, columns: str, label: str, row_names: Sequence[str] | None = None,
@@ -36,8 +36,10 @@ def matrices(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, colum
             image = axes.imshow(panel, aspect="equal" if square else "auto", interpolation="nearest", **colours)
             axes.set_title(title, loc="left")
             axes.spines[:].set_visible(False)
-            _ticks(axes.set_xticks, column_names, widest)
-            _ticks(axes.set_yticks, row_names, tallest)
+            across_names, down_names = _names(column_names, widest), _names(row_names, tallest)
+            upright = 0.65 * SIZE * max(map(len, across_names)) * widest > 72 * each
+            _ticks(axes.set_xticks, across_names, 72 * each, rotation=90 if upright else 0)
+            _ticks(axes.set_yticks, down_names, 72 * height)
         figure.supxlabel(columns, fontsize=7.5)
         figure.supylabel(rows, fontsize=7.5)
         left = [axes for axes in grid.ravel() if axes.figure is not None]
@@ -49,16 +51,18 @@ def matrices(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, colum
 def matrices_data(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, columns: str, label: str,
                   row_names: Sequence[str] | None = None, column_names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """The numbers that `matrices` draws, a line per cell."""
-    name = lambda names, k: str(k) if names is None else names[k]
-    cells = [(title, name(row_names, i), name(column_names, j), value) for title, panel in _checked(panels).items()
-             for (i, j), value in np.ndenumerate(panel)]
+    cells = [(title, _names(row_names, len(panel))[i], _names(column_names, panel.shape[1])[j], value)
+             for title, panel in _checked(panels).items() for (i, j), value in np.ndenumerate(panel)]
     return {head: np.array(column) for head, column in zip(("panel", rows, columns, label), zip(*cells, strict=True), strict=True)}
 
 
-def _ticks(set_ticks, names, count):
-    names = [str(k) for k in range(count)] if names is None else names
-    stride = -(-len(names) // MOST_NAMES)
-    set_ticks(range(0, len(names), stride), names[::stride], fontsize=6)
+def _names(names, count):
+    return [str(k) for k in range(count)] if names is None else list(names)
+
+
+def _ticks(set_ticks, names, points, **look):
+    stride = max(1, -(-int(len(names) * SIZE) // int(points)))
+    set_ticks(range(0, len(names), stride), names[::stride], fontsize=SIZE, **look)
 
 
 def _checked(panels):

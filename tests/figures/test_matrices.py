@@ -18,7 +18,7 @@ def test_the_images_hold_the_matrices_and_share_their_colours():
 
 def test_without_a_centre_colours_begin_at_0_and_many_names_are_thinned():
     figure = figures.matrices({"": np.ones((2, 60))}, rows="", columns="", label="", centred=False, square=False)
-    assert figure.axes[0].images[0].get_clim() == (0, 1) and len(figure.axes[0].get_xticks()) == 20
+    assert figure.axes[0].images[0].get_clim() == (0, 1) and 20 <= len(figure.axes[0].get_xticks()) <= 30
 
 
 def test_the_data_are_the_cells():
