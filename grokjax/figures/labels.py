@@ -61,20 +61,23 @@ def horizontal(axes: Axes, levels: Sequence[tuple[str, float]], curves: Float[np
 
 
 def beside(lines: ArrayLike, height: float) -> Float[np.ndarray, " N"]:
-    """Centres for labels of ascending lines (0 to 1), so that no line crosses one: above each bundle, or below where that is full."""
+    """Centres for labels of ascending lines (0 to 1), so that no line crosses one: above each bundle, or below where that is full.
+
+    Where neither has room they stand above, over the next line rather than over the names of the last one.
+    """
     lines = np.asarray(lines, float)
     bundles = [[0]]
     for k in range(1, len(lines)):
         near = lines[k] - lines[bundles[-1][-1]] < 1.3 * height
         bundles = [*bundles[:-1], [*bundles[-1], k]] if near else [*bundles, [k]]
-    centres = np.empty(len(lines))
+    centres, floor = np.empty(len(lines)), 0.0
     for i, bundle in enumerate(bundles):
         ceiling = lines[bundles[i + 1][0]] if i + 1 < len(bundles) else 1.06
-        floor = lines[bundles[i - 1][-1]] if i else 0.0
         size = height * len(bundle)
         up = lines[bundle[-1]] + size <= ceiling or lines[bundle[0]] - size < floor
         start = lines[bundle[-1]] + 0.12 * height if up else lines[bundle[0]] - size - 0.02 * height
         centres[bundle] = start + height * (np.arange(len(bundle)) + 0.5)
+        floor = start + size if up else lines[bundle[-1]]
     return centres
 
 
