@@ -7,7 +7,7 @@ The baseline keeps both spectra and turns one basis at random (Haar over O(D)): 
 these and whose directions know nothing of each other. With A = LᵀL / ‖L‖² and B = RRᵀ / ‖R‖², score² = tr(A B) has under it exactly the
 mean 1/D and, since the traceless symmetric matrices are irreducible under O(D), the variance
 2 (tr A² − 1/D) (tr B² − 1/D) / ((D − 1)(D + 2)). z is in its deviations: no draws, the same number each time. The law is skewed, so z is a
-scale and no p-value; and units that share a small subspace, as those of a trained model do, all lie above 0.
+scale and no p-value; units of a trained model that share a small subspace can all lie above 0.
 """
 from typing import NamedTuple
 
