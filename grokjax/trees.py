@@ -1,4 +1,5 @@
 """Pytrees of runs: pick, stack, a function of one run lifted over all, name the leaves, count the parameters."""
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -27,14 +28,41 @@ def of_each_run(function: Callable[..., Tree]) -> Callable[..., Tree]:
     compiled at the first call, and again only for another number of runs.
     """
     mapped = jax.jit(_spread(function), static_argnums=0)
+    waits = functools.cache(lambda structure, *shapes: _waits(function, *jax.tree.unflatten(structure, shapes)))
 
     def of_runs(*runs: Tree) -> Tree:
         size = len(jax.tree.leaves(runs)[0])
-        count = min(len(jax.local_devices()), size)
+        leaves, structure = jax.tree.flatten(jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), runs))
+        count = 1 if waits(structure, *leaves) else min(len(jax.local_devices()), size)
         padded = jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], -size % count, 0)]) if size % count else x, runs)
         return jax.tree.map(lambda x: np.asarray(x)[:size], mapped(count, *padded))
 
     return of_runs
+
+
+LAPACK = {"cholesky", "eig", "eigh", "geqrf", "hessenberg", "householder_product", "lu", "qr", "schur", "svd", "triangular_solve",
+          "tridiagonal"}
+"""Primitives that jaxlib hands to LAPACK."""
+
+
+def _waits(function, *one):
+    """Whether it factorises several matrices at once on a CPU.
+
+    jaxlib's kernels for that wait for helpers from the threads that they run on: on two devices at once they can wait for ever.
+    """
+    if jax.default_backend() != "cpu":
+        return False
+    return any(equation.primitive.name in LAPACK and equation.invars[0].aval.ndim > 2
+               for equation in _equations(jax.make_jaxpr(function)(*one).jaxpr))
+
+
+def _equations(jaxpr):
+    for equation in jaxpr.eqns:
+        yield equation
+        inner = jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr"))
+        for part in inner:
+            if hasattr(part := getattr(part, "jaxpr", part), "eqns"):
+                yield from _equations(part)
 
 
 def _spread(function):
