@@ -178,7 +178,8 @@ class _Measure:
 
 def _last_attention(config, params, tokens, read, rate):
     """What the last block's attention leaves at the positions that are read, and what each of its heads has added to it."""
-    last, place, results = config.num_layers - 1, np.arange(tokens.shape[1]), {}
+    results: dict[str, Array] = {}
+    last, place = config.num_layers - 1, np.arange(tokens.shape[1])
     p, record = params["blocks"][last], lambda name, x: results.setdefault(name, x)
     with jax.default_matmul_precision("float32"):
         if last:

@@ -139,16 +139,19 @@ def _run(config, params, tokens, others, mask, rate):
 
     transformer.embed(config, params, tokens, 0, embedded)
     for p in params["blocks"]:
-        normed = lambda name, x, p=p: transformer.layer_norm(p[name], x, untouched) if config.layer_norm else x
-        project = {part: jnp.einsum("bphd,dhk->bphk", normed("ln1", received(config.num_heads)), p[f"W_{part.upper()}"])
+        project = {part: jnp.einsum("bphd,dhk->bphk", _normed(config, p, "ln1", received(config.num_heads)), p[f"W_{part.upper()}"])
                    for part in _parts(config)}
         seen.append(_pattern(config, p, project, place, rate))
         z = jnp.einsum("bhqp,bphk->bqhk", seen[-1], project["v"])
         sent.extend(jnp.einsum("bphk,hkd->hbpd", z, p["W_O"]))
         if config.mlp:
-            stream = normed("ln2", received(1)[:, :, 0])
+            stream = _normed(config, p, "ln2", received(1)[:, :, 0])
             sent.append(transformer.mlp(config, p, lambda W, stream=stream: jnp.tensordot(stream, W, 1), untouched))
     return transformer.unembed(config, params, received(1)[:, :, 0], untouched), sent, seen
+
+
+def _normed(config, p, name, x):
+    return transformer.layer_norm(p[name], x, untouched) if config.layer_norm else x
 
 
 def _pattern(config, p, project, place, rate):
