@@ -5,6 +5,7 @@ logits) reads the sum of all senders before it. An edge is one term of that sum.
 receiver's position, says for each edge how far the term is replaced by its value on `source`: 0 not at all, 1 fully.
 Path patching: Goldowsky-Dill et al., arXiv:2304.05969; edges as a circuit: Conmy et al., arXiv:2304.14997.
 """
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -146,7 +147,7 @@ def _run(config, params, tokens, others, mask, rate):
         sent.extend(jnp.einsum("bphk,hkd->hbpd", z, p["W_O"]))
         if config.mlp:
             stream = _normed(config, p, "ln2", received(1)[:, :, 0])
-            sent.append(transformer.mlp(config, p, lambda W, stream=stream: jnp.tensordot(stream, W, 1), untouched))
+            sent.append(transformer.mlp(config, p, functools.partial(jnp.tensordot, stream, axes=1), untouched))
     return transformer.unembed(config, params, received(1)[:, :, 0], untouched), sent, seen
 
 
