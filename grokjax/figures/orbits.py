@@ -14,33 +14,33 @@ from matplotlib.figure import Figure
 from grokjax.figures import style
 
 COLOURS = matplotlib.colormaps["cividis"]
-MOST_LABELS = 7
+MOST_LABELS = 6
+
+Lines = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def orbits(frames: Float[np.ndarray, "E V 2"], titles: Sequence[str], *, shown: Sequence[int] | None = None,
-           spectra: Mapping[str, Float[np.ndarray, "E F"]] | None = None, label: str = "share of variance") -> Figure:
+           spectra: Mapping[str, Float[np.ndarray, "E F"]] | None = None, lines: Lines | None = None) -> Figure:
     """A panel for each frame in `shown` (None: all): the values 0, 1, … where they are, joined in order, and their ways there.
 
-    titles: one for each frame, such as the step. spectra: a second row of pictures, by title, of each frequency 1, 2, … in every frame.
+    titles: one for each frame, such as the step. Below, by title: spectra, the share of each frequency 1, 2, … in every frame; and lines,
+    by name a number for every frame.
     """
     frames, shown = _checked(frames, titles), list(range(len(frames)) if shown is None else shown)
-    below = {title: np.asarray(values, float) for title, values in (spectra or {}).items()}
-    columns = max(len(shown), len(below))
+    spectra, lines = spectra or {}, lines or {}
+    height = 0.25 + min((style.DOUBLE - 0.1) / len(shown), 2.2)
     with style.settings():
-        width = (style.DOUBLE - 0.6) / columns
-        figure, grid = style.canvas(style.DOUBLE, 0.4 + min(width, 2.2) + (1.9 if below else 0), 1 + bool(below), columns)
-        for axes, frame in zip(grid[0], shown, strict=False):
+        figure, blank = style.canvas(style.DOUBLE, height + (2.0 if spectra or lines else 0))
+        blank[0, 0].remove()
+        rows = 1 + bool(spectra or lines)
+        upper, *lower = figure.subfigures(rows, 1, squeeze=False, height_ratios=(height, 2.0)[:rows])[:, 0]
+        for axes, frame in zip(upper.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             _panel(axes, frames, frame, titles[frame])
-        top = max((values.max() for values in below.values()), default=1.0)
-        for k, (axes, (title, values)) in enumerate(zip(grid[-1], below.items(), strict=False)):
-            image = _spectrum(axes, values, titles, top)
-            axes.set_title(title, loc="left")
-            axes.set_ylabel("" if k else "frequency")
-        for axes in [*grid[0, len(shown):], *(grid[-1, len(below):] if below else ())]:
-            axes.remove()
-        if below:
-            bar = figure.colorbar(image, ax=list(grid[-1, :len(below)]), label=label, pad=0.01, aspect=18)
-            bar.outline.set_visible(False)  # type: ignore[operator]
+        for part in lower:
+            grid = part.subplots(1, len(spectra) + len(lines), squeeze=False)[0]
+            _spectra(part, grid[:len(spectra)], spectra, titles)
+            for axes, (title, series) in zip(grid[len(spectra):], lines.items(), strict=True):
+                _lines(axes, title, series, titles)
         style.settle(figure)
     return figure
 
@@ -48,8 +48,8 @@ def orbits(frames: Float[np.ndarray, "E V 2"], titles: Sequence[str], *, shown: 
 def orbits_data(frames: Float[np.ndarray, "E V 2"], titles: Sequence[str]) -> dict[str, np.ndarray]:
     """The places that `orbits` draws, a line per frame and value."""
     frames = _checked(frames, titles)
-    values, (x, y) = frames.shape[1], np.moveaxis(frames, -1, 0)
-    return {"title": np.repeat(np.asarray(titles), values), "value": np.tile(np.arange(values), len(frames)), "x": x.ravel(), "y": y.ravel()}
+    count, (x, y) = frames.shape[1], np.moveaxis(frames, -1, 0)
+    return {"title": np.repeat(np.asarray(titles), count), "value": np.tile(np.arange(count), len(frames)), "x": x.ravel(), "y": y.ravel()}
 
 
 def orbits_animation(path: str | os.PathLike, frames: Float[np.ndarray, "E V 2"], titles: Sequence[str], *,
@@ -86,19 +86,40 @@ def _panel(axes: Axes, frames: np.ndarray, frame: int, title: str) -> None:
     else:
         axes.scatter(now[:, 0], now[:, 1], color=colours, s=6, zorder=2)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
+    axes.spines[:].set(visible=True, color="0.8")
     axes.set_title(title, loc="left")
 
 
-def _spectrum(axes, values, titles, top):
-    """Frequencies against frames; ticks at a few of them."""
-    image = axes.imshow(values.T, aspect="auto", origin="lower", interpolation="nearest", vmin=0, vmax=top,
-                        extent=(-0.5, len(values) - 0.5, 0.5, values.shape[1] + 0.5))
-    at = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_LABELS)).round().astype(int))
-    axes.set_xticks(at, [titles[frame].removeprefix("step ") for frame in at], rotation=60)
+def _spectra(part, grid, spectra, titles):
+    """Frequencies against frames, one colour bar for all."""
+    top = max((np.max(values) for values in spectra.values()), default=1.0)
+    for axes, (title, values) in zip(grid, spectra.items(), strict=True):
+        values = np.asarray(values, float)
+        image = axes.imshow(values.T, aspect="auto", origin="lower", interpolation="nearest", vmin=0, vmax=top,
+                            extent=(-0.5, len(values) - 0.5, 0.5, values.shape[1] + 0.5))
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.spines[:].set_visible(False)
+        axes.set_ylabel("frequency" if axes is grid[0] else "")
+        _ticks(axes, title, titles)
+    if spectra:
+        part.colorbar(image, ax=list(grid), label="share of variance", pad=0.02, aspect=18).outline.set_visible(False)
+
+
+def _lines(axes, title, series, titles):
+    """A number against the frames."""
+    for (name, values), colour in zip(series.items(), style.CYCLE, strict=False):
+        axes.plot(np.arange(len(values)), values, color=colour, linewidth=1.2, marker="o", markersize=2, label=name)
+    axes.legend(frameon=False, loc="lower right", handlelength=1.2)
+    axes.axhline(0, color="0.8", linewidth=0.6, zorder=0)
+    _ticks(axes, title, titles)
+
+
+def _ticks(axes, title, titles):
+    """A few of the frames, evenly, whatever lies between them."""
+    at = np.unique(np.linspace(0, len(titles) - 1, min(len(titles), MOST_LABELS)).round().astype(int))
+    axes.set_xticks(at, [titles[frame].removeprefix("step ") for frame in at])
     axes.set_xlabel("optimiser step" if titles[0].startswith("step ") else "")
-    axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.spines[:].set_visible(False)
-    return image
+    axes.set_title(title, loc="left")
 
 
 def _checked(frames, titles):

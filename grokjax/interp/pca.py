@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -35,7 +36,10 @@ def circularity(weight: Float[Array, "V D"], *, count: int = 4) -> Float[Array, 
     Zhong et al. 2023 (arXiv:2306.17844). Few rows look circular by chance: compare with `permutation.compared`.
     """
     scores = components(weight, count=count).scores
-    waves = 2 * jnp.abs(jnp.fft.fft(scores, axis=0)[1:]) ** 2
+    angle = 2 * np.pi * np.outer(np.arange(1, len(weight) // 2 + 1), np.arange(len(weight))) / len(weight)
+    with jax.default_matmul_precision("float32"):
+        # not jnp.fft: on a CPU of two devices its thread pool can wait for itself
+        waves = 2 * sum((jnp.asarray(wave(angle), scores.dtype) @ scores) ** 2 for wave in (np.cos, np.sin))
     size = len(weight) * (scores ** 2).sum(0)
     return jnp.minimum(waves.max(0) / jnp.where(size > 0, size, 1), 1).mean()
 

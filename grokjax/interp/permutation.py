@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import random
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 TOGETHER = 50
 """Permutations that are worked on at once."""
@@ -20,11 +20,19 @@ class Permuted(NamedTuple):
     p_any: Float[Array, ""]
 
 
-def compared(statistics: Callable[[Array], Array], key: Key[Array, ""], rows: Float[Array, "V ..."], *, draws: int = 999) -> Permuted:
-    """`statistics` of the rows, [F], against those of `draws` random orders of them. No p-value is below 1 / (draws + 1)."""
+def compared(statistics: Callable[[Array], PyTree], key: Key[Array, ""], rows: Float[Array, "V ..."], *, draws: int = 999) -> PyTree:
+    """`statistics` of the rows, [F], against those of `draws` random orders of them. No p-value is below 1 / (draws + 1).
+
+    Of several kinds of statistics (a dict of them, say) one `Permuted` each, by the same orders.
+    """
     permute = lambda one: random.permutation(one, len(rows))
     orders = jnp.concatenate([jnp.arange(len(rows))[None], jax.vmap(permute)(random.split(key, draws))])
     each = jax.lax.map(lambda order: statistics(rows[order]), orders, batch_size=min(TOGETHER, draws + 1))
+    return jax.tree.map(_against, each)
+
+
+def _against(each: Float[Array, "draws F"]) -> Permuted:
+    """The first of the draws against all."""
     spread = each.std(0)
     deviations = (each - each.mean(0)) / jnp.where(spread > 0, spread, 1)
     # an order that differs only by what the statistic cannot see (a rotation) must count as equal, whatever its rounding

@@ -19,6 +19,9 @@ def test_the_values_stand_where_they_are_and_spectra_below():
     images = [axes for axes in figure.axes if axes.images]
     np.testing.assert_allclose(images[0].images[0].get_array(), spectra["W_E"].T)
     assert len(figure.axes) == 6 and len(figures.orbits(np.repeat(FRAMES, 3, 1), TITLES).axes) == 5
+    only = figures.orbits(FRAMES, TITLES, lines={"R²": {"line": np.arange(5.0), "circle": np.ones(5)}}).axes[-1]
+    np.testing.assert_allclose(only.lines[0].get_ydata(), np.arange(5))
+    assert only.get_title(loc="left") == "R²" and only.get_xlabel() == "optimiser step"
 
 
 def test_the_data_are_the_places():
