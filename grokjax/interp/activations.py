@@ -26,7 +26,7 @@ def cached(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], edits
 
 def names(config: ModelConfig) -> tuple[str, ...]:
     """The names of all activations of such a model, in the order in which they are computed."""
-    tokens = jax.ShapeDtypeStruct((1, config.num_positions), int)
+    tokens = jax.ShapeDtypeStruct((1, config.num_positions), jnp.int32)
     order: list[str] = []
 
     def watch(name: str, x: Array) -> Array:
