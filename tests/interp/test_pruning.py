@@ -12,7 +12,6 @@ TASK = gj.Addition(num_digits=1, base=4, batch_size=32)
 CONFIG = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=8, num_heads=2, d_mlp=6)
 PARAMS = gj.model.init(CONFIG, random.key(0), gj.Hyper(init_scale=2.0))
 BATCH = TASK.batch(random.key(1))
-COUNTS = (4, 2)
 
 
 def test_a_set_of_neurons_is_the_tapped_edit():
@@ -34,8 +33,9 @@ def test_neurons_that_write_nothing_go_first_and_little_is_lost_with_them():
     loss = lambda W_U: gj.objective.cross_entropy(gj.objective.logits_of(CONFIG, TASK, {**idle, "W_U": W_U}, BATCH.tokens),
                                                   BATCH.labels).mean()
     params = {**idle, "W_U": idle["W_U"] - 0.3 * jax.grad(loss)(idle["W_U"])}            # so that the others are of some use
-    masks = pruning.greedy(CONFIG, TASK, params, BATCH, (5, 4, 2))
-    assert masks.sum(1).tolist() == [5, 4, 2] and (masks[1:] <= masks[:-1]).all()
+    when = pruning.greedy(CONFIG, TASK, params, BATCH)
+    masks = pruning.ranked(when, (5, 4, 2))
+    assert sorted(when.tolist()) == list(range(6)) and masks.sum(1).tolist() == [5, 4, 2] and (masks[1:] <= masks[:-1]).all()
     any_two = pruning.ranked(-jnp.arange(6.0), (5, 4, 2))
     found, other = (pruning.scores(CONFIG, TASK, params, BATCH, kept).loss.mean(1) for kept in (masks, any_two))
     assert found[1] <= other[1] + 1e-6
@@ -46,8 +46,14 @@ def test_the_most_damaging_stay():
 
 
 def test_the_planted_neuron_is_kept_for_the_answer_that_needs_it():
-    found = pruning.greedy(CONFIG, TASK, planted(), BATCH, (1,), places=(0,))
-    assert found[0].tolist() == [False, False, True, False, False, False]
+    assert pruning.greedy(CONFIG, TASK, planted(), BATCH, places=(0,)).argmax() == 2
+
+
+def test_a_short_list_finds_what_the_full_one_finds():
+    """The first to go is the one whose removal costs least, tried one by one."""
+    alone = pruning.scores(CONFIG, TASK, PARAMS, BATCH, ~jnp.eye(6, dtype=bool)).loss.mean(1)
+    for shortlist in (2, 6):
+        assert pruning.greedy(CONFIG, TASK, PARAMS, BATCH, shortlist=shortlist).argmin() == alone.argmin()
 
 
 def planted():
@@ -64,4 +70,4 @@ def planted():
 def test_layer_norm_is_refused():
     config = gj.ModelConfig(**{**CONFIG.__dict__, "layer_norm": True})
     with pytest.raises(ValueError, match="mlp=True, layer_norm=True: pruning needs"):
-        pruning.greedy(config, TASK, PARAMS, BATCH, COUNTS)
+        pruning.greedy(config, TASK, PARAMS, BATCH)
