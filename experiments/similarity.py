@@ -152,8 +152,8 @@ def answer(first: np.ndarray, last: np.ndarray, own: np.ndarray, units: dict) ->
                         for kind, found in units.items())
     different = ", ".join(map(str, apart(last[-1]))) or "none"
     return Answer("001-73", "_REPRODUCE_ so we … have our own run to play with",
-                  f"{len(last[-1])} saved runs; does one stand for all? Debiased CKA: of two runs at the start; of two runs at the end; of a "
-                  "run's start with its own end; runs that stand apart; mean correlation of matched units of two runs",
+                  f"{len(last[-1])} saved runs; does one stand for all? Debiased CKA: of two runs at the start; of two runs at the end; "
+                  "of a run's start with its own end; runs that stand apart; mean correlation of matched units of two runs",
                   f"{of_places(lambda i: of_pairs(first[i]))}; {of_places(lambda i: of_pairs(last[i]))}; "
                   f"{of_places(lambda i: statistics.mean(own[i]))}; {different}; {matched}. {verdict(last[-1], own[-1], units)}",
                   "built: python -m experiments.similarity")
