@@ -19,6 +19,19 @@ CONFIGS = {"plain": CONFIG, "norm": dataclasses.replace(CONFIG, layer_norm=True,
 BATCH = TASK.batch(random.key(1))
 
 
+components = jax.jit(attribution.components, static_argnums=(0, 1))
+neurons = jax.jit(attribution.neurons, static_argnums=(0, 1, 4))
+by_symbol = jax.jit(attribution.neurons_by_symbol, static_argnums=(0, 1, 4))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def summed(config, params, cache):
+    """Of both decompositions, the sum of the parts and of what they add to the logits."""
+    both = attribution.decompose_resid(config, cache), attribution.full_decomposition(config, cache)
+    return [(parts.sum(0), attribution.logits_of_parts(config, params, cache, parts).sum(0) + attribution.bias_logits(config, params))
+            for parts in both]
+
+
 def made(config):
     """Parameters whose biases and gains are not trivial, and the logits and the cache."""
     noise = lambda leaf: leaf + 0.3 * random.normal(random.key(leaf.size), leaf.shape)
@@ -30,13 +43,12 @@ def made(config):
 def test_decompositions_sum_to_the_stream_and_to_the_logits(name):
     config = CONFIGS[name]
     params, logits, cache = made(config)
-    whole = cache["blocks.1.resid_post"]
+    for stream, found in summed(config, params, cache):
+        np.testing.assert_allclose(stream, cache["blocks.1.resid_post"], atol=2e-5)
+        np.testing.assert_allclose(found, logits, atol=5e-5)
     for parts, labels in ((attribution.decompose_resid(config, cache), attribution.decompose_labels(config)),
                           (attribution.full_decomposition(config, cache), attribution.full_labels(config))):
         assert len(parts) == len(labels) == len(set(labels))
-        np.testing.assert_allclose(parts.sum(0), whole, atol=2e-5)
-        found = attribution.logits_of_parts(config, params, cache, parts).sum(0) + attribution.bias_logits(config, params)
-        np.testing.assert_allclose(found, logits, atol=5e-5)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -45,7 +57,7 @@ def test_the_parts_of_an_answer_sum_to_its_distance_from_the_mean(name):
     params, logits, _ = made(config)
     read = objective.by_answer(TASK, logits[:, jnp.asarray(TASK.read)])
     expected = jnp.take_along_axis(read, BATCH.labels[..., None], -1)[..., 0] - read.mean(-1)
-    found = attribution.components(config, TASK, params, BATCH)
+    found = components(config, TASK, params, BATCH)
     assert len(found) == len(attribution.full_labels(config)) + 1
     np.testing.assert_allclose(found.sum(0), expected, atol=5e-5)
 
@@ -77,10 +89,10 @@ def test_neurons_and_their_bias_make_the_mlp(name):
     total = attribution.neuron_results(config, params, cache, 1).sum(0) + params["blocks"][1]["b_out"]
     np.testing.assert_allclose(total, cache["blocks.1.mlp_out"], atol=2e-5)
     params["blocks"][1]["b_out"] = jnp.zeros(8)
-    mlp = attribution.components(config, TASK, params, BATCH)[attribution.full_labels(config).index("1_mlp_out")]
-    each = attribution.neurons(config, TASK, params, BATCH, 1)
+    mlp = components(config, TASK, params, BATCH)[attribution.full_labels(config).index("1_mlp_out")]
+    each = neurons(config, TASK, params, BATCH, 1)
     np.testing.assert_allclose(each.sum(0), mlp, atol=5e-5)
-    found = attribution.neurons_by_symbol(config, TASK, params, BATCH, 1)
+    found = by_symbol(config, TASK, params, BATCH, 1)
     assert found.shape == (6, 2, 4)
     rows = BATCH.labels[:, 1] == 2
     assert rows.any()
@@ -94,6 +106,6 @@ def test_a_planted_neuron_speaks_for_its_digit_alone():
     block = params["blocks"][0]
     params["W_U"] = jnp.eye(8, 4)
     block |= dict(W_in=jnp.zeros((8, 6)), b_in=jnp.zeros(6).at[2].set(1), W_out=jnp.zeros((6, 8)).at[2, 3].set(4))
-    found = attribution.neurons_by_symbol(config, TASK, params, TASK.batch(random.key(2), 200))
+    found = by_symbol(config, TASK, params, TASK.batch(random.key(2), 200), 0)
     np.testing.assert_allclose(found[2, 1], [-1, -1, -1, 3], atol=1e-5)
     assert not found[jnp.array([0, 1, 3, 4, 5])].any()

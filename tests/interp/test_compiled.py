@@ -18,7 +18,7 @@ def margins(config, task, params, batch):
     return -np.asarray(objective.against(logits, batch.labels).max(-1))
 
 
-@pytest.mark.parametrize(("digits", "base"), [(1, 2), (4, 2), (1, 10), (2, 10), (1, 36)])
+@pytest.mark.parametrize(("digits", "base"), [(4, 2), (2, 10), (1, 36)])
 def test_every_problem_is_added(digits, base):
     task = gj.Addition(num_digits=digits, base=base)
     found = problems.every(task)
@@ -95,12 +95,13 @@ TASK = gj.tasks.Induction(vocabulary=7, length=16, piece_length=4, num_repeats=2
 @pytest.mark.parametrize(("previous", "inducing"), [(0, 2), (1, 0)])
 def test_the_induction_pair_stands_where_it_was_planted(previous, inducing):
     config, params = compiled.induction(TASK, random.key(0), previous=previous, inducing=inducing, num_heads=3)
-    pairs, z = composition.pairs_by_k_composition(config, params)
+    scores = jax.jit(composition.heads, static_argnums=(0, 2))
+    pairs, z = jax.jit(composition.pairs_by_k_composition, static_argnums=0)(config, params)
     assert pairs[0].tolist() == [0, previous, 1, inducing] and z[0] > 10 and (z[1:] < 5).all()
-    assert composition.heads(config, params, "Q").z.max() < 5 and composition.heads(config, params, "V").z.max() < 5
+    assert scores(config, params, "Q").z.max() < 5 and scores(config, params, "V").z.max() < 5
     once = jnp.stack([1 + random.permutation(key, 6) for key in random.split(random.key(1), 20)])
     tokens = jnp.pad(jnp.tile(once, 2), ((0, 0), (1, 0)))
-    pattern = attention.patterns(config, params, tokens)
+    pattern = jax.jit(attention.patterns, static_argnums=0)(config, params, tokens)
     back, found = attention.previous_token(pattern), attention.at_distance(pattern, 5, 7)
     assert back[0, previous] > 0.99 and jnp.delete(back.ravel(), previous).max() < 0.5
     assert found[1, inducing] > 0.99 and jnp.delete(found.ravel(), 3 + inducing).max() < 0.5
