@@ -33,6 +33,7 @@ from grokjax.interp import shelves as shelves
 from grokjax.interp import similarity as similarity
 from grokjax.interp import sites as sites
 from grokjax.interp import spikes as spikes
+from grokjax.interp import spread as spread
 from grokjax.interp import statistics as statistics
 from grokjax.interp import trend as trend
 from grokjax.interp import updates as updates
