@@ -3,9 +3,9 @@
     python -m experiments.one_or_two_layers
 
 --digits 3, --d_model 64 with 4 heads, --batch 128, rate 1e-3, decay .1, --steps 1500, --seeds 8: sequence mode, the most significant
-digit first, and single mode for each of --singles (1, the tens). Runs of one seed see the same problems at every step, whatever their depth. A shelf
-is left when the running median of the loss is below 95% of its level: ln b, and the entropy of the carry, which remains when the own pair
-is known. Exact match: all digits right, on 2048 fresh problems; in single mode the one digit.
+digit first, and single mode for each of --singles (1, the tens). Runs of one seed see the same problems at every step, whatever their
+depth. A shelf is left when the running median of the loss is below 95% of its level: ln b, and the entropy of the carry, which remains when
+the own pair is known. Exact match: all digits right, on 2048 fresh problems; in single mode the one digit.
 
 Time: about 5 minutes on two free cores by the rate of smaller sweeps; GPU: not measured. Not yet run to its end at this size.
 """
