@@ -40,8 +40,8 @@ def measure(this: Study) -> Finding:
     able = loss <= LIMIT
     overlaps = {j: overlap(sweep.config, kept[able[:, j], j]) for j in classes}
     table = {j: by_kind(sweep.config, kept[able[:, j], j]) for j in classes if able[:, j].any()}
-    panels = {f"carry class {j}": {"kept": figures.Points(KINDS, [statistics.mean(list(counts)) for counts in found.T])}
-              for j, found in table.items()}
+    shown = {"": np.stack([table[j].mean(0) if j in table else np.full(len(KINDS), np.nan) for j in classes], 1)}
+    names = dict(rows="kind of edge", columns="carry class", label="share of the edges that are kept", row_names=KINDS)
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps; "
@@ -51,9 +51,7 @@ def measure(this: Study) -> Finding:
                  "classes": {str(j): dict(runs=int(able[:, j].sum()), kept=kept_edges(kept, able, j), loss_of_all=statistics.mean(
                      whole[:, j].tolist()), **{kind: statistics.mean(list(counts)) for kind, counts in zip(
                          KINDS, table.get(j, np.zeros((0, len(KINDS)))).T, strict=True)}) for j in classes}},
-        figure=figures.points(panels or {"none": {"kept": figures.Points(KINDS, [(None, None, None)] * len(KINDS))}},
-                              xlabel="kind of edge", ylabel="share of the edges that are kept", joined=False),
-        data=figures.points_data(panels))
+        figure=figures.matrices(shown, centred=False, **names), data=figures.matrices_data(shown, **names))
 
 
 def minimal_sets(sweep: Sweep, problems: int) -> tuple[Bool[np.ndarray, "S J R U"], Float[np.ndarray, "S J"], Float[np.ndarray, "S J"]]:
@@ -93,7 +91,7 @@ def kinds(config: Any) -> np.ndarray:
 def by_kind(config: Any, kept: Bool[np.ndarray, "S R U"]) -> Float[np.ndarray, "S kind"]:
     """Which share of the edges of each kind a run keeps."""
     of = kinds(config)
-    return np.einsum("sru,kru->sk", kept, of) / of.sum((1, 2))
+    return np.einsum("sru,kru->sk", kept.astype(float), of) / of.sum((1, 2))
 
 
 def overlap(config: Any, kept: Bool[np.ndarray, "S R U"]) -> tuple[statistics.Interval, statistics.Interval]:

@@ -50,7 +50,7 @@ def measure(this: Study) -> Finding:
         size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, {this['steps']} steps",
         seeds=this.seeds, answers=[answer(first, last, own, units)],
         numbers=numbers(sweep, first, last, along, own, units),
-        figure=figures.heatmaps(panels, **axes, across=4), data=figures.heatmaps_data(panels, **axes))
+        figure=figures.matrices(panels, **axes, centred=False), data=figures.matrices_data(panels, **axes))
 
 
 def name(place: str) -> str:

@@ -14,8 +14,6 @@ from grokjax.figures.distributions import survival as survival
 from grokjax.figures.distributions import survival_data as survival_data
 from grokjax.figures.maps import heatmap as heatmap
 from grokjax.figures.maps import heatmap_data as heatmap_data
-from grokjax.figures.maps import heatmaps as heatmaps
-from grokjax.figures.maps import heatmaps_data as heatmaps_data
 from grokjax.figures.matrices import matrices as matrices
 from grokjax.figures.matrices import matrices_data as matrices_data
 from grokjax.figures.orbits import orbits as orbits

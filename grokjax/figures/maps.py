@@ -1,6 +1,6 @@
 """Pictures of arrays with two axes."""
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -50,42 +50,6 @@ def heatmap_data(values: Float[np.ndarray, "S K"], *, rows: str = "run", columns
     place, drawn, _ = curves.thinned(np.asarray(values, float), at)
     names = range(len(drawn)) if names is None else names
     return {rows: np.repeat(names, len(place)), columns: np.tile(place, len(drawn)), label: drawn.ravel()}
-
-
-def heatmaps(panels: Mapping[str, Float[np.ndarray, "S K"]], *, rows: str = "run", columns: str = "head", label: str = "value",
-             across: int = 6) -> Figure:
-    """A small image per title, of whole numbers of rows and columns, with one colour bar for all; at most `across` beside each other."""
-    if not panels:
-        raise ValueError("panels is empty; it must have at least one title")
-    values = {title: np.asarray(panel, float) for title, panel in panels.items()}
-    if wrong := [title for title, panel in values.items() if panel.ndim != 2 or not panel.size]:
-        raise ValueError(f"{wrong[0]} has shape {values[wrong[0]].shape}; it must be [{rows}, {columns}] with something in it")
-    wide = min(across, len(values))
-    deep = -(-len(values) // wide)
-    norm = _norm(np.concatenate([panel.ravel() for panel in values.values()]), "linear")
-    with style.settings():
-        tallest = max(len(panel) for panel in values.values())
-        figure, grid = style.canvas(style.DOUBLE, 0.5 + deep * float(np.clip(0.5 + 0.06 * tallest, 1.2, 3.0)), deep, wide, sharey=True)
-        for axes, (title, panel) in zip(grid.flat, values.items(), strict=False):
-            image = axes.imshow(panel, aspect="auto", interpolation="nearest", norm=norm)
-            axes.set_title(title, loc="left")
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.get_major_locator().set_params(integer=True)
-            axes.spines[:].set_visible(False)
-        for axes in list(grid.flat)[len(values):]:
-            axes.set_visible(False)
-        figure.supxlabel(columns, fontsize=7.5)
-        figure.supylabel(rows, fontsize=7.5)
-        figure.colorbar(image, ax=grid, label=label, pad=0.01, aspect=25).outline.set_visible(False)  # type: ignore[operator]
-        style.settle(figure)
-    return figure
-
-
-def heatmaps_data(panels: Mapping[str, Float[np.ndarray, "S K"]], *, rows: str = "run", columns: str = "head",
-                  label: str = "value") -> dict[str, np.ndarray]:
-    """The numbers that `heatmaps` draws, a line per cell."""
-    cells = [(title, row, column, value) for title, panel in panels.items() for (row, column), value in np.ndenumerate(np.asarray(panel))]
-    return {name: np.array(values) for name, values in zip(("panel", rows, columns, label), zip(*cells, strict=True), strict=True)}
 
 
 def _norm(values, scale):

@@ -82,10 +82,13 @@ def _adding_heads(base, n):
 
 
 def _steps(base):
-    W_in, W_out = np.zeros((9, 2 * (base - 1))), np.zeros((2 * (base - 1), 9))
-    W_in[LEFT_OVER], W_in[PLACE] = 1, -np.repeat(np.arange(1, base), 2)
-    W_out[0::2, SUM], W_out[1::2, SUM] = 1, -1
-    return dict(W_in=W_in, b_in=np.tile([1.0, 0.0], base - 1), W_out=W_out, b_out=np.zeros(9))
+    # the two of a pair cancel to 1, but where a product adds up every second, or fourth, of them apart only at its end, and rounded: so four
+    # a pair cancels to 1; a product that adds up every second or fourth neuron apart would round what is left of large sums: so they
+    # stand in fours, four that rise and the four that fall
+    rises = np.array(sorted(((m, sign) for m in range(1, base) for sign in (1, -1)), key=lambda one: ((one[0] - 1) // 4, -one[1])))
+    W_in, W_out = np.zeros((9, len(rises))), np.zeros((len(rises), 9))
+    W_in[LEFT_OVER], W_in[PLACE], W_out[:, SUM] = 1, -rises[:, 0], rises[:, 1]
+    return dict(W_in=W_in, b_in=(rises[:, 1] > 0).astype(float), W_out=W_out, b_out=np.zeros(9))
 
 
 def induction(task: Induction, key: Key[Array, ""], *, previous: int = 0, inducing: int = 0, num_heads: int = 2, sharpness: float = 20.0,

@@ -33,16 +33,3 @@ def test_cells_without_a_number_are_allowed(scale):
 def test_what_is_no_table_is_refused():
     with pytest.raises(ValueError, match=r"shape \(3,\); it must be \[run, step\]"):
         figures.heatmap(np.zeros(3))
-
-
-def test_panels_share_their_colours():
-    panels = {"digit 1": np.arange(6.0).reshape(3, 2), "digit 0": np.ones((3, 4))}
-    figure = figures.heatmaps(panels, label="damage")
-    shown = [axes for axes in figure.axes if axes.images]
-    assert [axes.get_title(loc="left") for axes in shown] == list(panels)
-    assert len({axes.images[0].norm for axes in shown}) == 1
-    data = figures.heatmaps_data(panels, label="damage")
-    assert list(data) == ["panel", "run", "head", "damage"] and len(data["run"]) == 18 and data["damage"][5] == 5
-    for wrong in ({}, {"x": np.zeros(3)}):
-        with pytest.raises(ValueError, match=r"panels is empty|must be \[run, head\]"):
-            figures.heatmaps(wrong)
