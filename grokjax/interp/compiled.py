@@ -82,7 +82,6 @@ def _adding_heads(base, n):
 
 
 def _steps(base):
-    # the two of a pair cancel to 1, but where a product adds up every second, or fourth, of them apart only at its end, and rounded: so four
     # a pair cancels to 1; a product that adds up every second or fourth neuron apart would round what is left of large sums: so they
     # stand in fours, four that rise and the four that fall
     rises = np.array(sorted(((m, sign) for m in range(1, base) for sign in (1, -1)), key=lambda one: ((one[0] - 1) // 4, -one[1])))
