@@ -140,7 +140,8 @@ def on_formats(solved: dict[str, list[statistics.Times]], batch: int) -> Answer:
         "; ".join(f"{name}: " + ", ".join(f"{int(one.ended.sum())} at {said(one.median, '.0f')}" for one in classes)
                   for name, classes in solved.items()) + f"; {said(ratio, '.2f')}",
         "confirmed: long cascades are learned earlier when the carries are written out" if ratio.low is not None and ratio.low > 1 else
-        "refuted: no earlier" if slow.ended.any() and ratio.high is not None and ratio.high <= 1 else "open: too few runs get there, or the interval holds 1; more steps or seeds would tell")
+        "refuted: no earlier" if slow.ended.any() and ratio.high is not None and ratio.high <= 1 else
+        "open: too few runs get there, or the interval holds 1; more steps or seeds would tell")
 
 
 if __name__ == "__main__":
