@@ -38,8 +38,8 @@ def circularity(weight: Float[Array, "V D"], *, count: int = 4) -> Float[Array, 
     scores = components(weight, count=count).scores
     angle = 2 * np.pi * np.outer(np.arange(1, len(weight) // 2 + 1), np.arange(len(weight))) / len(weight)
     with jax.default_matmul_precision("float32"):
-        # not jnp.fft: on a CPU of two devices its thread pool can wait for itself
-        waves = 2 * sum((jnp.asarray(wave(angle), scores.dtype) @ scores) ** 2 for wave in (np.cos, np.sin))
+        cosine, sine = (jnp.asarray(wave(angle), scores.dtype) @ scores for wave in (np.cos, np.sin))
+    waves = 2 * (cosine ** 2 + sine ** 2)
     size = len(weight) * (scores ** 2).sum(0)
     return jnp.minimum(waves.max(0) / jnp.where(size > 0, size, 1), 1).mean()
 
