@@ -46,14 +46,14 @@ LAPACK = {"cholesky", "eig", "eigh", "geqrf", "hessenberg", "householder_product
 
 
 def _waits(function, *one):
-    """Whether it factorises several matrices at once on a CPU.
+    """Whether it may factorise several matrices at once on a CPU.
 
     jaxlib's kernels for that wait for helpers from the threads that they run on: on two devices at once they can wait for ever.
     """
     if jax.default_backend() != "cpu":
         return False
-    return any(equation.primitive.name in LAPACK and equation.invars[0].aval.ndim > 2
-               for equation in _equations(jax.make_jaxpr(function)(*one).jaxpr))
+    calls = [equation for equation in _equations(jax.make_jaxpr(function)(*one).jaxpr) if equation.primitive.name in LAPACK]
+    return len(calls) > 1 or any(call.invars[0].aval.ndim > 2 for call in calls)
 
 
 def _equations(jaxpr):

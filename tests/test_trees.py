@@ -52,7 +52,8 @@ def test_a_function_of_one_run_is_lifted_over_all_on_every_device():
 
 @pytest.mark.parametrize(("function", "waits"), [
     (lambda x: jnp.linalg.svd(x)[1], True), (lambda x: jax.lax.map(lambda m: jnp.linalg.svd(m)[1], x), False),
-    (lambda x: jax.jit(jax.vmap(jnp.linalg.cholesky))(x @ x.swapaxes(1, 2)), True), (lambda x: jnp.linalg.norm(x), False)])
+    (lambda x: jax.jit(jax.vmap(jnp.linalg.cholesky))(x @ x.swapaxes(1, 2)), True), (lambda x: jnp.linalg.norm(x), False),
+    (lambda x: jnp.linalg.svd(x[0])[1] + jnp.linalg.svd(x[1])[1], True)])
 def test_several_matrices_at_once_are_factorised_on_one_device(function, waits):
     """On two CPU devices jaxlib's batched kernels can wait for each other for ever."""
     assert trees._waits(function, jax.ShapeDtypeStruct((3, 4, 4), jnp.float32)) is waits
