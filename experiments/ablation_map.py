@@ -6,7 +6,11 @@ The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --ste
 its mean over --per_class problems of each carry class, in the last snapshot; the classes weigh in the mean over all as they do among
 uniform problems. Then, for each answer digit, another own pair (with the same carry) is copied into one place at a time, at the
 position where the digit is read, and the rise of the new answer's logit above the old one's is measured.
-Time: see the end of the docstring; GPU: not measured.
+Time: 2 minutes of two cores beside the training of the shared runs (5 minutes); GPU: not measured.
+
+Found: another own pair changes its answer digit through the MLP alone (.99 to 1.01 of the change in each digit, 0 past it): the tables are
+there. A digit's damage is spread over 134 (units, leading) to 196 of 512 neurons and 2 or 3 of 4 heads; neighbouring digits share .55 of
+these neurons, others .42, random sets of these sizes .2.
 """
 import functools
 import itertools

@@ -7,7 +7,13 @@ the training of 1 layer, most significant digit first, least significant first, 
 --per_class problems of each class. Followed: in 2 layers, most significant digit first, the column that decides a chain of length j is
 turned from killing to generating a carry; it reaches the leading digit by layer 0 at the position that reads the answer, by layer 1
 from the column itself, or by layer 1 from what layer 0 has computed elsewhere: stepwise. The share of the change that each brings.
-Time: see the end of the docstring; GPU: not measured.
+Time: 8 minutes of two cores, 6 of them the model of 2 layers; GPU: not measured.
+
+Found: with 2 layers a carry that no column passes on reaches the leading digit through what layer 0 has computed in that column and layer
+1 reads there (.85 of the change). The longer the chain, the more comes by layer 0 at the answer itself (.03, .29, .58, .68 for 0 to 3
+columns), less stepwise (.85, .61, .42, .42); runs differ much. Layer 1 hardly reads the column's digits themselves. With 1 layer least
+significant first all runs solve every class by step 700 to 800, with the carries written first by 500, most significant first few by 2000;
+within a format the long cascades are not later than the short ones.
 """
 import sys
 from typing import Any
