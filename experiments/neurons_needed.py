@@ -6,7 +6,12 @@
 pruned without training again: held at their mean, one after the other, always the one whose removal costs the least loss at that moment on
 --size 512 problems; once for all answers, and once for each answer digit by itself. Scored on --scored 1024 others.
 Needed is the smallest number with which, and with every larger one, accuracy is at least .99 of what it is with all of them.
-Time: not measured yet.
+Time: 8 min on two cores that others used too; GPU: not measured.
+
+Found: 243 of the 512 neurons (218 to 270) keep .99 of the exact match, by a good choice only: at random, or ranked once by what each costs
+alone, even the first tenth is too much, since neurons that cost nothing alone pull the same way. For one digit alone: 46 where it is a
+carry (the leading digit), 76 where it is a table (the units), 176 to 218 where it is both. The weights made by hand do all of it with 18,
+and 18 of a trained run's are worth nothing (.003).
 """
 import functools
 import sys
@@ -53,10 +58,10 @@ def drawn(sweep: Sweep, size: int, seed: int) -> Batch:
 
 
 def numbers_kept(width: int) -> tuple[int, ...]:
-    """All, then a sixteenth less each time, to none."""
+    """All, then a tenth less each time, to none."""
     counts = [width]
     while counts[-1]:
-        counts.append(min(counts[-1] * 15 // 16, counts[-1] - 1))
+        counts.append(min(counts[-1] * 9 // 10, counts[-1] - 1))
     return tuple(counts)
 
 
@@ -81,17 +86,17 @@ def needed(counts: tuple[int, ...], shares: Float[np.ndarray, "S K"]) -> list[fl
 
 def pictured(sweep: Sweep, counts: tuple[int, ...], whole: dict[str, np.ndarray], by_digit: np.ndarray,
              ) -> dict[str, dict[str, figures.Points]]:
-    """The panels: every answer right, by order of pruning; each digit, pruned for it alone."""
+    """The panels: every answer right, by order of pruning; the leading digit, a middle one and the units, pruned for each alone."""
     kept = [count for count in counts if count]
     point = lambda shares: figures.Points(kept, [statistics.mean(column) for column in shares.T[: len(kept)]])
     return {"every answer right": {name: point(shares) for name, shares in whole.items()},
-            "each digit right, pruned for it alone": {f"digit {digit}": point(by_digit[:, place])
-                                                      for place, digit in enumerate(sweep.task.columns)}}
+            "one digit right, pruned for it alone": {f"digit {sweep.task.columns[place]}": point(by_digit[:, place])
+                                                     for place in (0, by_digit.shape[1] // 2, -1)}}
 
 
 def numbers(sweep: Sweep, counts: tuple[int, ...], whole: dict[str, np.ndarray], by_digit: np.ndarray) -> dict[str, Any]:
     """Means and medians over runs."""
-    at = [k for k, count in enumerate(counts) if k % 6 == 0 or not count]
+    at = [k for k, count in enumerate(counts) if k % 4 == 0 or not count]
     return {"kept": [counts[k] for k in at], "every answer right": {name: shares.mean(0)[at] for name, shares in whole.items()},
             "each digit right": {digit: by_digit[:, place].mean(0)[at] for place, digit in enumerate(sweep.task.columns)},
             "needed": {name: statistics.median(needed(counts, shares)) for name, shares in whole.items()},

@@ -30,7 +30,7 @@ class _Sum(NamedTuple):
 
 
 def greedy(config: ModelConfig, task: Any, params: PyTree, batch: Any, *, places: Sequence[int] | None = None,
-           shortlist: int = 16) -> Int[Array, " M"]:
+           shortlist: int = 8) -> Int[Array, " M"]:
     """When each neuron goes, 0 the first, if one after another goes the one whose removal at that moment costs the least loss.
 
     The cost is exact for the `shortlist` neurons whose cost is least to second order. Not many at once: those that cost nothing alone pull
