@@ -61,7 +61,7 @@ def measure(this: Study) -> Finding:
         numbers={"neurons_for_90": counts(neurons), "heads_for_90": counts(heads), "overlap": overlap(neurons),
                  "share_of_the_change": {str(digit): dict(zip(PLACES, map(summary, found), strict=True)) for digit, found in moved.items()},
                  "loss_without_worst_head": by_class(np.asarray(damages.heads.loss)[:, 0], columns)},
-        figure=figures.matrices(shown, rows="run", columns="head, by its damage to all digits", label="damage (nats of log-odds)", across=6,
+        figure=figures.matrices(shown, rows="run", columns="head, by its damage to all digits", label="damage (nats)", across=6,
                                 centred=False, square=False),
         data=figures.matrices_data(shown, rows="run", columns="head", label="damage"))
 

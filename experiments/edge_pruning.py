@@ -41,7 +41,7 @@ def measure(this: Study) -> Finding:
     overlaps = {j: overlap(sweep.config, kept[able[:, j], j]) for j in classes}
     table = {j: by_kind(sweep.config, kept[able[:, j], j]) for j in classes if able[:, j].any()}
     shown = {"": np.stack([table[j].mean(0) if j in table else np.full(len(KINDS), np.nan) for j in classes], 1)}
-    names = dict(rows="kind of edge", columns="carry class", label="share of the edges that are kept", row_names=KINDS)
+    names: dict[str, Any] = dict(rows="kind of edge", columns="carry class", label="share of the edges that are kept", row_names=KINDS)
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps; "

@@ -44,7 +44,7 @@ def measure(this: Study) -> Finding:
     units = {name: partners(sweep, tokens, name) for name in ("neurons", "heads")}
     panels = {f"{label}, {name(place)}": matrix[i] for label, matrix in (("start", first[-1:]), ("end", last))
               for i, place in enumerate(PLACES[-1:] if label == "start" else PLACES)}
-    axes = dict(rows="run", columns="run", label="debiased CKA")
+    axes: dict[str, Any] = dict(rows="run", columns="run", label="debiased CKA")
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
         size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, {this['steps']} steps",
