@@ -5,7 +5,11 @@
 The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 16), last snapshot. In --problems problems
 of each carry class every edge is replaced by its value on another problem of the class, one after another from the least attribution on,
 as long as the mean loss of the answer stays below .2 nats. Two runs' sets are compared under the permutation of heads that suits best.
-Time: see the end of the docstring; GPU: not measured.
+Time: 5 minutes of two cores beside the training of the shared runs (5 minutes); GPU: not measured.
+
+Found: of 37 edges 4.9 are enough without a carry, 9.5 with carries that no 9 follows, 10.8 and 14.0 with one and two 9s (16, 16, 16 and 11
+of 16 runs; deeper cascades few runs solve to .2 nats at all). All pass the MLP; heads to logits directly come in with the second 9, what
+patterns depend on hardly matters before. Two seeds' sets have .78 to .84 in common, random ones .16 to .40.
 """
 import functools
 import itertools
@@ -51,7 +55,7 @@ def measure(this: Study) -> Finding:
                  "classes": {str(j): dict(runs=int(able[:, j].sum()), kept=kept_edges(kept, able, j), loss_of_all=statistics.mean(
                      whole[:, j].tolist()), **{kind: statistics.mean(list(counts)) for kind, counts in zip(
                          KINDS, table.get(j, np.zeros((0, len(KINDS)))).T, strict=True)}) for j in classes}},
-        figure=figures.matrices(shown, centred=False, **names), data=figures.matrices_data(shown, **names))
+        figure=figures.matrices(shown, centred=False, square=False, **names), data=figures.matrices_data(shown, **names))
 
 
 def minimal_sets(sweep: Sweep, problems: int) -> tuple[Bool[np.ndarray, "S J R U"], Float[np.ndarray, "S J"], Float[np.ndarray, "S J"]]:
