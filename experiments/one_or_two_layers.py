@@ -9,9 +9,9 @@ the own pair is known. Exact match: all digits right, on 2048 fresh problems; in
 
 Time: 6 minutes on two cores that others used too; GPU: not measured.
 
-Found: two layers leave 4 of 7 shelves sooner (leading digit .63, tens alone from the carry .72, hundreds .78 of the steps of one layer), the
-units later (1.26), the tens in sequence mode at the same time. At the end they are right as often in sequence mode (.87 and .86), and more
-often on the tens alone (1.00 and .97).
+Found: two layers leave 4 of 7 shelves sooner (leading digit .63, tens alone from the carry .72, hundreds .78 of the steps of one layer),
+the units later (1.26), the tens in sequence mode at the same time. At the end they are right as often in sequence mode (.87 and .86), and
+more often on the tens alone (1.00 and .97).
 """
 import math
 import sys
