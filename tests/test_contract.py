@@ -156,6 +156,7 @@ MADE = {
     "joint.total_variation.first": logits, "joint.total_variation.second": lambda key: logits(random.fold_in(key, 1)),
     "activation": normal(16, 6), "classes": lambda key: random.randint(key, (16,), 0, 3), "matrix": normal(6, 3), "other": normal(6, 2),
     "along": normal(6), "step": normal(6), "weights": lambda key: random.uniform(key, (16,)),
+    **{f"confusion.{name}.weights": lambda key: random.uniform(key, (64,)) for name in ("matrix", "standard_errors")},
     "targets": lambda key: jax.nn.softmax(random.normal(key, (16, 3))),
     "probe": lambda key: interp.probes.Probe(normal(6, 3)(key), normal(3)(key)),
     **{f"similarity.{name}.other": normal(16, 5) for name in ("cka", "debiased_cka", "correlations")},
