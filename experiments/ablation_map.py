@@ -26,7 +26,7 @@ from experiments import adder, study
 from experiments.study import Answer, Finding, Study, said
 from grokjax import figures, objective
 from grokjax.checkpoints import Sweep, over
-from grokjax.interp import ablation, edges, patching, statistics
+from grokjax.interp import ablation, activations, edges, patching, statistics
 from grokjax.tasks import sampling
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "per_class": 256}
@@ -113,13 +113,17 @@ def pairs_of_problems(task: Any, digit: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _moved(config: Any, tokens: Array, source: Array, score: Any, position: int, params: PyTree) -> Float[Array, " 3"]:
-    at = lambda name: patching.positions(config, params, tokens, source, score, name=name)[position]
-    ends = [score(edges.forward(config, params, x, x, jnp.zeros(edges.exist(config).shape))) for x in (tokens, source)]
+    clean, (corrupted, there) = (activations.cached(config, params, x) for x in (tokens, source))
     direct = np.zeros(edges.exist(config).shape)
     direct[-1] = [".head." in name for name in edges.senders(config)]
     past = score(edges.forward(config, params, tokens, source, jnp.asarray(direct)))
-    last = f"blocks.{config.num_layers - 1}"
-    return patching.effect(jnp.stack([at(f"{last}.attn_out"), at(f"{last}.mlp_out"), past]), *ends)
+
+    def copied(site: str) -> Array:
+        name = f"blocks.{config.num_layers - 1}.{site}"
+        edit = lambda x: x.at[:, position].set(there[name][:, position])
+        return score(activations.cached(config, params, tokens, {name: edit})[0])
+
+    return patching.effect(jnp.stack([copied("attn_out"), copied("mlp_out"), past]), score(clean[0]), score(corrupted))
 
 
 def summary(values: Float[np.ndarray, " S"]) -> statistics.Interval:

@@ -53,20 +53,20 @@ def exist(config: ModelConfig) -> np.ndarray:
 def forward(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], source: Int[Array, "B P"], mask: Float[Array, "R U *P"], *,
             attention_rate: Array | float = 1.0) -> Float[Array, "B P V"]:
     """Logits on `tokens` with every edge replaced, as far as `mask` says, by its value on `source`. Edges that do not exist are ignored."""
-    return _replaced(config, params, tokens, source, mask, attention_rate)[0]
+    return _replaced(config, params, tokens, source, attention_rate)(mask)[0]
 
 
 def patterns(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], source: Int[Array, "B P"], mask: Float[Array, "R U *P"], *,
              attention_rate: Array | float = 1.0) -> Float[Array, "L B H q p"]:
     """Every head's attention pattern there: what an edge into queries and keys changes first."""
-    return jnp.stack(_replaced(config, params, tokens, source, mask, attention_rate)[2])
+    return jnp.stack(_replaced(config, params, tokens, source, attention_rate)(mask)[2])
 
 
 def effects(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], source: Int[Array, "B P"], score: Score, *,
             attention_rate: Array | float = 1.0) -> Float[Array, "R U"]:
     """Path patching: the rise of `score(logits)` when one edge alone is replaced, what comes after it computed anew; NaN for no edge."""
     there = exist(config)
-    scored = lambda mask: score(forward(config, params, tokens, source, mask, attention_rate=attention_rate))
+    scored = _scored(config, params, tokens, source, score, attention_rate)
     alone = lambda edge: scored(jnp.zeros(there.shape).at[edge[0], edge[1]].set(1.0))
     found = jax.lax.map(alone, jnp.argwhere(there, size=int(there.sum())))
     return jnp.full(there.shape, jnp.nan).at[np.nonzero(there)].set(found - scored(jnp.zeros(there.shape)))
@@ -79,7 +79,7 @@ def attributions(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"],
     With more `steps` the mean of the gradients on the way from no edge to all edges replaced. NaN for no edge.
     """
     there = exist(config)
-    slope = jax.grad(lambda mask: score(forward(config, params, tokens, source, mask, attention_rate=attention_rate)))
+    slope = jax.grad(_scored(config, params, tokens, source, score, attention_rate))
     found = jax.lax.map(lambda share: slope(jnp.full(there.shape, share)), jnp.arange(steps) / steps).mean(0)
     return jnp.where(there, found, jnp.nan)
 
@@ -95,7 +95,7 @@ def minimal(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], sour
     places = jnp.argwhere(there, size=int(there.sum()))
     size = jnp.abs(attributions(config, params, tokens, source, score, steps=4, attention_rate=attention_rate))[places[:, 0], places[:, 1]]
     order = places[jnp.argsort(size)]
-    scored = lambda mask: score(forward(config, params, tokens, source, mask, attention_rate=attention_rate))
+    scored = _scored(config, params, tokens, source, score, attention_rate)
 
     def tried(state, edge):
         mask, held = state
@@ -113,10 +113,21 @@ def _parts(config):
     return ("q", "k", "v") if config.attention == "live" else ("v",)
 
 
-def _replaced(config, params, tokens, source, mask, rate):
+def _scored(config, params, tokens, source, score, rate):
+    run = _replaced(config, params, tokens, source, rate)
+    return lambda mask: score(run(mask)[0])
+
+
+def _replaced(config, params, tokens, source, rate):
+    """What `_run` gives for a mask; the run on `source` is made once, for all masks."""
     with jax.default_matmul_precision("float32"):
         others = _run(config, params, source, None, None, rate)[1]
-        return _run(config, params, tokens, others, mask[:, :, None] if mask.ndim == 2 else mask, rate)
+
+    def run(mask):
+        with jax.default_matmul_precision("float32"):
+            return _run(config, params, tokens, others, mask[:, :, None] if mask.ndim == 2 else mask, rate)
+
+    return run
 
 
 def _run(config, params, tokens, others, mask, rate):

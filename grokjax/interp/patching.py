@@ -20,9 +20,7 @@ Score = Callable[[Array], Any]
 def positions(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], source: Int[Array, "B P"], score: Score, *,
               name: str = "blocks.0.resid_pre", attention_rate: Array | float = 1.0) -> PyTree:
     """The score, leaves [P, ...], with the activation `name`, of shape [B, P, ...], copied at one position after another."""
-    patched = _Patched(config, params, tokens, source, score, attention_rate)
-    place = jnp.arange(tokens.shape[1])
-    return jax.lax.map(lambda at: patched.score({name: lambda x: (place == at).reshape(-1, *[1] * (x.ndim - 2))}), place)
+    return _Patched(config, params, tokens, source, score, attention_rate).positions(name)
 
 
 def heads(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], source: Int[Array, "B P"], score: Score, *, part: str = "z",
@@ -43,7 +41,8 @@ def components(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], s
     """The score, leaves [P, ...], by name, with the residual stream or what a layer adds to it copied at each position."""
     sites = ("embed", "resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
     names = [name for name in activations.names(config) if name.endswith(sites)]
-    return {name: positions(config, params, tokens, source, score, name=name, attention_rate=attention_rate) for name in names}
+    patched = _Patched(config, params, tokens, source, score, attention_rate)
+    return {name: patched.positions(name) for name in names}
 
 
 def effect(patched: Float[Array, "..."], clean: Float[Array, ""], corrupted: Float[Array, ""]) -> Float[Array, "..."]:
@@ -57,6 +56,10 @@ class _Patched:
     def __init__(self, config, params, tokens, source, score, attention_rate):
         self.config, self.params, self.tokens, self.of, self.rate = config, params, tokens, score, attention_rate
         self.source = activations.cached(config, params, source, attention_rate=attention_rate)[1]
+
+    def positions(self, name):
+        place = jnp.arange(self.tokens.shape[1])
+        return jax.lax.map(lambda at: self.score({name: lambda x: (place == at).reshape(-1, *[1] * (x.ndim - 2))}), place)
 
     def score(self, masks):
         """masks: by name, a function of the activation that says where it is copied."""
