@@ -141,12 +141,11 @@ def overlap(damage: Float[np.ndarray, "S M C"]) -> dict[str, statistics.Interval
     """Common share of the neurons that hold 90% of two digits of one run, neighbours and all others; and of random sets of those sizes."""
     sets = [[set(ablation.units_for(run[:, digit], SHARE).tolist()) for digit in range(run.shape[1])] for run in damage]
     size = damage.shape[1]
-    common = lambda x, y: len(x & y) / max(len(x | y), 1)
-    chance = lambda x, y: (both := len(x) * len(y) / size) / max(len(x) + len(y) - both, 1e-9)
+    chance = lambda x, y: statistics.common_share_by_chance(len(x), len(y), size)
     pairs = lambda run, near: [(run[i], run[j]) for i, j in itertools.combinations(range(len(run)), 2) if (j - i == 1) == near]
     per_run = lambda of, near: [float(np.mean([of(*pair) for pair in found])) for run in sets if (found := pairs(run, near))]
     return {f"{name}{word}": statistics.mean(per_run(of, near)) for name, near in (("neighbours", True), ("others", False))
-            for word, of in (("", common), ("_by_chance", chance))}
+            for word, of in (("", statistics.common_share), ("_by_chance", chance))}
 
 
 def by_class(loss: Float[np.ndarray, "S H G C"], columns: np.ndarray) -> dict[str, list[statistics.Interval]]:

@@ -89,15 +89,9 @@ def overlaps(neurons: Float[np.ndarray, "S M C"]) -> dict[str, statistics.Interv
     sets = [[set(ablation.units_for(run[:, digit]).tolist()) for digit in range(run.shape[1])] for run in neurons]
     digits = [pair for run in sets for pair in itertools.combinations(run, 2)]
     runs = [(x[0], y[0]) for x, y in itertools.pairwise(sets)]
-    common = lambda pairs: statistics.mean([len(x & y) / max(len(x | y), 1) for x, y in pairs])
-    random = lambda pairs: statistics.mean([expected(len(x), len(y), neurons.shape[1]) for x, y in pairs])
+    common = lambda pairs: statistics.mean([statistics.common_share(x, y) for x, y in pairs])
+    random = lambda pairs: statistics.mean([statistics.common_share_by_chance(len(x), len(y), neurons.shape[1]) for x, y in pairs])
     return dict(digits=common(digits), digits_by_chance=random(digits), runs=common(runs), runs_by_chance=random(runs))
-
-
-def expected(first: int, second: int, size: int) -> float:
-    """The common share of two random sets of these sizes."""
-    both = first * second / size
-    return both / max(first + second - both, 1e-9)
 
 
 def answers(down: list[statistics.Times], between: list[list[int]], neurons: np.ndarray, heads: np.ndarray) -> list[Answer]:

@@ -33,10 +33,7 @@ def cumulative(panels: Panels, *, xlabel: str, ylabel: str = "share at or below"
             above.xaxis.set_tick_params(labelbottom=True)
         figure.supxlabel(xlabel, fontsize=7.5)
         figure.supylabel(ylabel, fontsize=7.5)
-        if len(names) > 1:
-            handles = {text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-            figure.legend([handles[name] for name in names], names, loc="outside right center", frameon=False, title=legend or None,
-                          title_fontsize=7)
+        style.legend(figure, names, legend)
         style.settle(figure)
     return figure
 

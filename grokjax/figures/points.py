@@ -62,10 +62,7 @@ def points(panels: Panels, *, xlabel: str | Mapping[str, str], ylabel: str, scal
         if isinstance(xlabel, str):
             figure.supxlabel(xlabel, fontsize=7.5)
         figure.supylabel(ylabel, fontsize=7.5)
-        if len(names) > 1:
-            shown = {text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-            figure.legend([shown[name] for name in names], names, loc="outside right center", frameon=False, title=legend or None,
-                          title_fontsize=7)
+        style.legend(figure, names, legend)
         style.settle(figure)
         for axes in figure.axes:
             drawn = np.concatenate([np.zeros((0, 2)), *(line.get_xydata() for line in axes.lines)])

@@ -1,7 +1,7 @@
 """The look of every figure: journal widths, legible type, colours that colour-blind readers tell apart. No pyplot: nothing global."""
 import functools
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,6 +36,14 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **share
     figure = Figure(figsize=(width, height), layout="constrained")
     figure._repr_png_ = functools.partial(_png, figure)  # type: ignore[attr-defined]  # IPython asks the object before it asks pyplot
     return figure, figure.subplots(rows, columns, squeeze=False, **shared)
+
+
+def legend(figure: Figure, names: Sequence[str], title: str = "") -> None:
+    """One legend for all axes, right of them: the named series in this order, none where there is only one."""
+    if len(names) > 1:
+        shown = {text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend([shown[name] for name in names], names, loc="outside right center", frameon=False, title=title or None,
+                      title_fontsize=7)
 
 
 def settle(figure: Figure) -> None:

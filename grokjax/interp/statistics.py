@@ -1,6 +1,6 @@
 """Distributions over runs: shares, medians of times that some runs have not reached, curves aligned at each run's own exit."""
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +62,17 @@ def bootstrap(values: Sequence[float] | np.ndarray, statistic: Callable[..., np.
         return Interval(value, None, None)
     found = stats.bootstrap((x,), statistic, confidence_level=confidence, n_resamples=resamples, rng=np.random.default_rng(seed))
     return Interval(value, *(float(end) if np.isfinite(end) else None for end in found.confidence_interval))
+
+
+def common_share(first: Set[int], second: Set[int]) -> float:
+    """How many of the members of either set are in both (Jaccard), 0 to 1; 0 of two empty sets."""
+    return len(first & second) / max(len(first | second), 1)
+
+
+def common_share_by_chance(first: int, second: int, size: int) -> float:
+    """About the common share of two random sets of these sizes, out of `size`: that of as many common members as are expected."""
+    both = first * second / size
+    return both / max(first + second - both, 1e-9)
 
 
 def coefficients(features: Float[np.ndarray, "N F"], values: Float[np.ndarray, "S N"], confidence: float = 0.95) -> list[Interval]:

@@ -35,6 +35,13 @@ def test_the_bootstrap_of_a_mean_is_close_to_students_interval():
     assert statistics.bootstrap([2.0, 2.0]) == (2.0, None, None) and statistics.bootstrap([]) == (None, None, None)
 
 
+def test_common_shares():
+    assert statistics.common_share({1, 2, 3}, {2, 3, 4}) == 0.5 and statistics.common_share(set(), set()) == 0
+    random = np.random.default_rng(0)
+    draws = [(set(random.choice(512, 100, False)), set(random.choice(512, 150, False))) for _ in range(300)]
+    assert abs(np.mean([statistics.common_share(*pair) for pair in draws]) - statistics.common_share_by_chance(100, 150, 512)) < 0.005
+
+
 def test_survival_is_the_textbook_example():
     """Six times with one censored at 4: the shares are products of (1 - ended / at risk)."""
     curve = statistics.survival([2, 3, 4, 5, 6, 9], [True, True, False, True, True, False])
