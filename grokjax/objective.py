@@ -10,7 +10,10 @@ from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.model import fused, transformer
 
 Task = Any
-"""A frozen dataclass as in `grokjax.tasks`, or the user's own with the same attributes."""
+"""A frozen dataclass as in `grokjax.tasks`, or the user's own with the same attributes.
+
+`tokens_at`, a range of ids for each position, may be left out: training is faster where it says that few tokens can stand there.
+"""
 
 
 class Scores(NamedTuple):

@@ -16,7 +16,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from grokjax.config import ModelConfig
-from grokjax.model import blocks, lookup, transformer
+from grokjax.model import blocks, lookup, states, transformer
 from grokjax.model.activations import ACTIVATION
 from grokjax.model.lookup import Stream, contract, matmul
 from grokjax.tap import untouched
@@ -52,37 +52,39 @@ def mean_loss(config: ModelConfig, task: Any, params: PyTree, batch: Any, attent
 def read_stream(config: ModelConfig, task: Any, params: PyTree, tokens: Int[Array, "B P"], rate: Array | float,
                 offset: Array | int) -> Stream:
     """The residual stream before the last MLP at the read positions, in the form that costs least. The choice follows from sizes alone."""
-    reader = getattr(task, "reader_token", None)
+    tokens_at = states.possible_tokens(config, task, tokens.shape[1])
     if config.num_layers == 1:
-        p, t = params["blocks"][0], lookup.tables_of(config, params, tokens.shape[1], tuple(task.read), reader)
+        p, t = params["blocks"][0], states.tables_of(config, params, tuple(task.read), tokens_at)
         if by_value(config, t) < by_symbol(config, t, tokens):
             return lookup.by_value(config, p, t, tokens, rate)
         if by_symbol(config, t, tokens) <= 2 * config.d_model:
             return lookup.by_symbol(config, p, t, tokens, rate)
-    mid = last_mid(config, params, tokens, np.asarray(task.read), rate, offset)
+    mid = last_mid(config, params, tokens, np.asarray(task.read), tokens_at, rate, offset)
     return Stream(jnp.ones((len(mid), 1)), mid, None, 1)
 
 
-def by_symbol(config: ModelConfig, t: lookup.Tables, tokens: Array) -> float:
-    """The columns that `lookup.by_symbol` gathers; infinite where tokens are too many for its table of scores, or places not fixed."""
-    possible = config.positions != "abacus" and t.vocabulary ** 2 <= 8 * len(tokens)
-    return config.num_heads * len(t.stacked) if possible else np.inf
+def by_symbol(config: ModelConfig, t: states.Tables, tokens: Array) -> float:
+    """The columns that `lookup.by_symbol` gathers; infinite where its table of scores is too large, or places are not fixed."""
+    scores = len(t.states(t.rows)[0]) * len(t.states(t.everywhere)[0])
+    possible = config.positions != "abacus" and scores <= 8 * tokens.size * len(t.rows)
+    by_place = len(t.tokens_at) - 1 if t.embedded and config.attention == "live" else 0
+    return config.num_heads * (len(t.ids(t.everywhere)) - 1 + by_place) if possible else np.inf
 
 
-def by_value(config: ModelConfig, t: lookup.Tables) -> float:
+def by_value(config: ModelConfig, t: states.Tables) -> float:
     """The columns that `lookup.by_value` gathers; infinite where more than one state reads."""
-    possible = config.positions != "abacus" and t.reader is not None and config.attention == "live"
+    possible = config.positions != "abacus" and len(t.states(t.rows)[0]) == 1 and config.attention == "live"
     return config.num_heads * config.head_width if possible else np.inf
 
 
-def last_mid(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], read: np.ndarray, rate: Array | float,
-             offset: Array | int) -> Float[Array, "N D"]:
+def last_mid(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], read: np.ndarray, tokens_at: tuple[range, ...],
+             rate: Array | float, offset: Array | int) -> Float[Array, "N D"]:
     """The same, formed: the blocks before the last one at every position, the attention of the last where it is read."""
     (B, P), D = tokens.shape, config.d_model
     x: Any = None
     for layer, p in enumerate(params["blocks"]):
         rows = read if layer == config.num_layers - 1 else np.arange(P)
-        t = lookup.tables_of(config, params, P, tuple(rows.tolist()), None)
+        t = states.tables_of(config, params, tuple(rows.tolist()), tokens_at)
         if layer == 0 and by_symbol(config, t, tokens) < 2 * D:
             stream = lookup.by_symbol(config, p, t, tokens, rate)
             mid = matmul(jnp.concatenate([stream.fixed, stream.gathered], 1), stream.tables).reshape(B, -1, D)

@@ -12,10 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int, PyTree
+from jax.custom_batching import custom_vmap
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from grokjax.config import ModelConfig
-from grokjax.model import attention, positions
+from grokjax.model import attention
+from grokjax.model.states import Tables
 
 
 class Stream(NamedTuple):
@@ -53,134 +55,135 @@ def scatter(values: Float[Array, "n c"], index: Int[Array, " n"], size: int) -> 
     return jnp.zeros((size, values.shape[-1]), values.dtype).at[index].add(values, mode="promise_in_bounds", wrap_negative_indices=False)
 
 
-def total(x: Float[Array, "N P H"]) -> Float[Array, "N 1 H"]:
-    """The sum over axis 1 as a product with ones: XLA's sums over small axes are slow on a CPU, or made anew for each of their uses."""
-    N, P, H = x.shape
-    return contract(x.reshape(N, P * H), jnp.tile(jnp.eye(H, dtype=x.dtype), (P, 1)), 1, 0, lax.Precision.HIGHEST)[:, None]
+def total(x: Float[Array, "P N H"]) -> Float[Array, "N H"]:
+    """The sum over axis 0 as a product with ones: XLA's sums over small axes are slow on a CPU, or made anew for each of their uses."""
+    ones = jnp.ones((1, len(x)), x.dtype)
+    return contract(ones, x.reshape(len(x), -1), 1, 0, lax.Precision.HIGHEST).reshape(x.shape[1:])
 
 
-def softmax(scores: Float[Array, "N P H"]) -> Float[Array, "N P H"]:
-    """Over axis 1; scores of what may not be read are -inf."""
-    e = jnp.exp(scores - scores.max(1, keepdims=True))
+def softmax(scores: Float[Array, "P N H"], close: Array) -> Float[Array, "P N H"]:
+    """Over axis 0; scores of what may not be read are -inf. `close`: see `settled`."""
+    e = jnp.exp(scores - largest_unless(close, scores))
     return e * (1 / total(e))
 
 
-def softmax_pullback(pattern: Float[Array, "N P H"], g: Float[Array, "N P H"]) -> Float[Array, "N P H"]:
+@custom_vmap
+def largest_unless(close: Bool[Array, ""], scores: Float[Array, "P N H"]) -> Float[Array, "N H"]:
+    """The largest score over axis 0, or 0 where all are `close`: on a CPU the maximum takes as long as all else of a softmax."""
+    return lax.cond(close, lambda: jnp.zeros(scores.shape[1:], scores.dtype), lambda: scores.max(0))
+
+
+@largest_unless.def_vmap
+def _(size: int, batched: list[bool], close: Array, scores: Array) -> tuple[Array, bool]:
+    """A condition for every run alone: of several, all would get their maximum as soon as one needs it, and one alone keeps its own."""
+    close, scores = (x if mapped else jnp.broadcast_to(x, (size, *x.shape)) for x, mapped in zip((close, scores), batched, strict=True))
+    if size == 1:
+        return largest_unless(close[0], scores[0])[None], True
+    return jnp.where(close[:, None, None], 0, scores.max(1)), True
+
+
+def softmax_pullback(pattern: Float[Array, "P N H"], g: Float[Array, "P N H"]) -> Float[Array, "P N H"]:
     """The gradient by the scores, from the gradient by the pattern."""
     weighted = pattern * g
     return weighted - pattern * total(weighted)
 
 
-class Tables(NamedTuple):
-    """Token and position embeddings of one config, stacked [V (+ P), D], and where they are read."""
-    stacked: Float[Array, "VP D"]
-    vocabulary: int
-    num_positions: int
-    rows: tuple[int, ...]
-    reader: int | None
+def settled(scores: Float[Array, "H q s"]) -> tuple[Float[Array, "H q s"], Bool[Array, ""]]:
+    """The table of scores less the largest of each reader, and whether all are so close to it that no row needs a maximum of its own.
 
-    def project(self, W: Float[Array, "D ..."]) -> Float[Array, "VP c"]:
-        """Every embedding times W."""
-        return matmul(self.stacked, W.reshape(W.shape[0], -1))
-
-    def states(self, x: Float[Array, "VP c"], place: tuple[int, ...]) -> Float[Array, "pV c"]:
-        """Projections of the states (p, v) at the given positions, from those of the embeddings."""
-        V, width = self.vocabulary, x.shape[-1]
-        added = x[V:][np.asarray(place)] if x.shape[0] > V else jnp.zeros((len(place), width), x.dtype)
-        return (added[:, None] + x[:V]).reshape(len(place) * V, width)
-
-    def reading(self, x: Float[Array, "VP c"]) -> Float[Array, "q c"]:
-        """The states that can read: (r, v) at the read positions, or the one that always does."""
-        return self.states(x, self.rows) if self.reader is None else self.states(x, self.rows)[self.reader:][:1]
+    A softmax does not change with a number added to all its scores, and 40 nats below the largest, float32 has its full precision.
+    """
+    scores = scores - lax.stop_gradient(scores.max(-1, keepdims=True))
+    return scores, jnp.where(scores > -jnp.inf, scores, 0).min() > -40
 
 
-def tables_of(config: ModelConfig, params: PyTree, num_positions: int, rows: tuple[int, ...], reader: int | None) -> Tables:
-    """The tables of a model whose first block reads at `rows`; `reader` is the token that always stands at the only one, if any."""
-    added = positions.table(config, params)
-    stacked = params["W_E"] if added is None else jnp.concatenate([params["W_E"], added[:num_positions]])
-    return Tables(stacked, config.vocabulary, num_positions, rows, reader)
+def project(t: Tables, W: Float[Array, "D ..."]) -> Float[Array, "VP c"]:
+    """Every embedding times W."""
+    return matmul(t.stacked, W.reshape(W.shape[0], -1))
 
 
-def score_table(config: ModelConfig, p: PyTree, t: Tables) -> Float[Array, "q pV H"]:
-    """The score of every (reading state, state read), -inf where it may not be read."""
-    heads = lambda x: x.reshape(len(x), config.num_heads, config.head_width)
-    everywhere = tuple(range(t.num_positions))
-    q, k = heads(t.reading(t.project(p["W_Q"]))), heads(t.states(t.project(p["W_K"]), everywhere))
-    place = np.repeat(t.rows, len(q) // len(t.rows)), np.repeat(everywhere, t.vocabulary)
-    return jnp.moveaxis(attention.scores(config, p, q, k, place), 0, -1)
+def score_table(config: ModelConfig, p: PyTree, t: Tables) -> tuple[Float[Array, "q s H"], Bool[Array, ""]]:
+    """The score of every (reading state, state read), -inf where it may not be read; `settled`."""
+    reading, read = t.states(t.rows), t.states(t.everywhere)
+    heads = lambda W, states: t.at(project(t, W), states).reshape(-1, config.num_heads, config.head_width)
+    scores = attention.scores(config, p, heads(p["W_Q"], reading), heads(p["W_K"], read), (reading[0], read[0]))
+    scores, close = settled(scores)
+    return jnp.moveaxis(scores, 0, -1), close
 
 
 def by_symbol(config: ModelConfig, p: PyTree, t: Tables, tokens: Int[Array, "B P"], rate: Array | float) -> Stream:
-    """For few symbols: the weights of attention, added up by token and by position, are what is gathered."""
-    (B, P), V, H, R = tokens.shape, t.vocabulary, config.num_heads, len(t.rows)
-    rows = np.asarray(t.rows)
-    seen = attention.visible(config, rows, np.arange(P))
-    values = t.project(p["W_V"]).reshape(-1, H, config.head_width)
-    tables = jnp.einsum("jhk,hkd->jhd", values, p["W_O"])
+    """For few symbols: the weights of attention, added up by token and by position, are what is gathered.
+
+    The weights of a row add up to a number that is known, so one position needs no column.
+    """
+    B, H = len(tokens), config.num_heads
+    rows, everywhere = np.asarray(t.rows), np.asarray(t.everywhere)
+    seen = attention.visible(config, rows, everywhere)
+    by_token, by_place = t.differences(project(t, p["W_V"]), t.everywhere)
+    both = jnp.concatenate([by_token, by_place]).reshape(-1, H, config.head_width)
+    both = jnp.einsum("jhk,hkd->jhd", both, p["W_O"])
+    by_token, by_place = both[:len(by_token)], both[len(by_token):]
     if config.attention == "live":
-        gathered = live_weights(score_table(config, p, t), t, tokens, rate, seen)
-        into_rows = None
+        gathered = live_weights(*score_table(config, p, t), t, tokens, rate, seen)
+        whole = rate + (1 - rate) * jnp.asarray(seen.sum(1), jnp.float32)
+        constant = whole[:, None] * by_place[0].sum(0)
+        tables = jnp.concatenate([by_token, by_place[1:] - by_place[0]]) if t.embedded else by_token
     else:
-        pattern = attention.mixed(attention.frozen_pattern(config, p, rows, np.arange(P)), seen, rate)
-        gathered = jnp.einsum("bpv,hrp->brvh", jax.nn.one_hot(tokens, V), pattern).reshape(B * R, V * H)
-        into_rows, tables = jnp.einsum("hrp,phd->rd", pattern, tables[V:]) if len(tables) > V else None, tables[:V]
-    fixed, fixed_tables, carrier = reading_columns(t, tokens, into_rows)
-    return Stream(fixed, gathered, jnp.concatenate([fixed_tables, tables.reshape(-1, tables.shape[-1])]), carrier)
+        pattern = attention.mixed(attention.frozen_pattern(config, p, rows, everywhere), seen, rate)
+        columns = jax.nn.one_hot(t.id_of(tokens, t.everywhere) - 1, len(by_token))
+        gathered = jnp.einsum("pbv,hrp->brvh", columns, pattern).reshape(B * len(rows), -1)
+        constant, tables = jnp.einsum("hrp,phd->rd", pattern, by_place), by_token
+    fixed, fixed_tables = reading_columns(t, tokens, constant)
+    return Stream(fixed, gathered, jnp.concatenate([fixed_tables, tables.reshape(-1, tables.shape[-1])]), len(rows))
 
 
-def reading_columns(t: Tables, tokens: Int[Array, "B P"], into_rows: Array | None) -> tuple[Array, Array, int]:
-    """(columns, tables, carrier) for the embedding of the token that reads: one-hot by token and by position, or ones."""
-    B, V, R = tokens.shape[0], t.vocabulary, len(t.rows)
-    added = t.stacked[V:][np.asarray(t.rows)] if len(t.stacked) > V else None
-    if added is not None and into_rows is not None:
-        added = added + into_rows
-    if R == 1:
-        own = t.stacked[:V] if t.reader is None else t.stacked[t.reader][None]
-        columns = jax.nn.one_hot(tokens[:, t.rows[0]], V) if t.reader is None else jnp.ones((B, 1))
-        return columns, own if added is None else own + added, len(own)
-    columns = jax.nn.one_hot(tokens[:, np.asarray(t.rows)], V)
-    if added is None:
-        return columns.reshape(B * R, V), t.stacked[:V], V
+def reading_columns(t: Tables, tokens: Int[Array, "B P"], constant: Float[Array, "R D"]) -> tuple[Float[Array, "N f"], Float[Array, "f D"]]:
+    """(columns, tables) for the embedding of the token that reads and a constant of each read position: first the position, one-hot."""
+    B, R = len(tokens), len(t.rows)
+    by_token, by_place = t.differences(t.stacked, t.rows)
     place = jnp.broadcast_to(jnp.eye(R), (B, R, R))
-    return jnp.concatenate([columns, place], 2).reshape(B * R, V + R), jnp.concatenate([t.stacked[:V], added]), V
+    token = jax.nn.one_hot(t.id_of(tokens[:, np.asarray(t.rows)], t.rows).T - 1, len(by_token))
+    return jnp.concatenate([place, token], 2).reshape(B * R, -1), jnp.concatenate([by_place + constant, by_token])
 
 
-def live_weights(scores: Float[Array, "q pV H"], t: Tables, tokens: Int[Array, "B P"], rate: Array | float,
+def live_weights(scores: Float[Array, "q s H"], close: Array, t: Tables, tokens: Int[Array, "B P"], rate: Array | float,
                  seen: np.ndarray) -> Float[Array, "N c"]:
-    """Attention's weights of every row by token [V, H], and by position [P, H] where positions are embedded."""
-    (B, P), V, R, (_, num_read, H) = tokens.shape, t.vocabulary, len(t.rows), scores.shape
-    reading = jnp.arange(R) if t.reader is not None else jnp.arange(R) * V + tokens[:, np.asarray(t.rows)]
-    index = ((reading * num_read)[..., None] + (jnp.arange(P) * V + tokens)[:, None]).reshape(B * R, P)
-    symbol = (jnp.arange(B * R).reshape(B, R, 1) * V + tokens[:, None]).reshape(-1)
-    visible = jnp.tile(jnp.asarray(seen, jnp.float32), (B, 1))[..., None]
-    return gather_weights(V, len(t.stacked) > V, scores.reshape(-1, H), index, symbol, rate, visible)
+    """Attention's weights of every row by the tokens that vary, but the first of them, and by position, but the first of them."""
+    (B, P), R, (_, num_read, H) = tokens.shape, len(t.rows), scores.shape
+    reading = t.state_of(tokens[:, np.asarray(t.rows)], t.rows).T * num_read
+    index = (reading + t.state_of(tokens, t.everywhere)[..., None]).reshape(P, B * R)
+    bins = len(t.ids(t.everywhere))
+    symbol = jnp.arange(B * R).reshape(B, R) * bins + t.id_of(tokens, t.everywhere)[..., None]
+    visible = jnp.tile(jnp.asarray(seen.T, jnp.float32), (1, B))[..., None]
+    return gather_weights(bins, t.embedded, scores.reshape(-1, H), close, index, symbol.reshape(-1), rate, visible)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def gather_weights(V: int, by_position: bool, table: Float[Array, "s H"], index: Int[Array, "N P"], symbol: Int[Array, " NP"],
-                   rate: Array | float, seen: Float[Array, "N P 1"]) -> Float[Array, "N c"]:
+def gather_weights(bins: int, by_position: bool, table: Float[Array, "s H"], close: Array, index: Int[Array, "P N"],
+                   symbol: Int[Array, " PN"], rate: Array | float, seen: Float[Array, "P N 1"]) -> Float[Array, "N c"]:
     """`live_weights` from the scores at `index`, those of a row added up where `symbol` is the same. Differentiable by the table."""
-    return _gather_weights(V, by_position, table, index, symbol, rate, seen)[0]
+    return _gather_weights(bins, by_position, table, close, index, symbol, rate, seen)[0]
 
 
-def _gather_weights(V, by_position, table, index, symbol, rate, seen):
-    (N, P), H = index.shape, table.shape[1]
-    pattern = softmax(take(table, index))
+def _gather_weights(bins, by_position, table, close, index, symbol, rate, seen):
+    (P, N), H = index.shape, table.shape[1]
+    pattern = softmax(take(table, index), close)
     weights = rate * pattern + (1 - rate) * seen
-    gathered = scatter(weights.reshape(N * P, H), symbol, N * V).reshape(N, V * H)
+    gathered = scatter(weights.reshape(P * N, H), symbol, N * bins).reshape(N, bins * H)[:, H:]
     if by_position:
-        gathered = jnp.concatenate([gathered, weights.reshape(N, P * H)], 1)
+        gathered = jnp.concatenate([gathered, jnp.moveaxis(weights[1:], 0, 1).reshape(N, -1)], 1)
     return gathered, (pattern, index, symbol, rate, len(table))
 
 
-def _gather_weights_pullback(V, by_position, kept, g):
+def _gather_weights_pullback(bins, by_position, kept, g):
     pattern, index, symbol, rate, size = kept
-    N, P, H = pattern.shape
-    g_weights = take(g[:, :V * H].reshape(-1, H), symbol).reshape(N, P, H)
+    P, N, H = pattern.shape
+    width = (bins - 1) * H
+    g_weights = take(jnp.pad(g[:, :width], ((0, 0), (H, 0))).reshape(-1, H), symbol).reshape(P, N, H)
     if by_position:
-        g_weights = g_weights + g[:, V * H:].reshape(N, P, H)
+        g_weights = g_weights + jnp.pad(jnp.moveaxis(g[:, width:].reshape(N, P - 1, H), 1, 0), ((1, 0), (0, 0), (0, 0)))
     g_scores = softmax_pullback(pattern, g_weights) * rate
-    return scatter(g_scores.reshape(N * P, H), index.reshape(-1), size), None, None, None, None
+    return scatter(g_scores.reshape(P * N, H), index.reshape(-1), size), None, None, None, None, None
 
 
 gather_weights.defvjp(_gather_weights, _gather_weights_pullback)
@@ -188,40 +191,40 @@ gather_weights.defvjp(_gather_weights, _gather_weights_pullback)
 
 def by_value(config: ModelConfig, p: PyTree, t: Tables, tokens: Int[Array, "B P"], rate: Array | float) -> Stream:
     """For many symbols and one reading state: the values that attention gathered, z."""
-    seen = attention.visible(config, np.asarray(t.rows), np.arange(t.num_positions))[0]
-    scores, values = score_table(config, p, t)[0], t.states(t.project(p["W_V"]), tuple(range(t.num_positions)))
-    gathered = gather_values(scores, values, jnp.arange(t.num_positions) * t.vocabulary + tokens, rate, seen[:, None].astype(jnp.float32))
-    tables = jnp.concatenate([t.reading(t.stacked), p["W_O"].reshape(-1, config.d_model)])
+    seen = attention.visible(config, np.asarray(t.rows), np.asarray(t.everywhere))[0]
+    (scores, close), values = score_table(config, p, t), t.at(project(t, p["W_V"]), t.states(t.everywhere))
+    gathered = gather_values(scores[0], values, close, t.state_of(tokens, t.everywhere), rate, seen[:, None, None].astype(jnp.float32))
+    tables = jnp.concatenate([t.at(t.stacked, t.states(t.rows)), p["W_O"].reshape(-1, config.d_model)])
     return Stream(jnp.ones((len(tokens), 1)), gathered, tables, 1)
 
 
 @jax.custom_vjp
-def gather_values(scores: Float[Array, "s H"], values: Float[Array, "s HK"], index: Int[Array, "N P"], rate: Array | float,
-                  seen: Float[Array, "P 1"]) -> Float[Array, "N HK"]:
+def gather_values(scores: Float[Array, "s H"], values: Float[Array, "s HK"], close: Array, index: Int[Array, "P N"],
+                  rate: Array | float, seen: Float[Array, "P 1 1"]) -> Float[Array, "N HK"]:
     """Sums over positions of attention's weight times value, head by head; both looked up. Differentiable by scores and values."""
-    return _gather_values(scores, values, index, rate, seen)[0]
+    return _gather_values(scores, values, close, index, rate, seen)[0]
 
 
-def _gather_values(scores, values, index, rate, seen):
-    pattern = softmax(take(scores, index))
-    (N, P, H), width = pattern.shape, values.shape[1]
+def _gather_values(scores, values, close, index, rate, seen):
+    pattern = softmax(take(scores, index), close)
+    (P, N, H), width = pattern.shape, values.shape[1]
     to_head = jax.nn.one_hot(jnp.arange(width) // (width // H), H)
     # a product spreads the weights over a head's width, so that they are made once and not again for every value
-    mixed = (rate * pattern + (1 - rate) * seen).reshape(N * P, H)
-    weights = contract(mixed, to_head, 1, 1, lax.Precision.HIGHEST).reshape(N, P, width)
+    mixed = (rate * pattern + (1 - rate) * seen).reshape(P * N, H)
+    weights = contract(mixed, to_head, 1, 1, lax.Precision.HIGHEST).reshape(P, N, width)
     products = take(values, index) * weights
-    gathered = sum(products[:, p] for p in range(P))   # slices: XLA's sum over this axis takes three times as long as all else
+    gathered = sum(products[i] for i in range(P))   # slices: XLA's sum over this axis takes three times as long as all else
     return gathered, (pattern, weights, values, index, rate, to_head)
 
 
 def _gather_values_pullback(kept, g):
     pattern, weights, values, index, rate, to_head = kept
-    (N, P, H), (num_states, width) = pattern.shape, values.shape
-    g_weights = contract((take(values, index) * g[:, None]).reshape(N * P, width), to_head, 1, 0).reshape(N, P, H)
-    g_scores = (softmax_pullback(pattern, g_weights) * rate).reshape(N * P, H)
-    g_values = (weights * g[:, None]).reshape(N * P, width)
+    (P, N, H), (num_states, width) = pattern.shape, values.shape
+    g_weights = contract((take(values, index) * g).reshape(P * N, width), to_head, 1, 0).reshape(P, N, H)
+    g_scores = (softmax_pullback(pattern, g_weights) * rate).reshape(P * N, H)
+    g_values = (weights * g).reshape(P * N, width)
     flat = index.reshape(-1)
-    return scatter(g_scores, flat, num_states), scatter(g_values, flat, num_states), None, None, None
+    return scatter(g_scores, flat, num_states), scatter(g_values, flat, num_states), None, None, None, None
 
 
 gather_values.defvjp(_gather_values, _gather_values_pullback)

@@ -112,9 +112,9 @@ class Addition:
         return tuple(self.num_prompt - 2 + width * (i + 1) for i in range(len(self.columns)))
 
     @property
-    def reader_token(self) -> int | None:
-        """The token that always stands where the logits are read, `=`; None in sequence mode, which reads at several positions."""
-        return None if self.mode == "sequence" else self.base + 1
+    def tokens_at(self) -> tuple[range, ...]:
+        """For each position the ids that can stand there: all digits', or one."""
+        return layout.tokens_at(self)
 
     @property
     def columns(self) -> tuple[int, ...]:

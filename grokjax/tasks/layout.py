@@ -87,6 +87,20 @@ def _prompt(task: Any, lengths: Lengths | None) -> Int[Array, "B Q"]:
     return numpy.concatenate([places, numpy.full((len(places), 1), equals)], 1)
 
 
+def tokens_at(task: Any) -> tuple[range, ...]:
+    """For each position the ids that can stand there: all digits', or one; where operands differ in length, anything before `=`."""
+    digits, one = range(task.base), lambda token: range(token, token + 1)
+    if task.lengths is None:
+        signs = _prompt(task, None)[0] - 2 * task.num_digits
+        prompt = [digits if sign < 0 else one(task.base + sign) for sign in signs.tolist()]
+    else:
+        prompt = [range(task.vocabulary)] * (task.num_prompt - 1) + [one(task.base + 1)]
+    if task.mode != "sequence":
+        return tuple(prompt)
+    hints = [[one(task.hint(column_of_sum(task, column)))] if task.hints else [] for column in task.columns]
+    return (*prompt, *[ids for hint in hints for ids in (*hint, digits)][:-1])
+
+
 def show(task: Any, tokens: Int[Array, " P"], labels: Int[Array, " C"] | None = None) -> str:
     """The text of one example, "12345+67890=080235"; `labels` adds what the tokens do not hold, dots the digits not asked for."""
     names = [SYMBOLS[digit] for digit in np.argsort(permutation(task))] + ["+", "="]

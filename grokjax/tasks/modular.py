@@ -61,9 +61,10 @@ class ModularAddition:
         return (self.num_positions - 1,)
 
     @property
-    def reader_token(self) -> int | None:
-        """The token that always stands where the logits are read, `=`; None without it."""
-        return self.vocabulary - 1 if self.equals else None
+    def tokens_at(self) -> tuple[range, ...]:
+        """For each position the ids that can stand there."""
+        a, equals = range(self.modulus), range(self.vocabulary - 1, self.vocabulary)
+        return (a, range(self.modulus, 2 * self.modulus) if self.two_vocabularies else a, *[equals] * self.equals)
 
     def table(self) -> Batch:
         """Every example as numpy arrays: tokens [p², P], labels [p², 1]."""

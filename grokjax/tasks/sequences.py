@@ -61,6 +61,11 @@ class Induction:
         return tuple(range(self.length - self.piece_length, self.length - 1))
 
     @property
+    def tokens_at(self) -> tuple[range, ...]:
+        """For each position the ids that can stand there: 0 at the front, all others after it."""
+        return (range(1),) + (range(1, self.vocabulary),) * (self.num_positions - 1)
+
+    @property
     def columns(self) -> tuple[int, ...]:
         """One metrics column for each place in the piece."""
         return tuple(range(self.piece_length - 1))
@@ -155,9 +160,9 @@ class SkipTrigram:
         return (self.length - 1,)
 
     @property
-    def reader_token(self) -> int | None:
-        """The token that always stands where the logits are read, the only query; None where there are several."""
-        return self.num_triggers if self.num_queries == 1 else None
+    def tokens_at(self) -> tuple[range, ...]:
+        """For each position the ids that can stand there: a query at the last, all else before it."""
+        return (range(self.vocabulary),) * (self.length - 1) + (range(self.num_triggers, self.num_triggers + self.num_queries),)
 
     @property
     def finite(self) -> bool:

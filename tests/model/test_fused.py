@@ -9,7 +9,7 @@ import pytest
 
 from grokjax import objective, tasks
 from grokjax.config import Hyper, ModelConfig, Recipe
-from grokjax.model import fused, init, transformer
+from grokjax.model import fused, init, lookup, states, transformer
 
 SEQUENCE = tasks.Addition(num_digits=2, batch_size=37)
 SINGLE = tasks.Addition(num_digits=2, mode="single", digit=1, batch_size=33)
@@ -150,6 +150,44 @@ def test_runs_under_vmap_and_scan_are_runs_alone(form):
         for values, gradients in (together, in_turn, (together[0], summed)):
             np.testing.assert_allclose(values[i], value, rtol=1e-6)
             assert_close(jax.tree.map(lambda x, i=i: x[i], gradients), gradient)
+
+
+@pytest.mark.parametrize("form", ("weights", "values"))
+def test_scores_far_apart_get_a_maximum_of_their_own_row(form):
+    task, options = FORMS[form]
+    config, batch = config_for(task, options), batch_of(task)
+    params = params_of(config)
+    params["blocks"][0]["W_Q"] *= 1000
+    table, close = lookup.score_table(config, params["blocks"][0], states.tables_of(config, params, task.read, task.tokens_at))
+    assert not close and jnp.where(table > -jnp.inf, table, 0).min() < -150    # some rows hold no score near the largest of all
+    one = lambda p: fast(config, task, p, batch)
+    (mean, (losses, _)), gradient = in_float32(one, params)
+    (_, (true_losses, _)), true = in_float64(lambda p: plain(config, task, p, batch), params)
+    np.testing.assert_allclose(losses, true_losses, rtol=1e-3, atol=1e-3)
+    assert_close(gradient, true, tolerance=2e-3)
+    several = in_float32(lambda p: (jax.vmap(one)(jax.tree.map(lambda x: jnp.stack([x, x / 10]), p))[0][0], 0), params)
+    np.testing.assert_allclose(several[0][0], mean, rtol=1e-5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Own:
+    """A user's task, which does not say what can stand where."""
+    task: tasks.Addition
+
+    def __getattr__(self, attribute):
+        if attribute == "tokens_at":
+            raise AttributeError(attribute)
+        return getattr(self.task, attribute)
+
+
+def test_a_task_need_not_say_what_can_stand_where():
+    config, batch = config_for(SEQUENCE, dict(d_model=60, num_heads=2)), batch_of(SEQUENCE)
+    params, columns = params_of(config), lambda task: fused.read_stream(config, task, params, batch.tokens, 1.0, 0).gathered.shape[1]
+    assert columns(SEQUENCE) < columns(Own(SEQUENCE)) == 2 * (config.vocabulary - 1 + config.num_positions - 1)
+    (mean, _), gradient = in_float32(lambda p: fast(config, Own(SEQUENCE), p, batch), params)
+    (true_mean, _), true = in_float32(lambda p: fast(config, SEQUENCE, p, batch), params)
+    np.testing.assert_allclose(mean, true_mean, rtol=1e-6)
+    assert_close(gradient, true, tolerance=4e-6)
 
 
 @pytest.mark.parametrize(("form", "floats"), (("weights", 700), ("values", 2000), ("stream", 3000)))

@@ -56,10 +56,11 @@ def test_labels_are_the_sum_and_stand_where_they_are_read(task):
     assert batch.tokens.shape == (40, task.num_positions) and batch.labels.shape == (40, len(task.columns))
     assert batch.tokens.dtype == batch.labels.dtype == jnp.int32
     assert batch.tokens.min() >= 0 and batch.tokens.max() < task.vocabulary and batch.labels.max() < task.base
-    ids = {symbol: token for token, symbol in enumerate(task.show([t]) for t in range(task.base))}
+    names = {symbol: token for token, symbol in enumerate(task.show([t]) for t in range(task.base))}
     for tokens, labels in zip(np.asarray(batch.tokens), np.asarray(batch.labels), strict=True):
         by_column = expected(task, operands(task, tokens)[0])
-        assert [ids[SYMBOLS[by_column[column]]] for column in task.columns] == labels.tolist()
+        assert [names[SYMBOLS[by_column[column]]] for column in task.columns] == labels.tolist()
+        assert all(token in ids for token, ids in zip(tokens.tolist(), task.tokens_at, strict=True))
         if task.mode == "sequence":
             following = [position + 1 for position in task.read[:-1]]
             assert tokens[following].tolist() == labels[:-1].tolist()
@@ -74,6 +75,12 @@ def test_the_sizes_agree_with_each_other(task):
     assert tasks.shape(task) == dict(vocabulary=task.vocabulary, num_positions=task.num_positions, num_outputs=task.num_outputs,
                                      base=task.base, order=task.order)
     assert hash(task) == hash(dataclasses.replace(task))
+
+
+def test_only_operands_of_mixed_length_move_the_signs():
+    fixed = lambda task: [ids.start for ids in task.tokens_at if len(ids) == 1]
+    assert fixed(Addition(num_digits=2)) == [10, 11] and fixed(Addition(num_digits=2, lengths=(1, 2))) == [11]
+    assert fixed(Addition(num_digits=2, hints=True)) == [13, 12, 10, 13, 12, 11, 14, 13, 12]
 
 
 @pytest.mark.parametrize("task", FORMATS[1:3], ids=ids)

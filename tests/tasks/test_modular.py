@@ -33,6 +33,7 @@ def test_formats(options, vocabulary, positions, outputs):
     assert tasks.shape(task) == dict(vocabulary=vocabulary, num_positions=positions, num_outputs=outputs, base=0, order="msb")
     assert task.read == (positions - 1,) and task.columns == (0,) and task.finite
     assert batch.tokens.shape == (113**2, positions) and len(np.unique(batch.tokens)) == vocabulary
+    assert [sorted(set(column)) for column in batch.tokens.T.tolist()] == [list(ids) for ids in task.tokens_at]
     assert task.show(batch.tokens[57 * 113 + 80], batch.labels[57 * 113 + 80]) == "57 + 80 = 24"
 
 

@@ -54,6 +54,8 @@ def test_both_keep_to_the_protocol(task):
     together = jax.vmap(lambda key: task.batch(key, 4))(keys)
     assert together.tokens.shape == (3, 4, task.num_positions) and together.tokens.max() < task.vocabulary
     assert (together.tokens[1] == task.batch(keys[1], 4).tokens).all()
+    lowest, highest = together.tokens.min((0, 1)), together.tokens.max((0, 1))
+    assert all(low in ids and high in ids for low, high, ids in zip(lowest, highest, task.tokens_at, strict=True))
     finite = dataclasses.replace(task, num_examples=30, batch_size=None)
     batch = finite.table()
     assert finite.finite and not task.finite and len(np.unique(batch.tokens, axis=0)) == 30
