@@ -55,15 +55,15 @@ def read_stream(config: ModelConfig, task: Any, params: PyTree, tokens: Int[Arra
     tokens_at = states.possible_tokens(config, task, tokens.shape[1])
     if config.num_layers == 1:
         p, t = params["blocks"][0], states.tables_of(config, params, tuple(task.read), tokens_at)
-        if by_value(config, t) < by_symbol(config, t, tokens):
+        if columns_by_value(config, t) < columns_by_symbol(config, t, tokens):
             return lookup.by_value(config, p, t, tokens, rate)
-        if by_symbol(config, t, tokens) <= 2 * config.d_model:
+        if columns_by_symbol(config, t, tokens) <= 2 * config.d_model:
             return lookup.by_symbol(config, p, t, tokens, rate)
     mid = last_mid(config, params, tokens, np.asarray(task.read), tokens_at, rate, offset)
     return Stream(jnp.ones((len(mid), 1)), mid, None, 1)
 
 
-def by_symbol(config: ModelConfig, t: states.Tables, tokens: Array) -> float:
+def columns_by_symbol(config: ModelConfig, t: states.Tables, tokens: Array) -> float:
     """The columns that `lookup.by_symbol` gathers; infinite where its table of scores is too large, or places are not fixed."""
     scores = len(t.states(t.rows)[0]) * len(t.states(t.everywhere)[0])
     possible = config.positions != "abacus" and scores <= 8 * tokens.size * len(t.rows)
@@ -71,7 +71,7 @@ def by_symbol(config: ModelConfig, t: states.Tables, tokens: Array) -> float:
     return config.num_heads * (len(t.ids(t.everywhere)) - 1 + by_place) if possible else np.inf
 
 
-def by_value(config: ModelConfig, t: states.Tables) -> float:
+def columns_by_value(config: ModelConfig, t: states.Tables) -> float:
     """The columns that `lookup.by_value` gathers; infinite where more than one state reads."""
     possible = config.positions != "abacus" and len(t.states(t.rows)[0]) == 1 and config.attention == "live"
     return config.num_heads * config.head_width if possible else np.inf
@@ -85,7 +85,7 @@ def last_mid(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], rea
     for layer, p in enumerate(params["blocks"]):
         rows = read if layer == config.num_layers - 1 else np.arange(P)
         t = states.tables_of(config, params, tuple(rows.tolist()), tokens_at)
-        if layer == 0 and by_symbol(config, t, tokens) < 2 * D:
+        if layer == 0 and columns_by_symbol(config, t, tokens) < 2 * D:
             stream = lookup.by_symbol(config, p, t, tokens, rate)
             mid = matmul(jnp.concatenate([stream.fixed, stream.gathered], 1), stream.tables).reshape(B, -1, D)
         else:
