@@ -55,7 +55,7 @@ def read_stream(config: ModelConfig, task: Any, params: PyTree, tokens: Int[Arra
     tokens_at = states.possible_tokens(config, task, tokens.shape[1])
     if config.num_layers == 1:
         p, t = params["blocks"][0], states.tables_of(config, params, tuple(task.read), tokens_at)
-        if columns_by_value(config, t) < columns_by_symbol(config, t, tokens):
+        if columns_by_value(config, t) < 1.2 * columns_by_symbol(config, t, tokens):     # a weight takes longer to gather than a value
             return lookup.by_value(config, p, t, tokens, rate)
         if columns_by_symbol(config, t, tokens) <= 2 * config.d_model:
             return lookup.by_symbol(config, p, t, tokens, rate)

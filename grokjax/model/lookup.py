@@ -6,7 +6,8 @@ looked up in a table over (reading state, state read); softmax and look-ups have
 position r. It holds for every positional encoding but abacus, whose places depend on more than (position, token).
 """
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,25 +62,37 @@ def total(x: Float[Array, "P N H"]) -> Float[Array, "N H"]:
     return contract(ones, x.reshape(len(x), -1), 1, 0, lax.Precision.HIGHEST).reshape(x.shape[1:])
 
 
-def softmax(scores: Float[Array, "P N H"], close: Array) -> Float[Array, "P N H"]:
-    """Over axis 0; scores of what may not be read are -inf. `close`: see `settled`."""
-    e = jnp.exp(scores - largest_unless(close, scores))
+def shortcut(holds: Bool[Array, ""], quick: Callable[..., Any], always: Callable[..., Any], *operands: Any) -> Any:
+    """quick(*operands) where the condition holds, else always(*operands): a condition at run time, also where a block is one run.
+
+    Several runs of a block take what always holds; a condition that is mapped over runs would compute both.
+    """
+    @custom_vmap
+    def chosen(holds: Array, operands: Any) -> Any:
+        return lax.cond(holds, quick, always, *operands)
+
+    @chosen.def_vmap
+    def _(size: int, batched: Any, holds: Array, operands: Any) -> tuple[Any, Any]:
+        holds, operands = jax.tree.map(lambda x, mapped: x if mapped else jnp.broadcast_to(x, (size, *jnp.shape(x))), (holds, operands),
+                                       tuple(batched))
+        if size == 1:
+            first, *rest = jax.tree.map(lambda x: x[0], (holds, *operands))
+            out = jax.tree.map(lambda x: x[None], shortcut(first, quick, always, *rest))
+        else:
+            out = jax.vmap(always)(*operands)
+        return out, jax.tree.map(lambda _: True, out)
+
+    return chosen(holds, operands)
+
+
+def softmax(table: Float[Array, "s H"], close: Bool[Array, ""], index: Int[Array, "P N"]) -> Float[Array, "P N H"]:
+    """Over axis 0, of the table's scores at the index; what may not be read has -inf. `close`: see `settled`."""
+    def of_each(table: Array, index: Array) -> Array:
+        scores = take(table, index)
+        return jnp.exp(scores - scores.max(0))    # on a CPU the maximum takes as long as all else
+
+    e = shortcut(close, lambda table, index: take(jnp.exp(table), index), of_each, table, index)
     return e * (1 / total(e))
-
-
-@custom_vmap
-def largest_unless(close: Bool[Array, ""], scores: Float[Array, "P N H"]) -> Float[Array, "N H"]:
-    """The largest score over axis 0, or 0 where all are `close`: on a CPU the maximum takes as long as all else of a softmax."""
-    return lax.cond(close, lambda: jnp.zeros(scores.shape[1:], scores.dtype), lambda: scores.max(0))
-
-
-@largest_unless.def_vmap
-def _(size: int, batched: list[bool], close: Array, scores: Array) -> tuple[Array, bool]:
-    """A condition for every run alone: of several, all would get their maximum as soon as one needs it, and one alone keeps its own."""
-    close, scores = (x if mapped else jnp.broadcast_to(x, (size, *x.shape)) for x, mapped in zip((close, scores), batched, strict=True))
-    if size == 1:
-        return largest_unless(close[0], scores[0])[None], True
-    return jnp.where(close[:, None, None], 0, scores.max(1)), True
 
 
 def softmax_pullback(pattern: Float[Array, "P N H"], g: Float[Array, "P N H"]) -> Float[Array, "P N H"]:
@@ -167,7 +180,7 @@ def gather_weights(bins: int, by_position: bool, table: Float[Array, "s H"], clo
 
 def _gather_weights(bins, by_position, table, close, index, symbol, rate, seen):
     (P, N), H = index.shape, table.shape[1]
-    pattern = softmax(take(table, index), close)
+    pattern = softmax(table, close, index)
     weights = rate * pattern + (1 - rate) * seen
     gathered = scatter(weights.reshape(P * N, H), symbol, N * bins).reshape(N, bins * H)[:, H:]
     if by_position:
@@ -190,41 +203,90 @@ gather_weights.defvjp(_gather_weights, _gather_weights_pullback)
 
 
 def by_value(config: ModelConfig, p: PyTree, t: Tables, tokens: Int[Array, "B P"], rate: Array | float) -> Stream:
-    """For many symbols and one reading state: the values that attention gathered, z."""
-    seen = attention.visible(config, np.asarray(t.rows), np.asarray(t.everywhere))[0]
+    """For one reading state: the values that attention gathered, z."""
+    num_seen = int(attention.visible(config, np.asarray(t.rows), np.asarray(t.everywhere)).sum())
+    t = t._replace(tokens_at=t.tokens_at[:num_seen])     # the first of all positions, or all
     (scores, close), values = score_table(config, p, t), t.at(project(t, p["W_V"]), t.states(t.everywhere))
-    gathered = gather_values(scores[0], values, close, t.state_of(tokens, t.everywhere), rate, seen[:, None, None].astype(jnp.float32))
+    sizes = np.array([len(ids) for ids in t.tokens_at])
+    fixed, varied = (np.cumsum(sizes) - sizes)[sizes == 1], np.flatnonzero(sizes > 1)
+    index = t.state_of(tokens[:, :num_seen], t.everywhere)[varied]
+    gathered = gather_values(tuple(fixed.tolist()), scores[0], values, close, index, jnp.float32(rate))
     tables = jnp.concatenate([t.at(t.stacked, t.states(t.rows)), p["W_O"].reshape(-1, config.d_model)])
     return Stream(jnp.ones((len(tokens), 1)), gathered, tables, 1)
 
 
-@jax.custom_vjp
-def gather_values(scores: Float[Array, "s H"], values: Float[Array, "s HK"], close: Array, index: Int[Array, "P N"],
-                  rate: Array | float, seen: Float[Array, "P 1 1"]) -> Float[Array, "N HK"]:
-    """Sums over positions of attention's weight times value, head by head; both looked up. Differentiable by scores and values."""
-    return _gather_values(scores, values, close, index, rate, seen)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def gather_values(fixed: tuple[int, ...], scores: Float[Array, "s H"], values: Float[Array, "s HK"], close: Array, index: Int[Array, "p N"],
+                  rate: Array) -> Float[Array, "N HK"]:
+    """Sums of attention's weight times value, head by head, over the states that are always read (`fixed`) and those of the index.
+
+    Where one state reads, exp(score) belongs to the state that is read: if all scores are close and the rate is 1, the result is a sum of
+    rows of one table, exp(score) · value, divided by a sum of exp(score). Differentiable by scores and values.
+    """
+    return _gather_values(fixed, scores, values, close, index, rate)[0]
 
 
-def _gather_values(scores, values, close, index, rate, seen):
-    pattern = softmax(take(scores, index), close)
-    (P, N, H), width = pattern.shape, values.shape[1]
+def _gather_values(fixed, scores, values, close, index, rate):
+    width = values.shape[1]
+
+    def quick(scores, values, index, rate):
+        e = jnp.exp(scores)
+        sums = bag(jnp.concatenate([by_head(jnp.multiply, values, e), e], 1), fixed, index)
+        return by_head(jnp.divide, sums[:, :width], sums[:, width:]), sums[:, width:]
+
+    def always(scores, values, index, rate):
+        return mixed_values(fixed, scores, values, index, rate), jnp.zeros((index.shape[1], scores.shape[1]))
+
+    gathered, sums = shortcut(close & (rate == 1), quick, always, scores, values, index, rate)
+    return gathered, (scores, values, close, index, rate, gathered, sums)
+
+
+def _gather_values_pullback(fixed, kept, g):
+    scores, values, close, index, rate, gathered, sums = kept
+    H, width = scores.shape[1], values.shape[1]
     to_head = jax.nn.one_hot(jnp.arange(width) // (width // H), H)
-    # a product spreads the weights over a head's width, so that they are made once and not again for every value
-    mixed = (rate * pattern + (1 - rate) * seen).reshape(P * N, H)
-    weights = contract(mixed, to_head, 1, 1, lax.Precision.HIGHEST).reshape(P, N, width)
-    products = take(values, index) * weights
-    gathered = sum(products[i] for i in range(P))   # slices: XLA's sum over this axis takes three times as long as all else
-    return gathered, (pattern, weights, values, index, rate, to_head)
+    head_sums = lambda x: contract(x, to_head, 1, 0, lax.Precision.HIGHEST)
 
+    def quick(scores, values, index, rate, gathered, sums, g):
+        g_sums = jnp.concatenate([by_head(jnp.divide, g, sums), head_sums(-g * gathered) / sums], 1)
+        g_table = bag_transposed(g_sums, fixed, index, len(scores))
+        e, g_weighted = jnp.exp(scores), g_table[:, :width]
+        return e * (head_sums(g_weighted * values) + g_table[:, width:]), by_head(jnp.multiply, g_weighted, e)
 
-def _gather_values_pullback(kept, g):
-    pattern, weights, values, index, rate, to_head = kept
-    (P, N, H), (num_states, width) = pattern.shape, values.shape
-    g_weights = contract((take(values, index) * g).reshape(P * N, width), to_head, 1, 0).reshape(P, N, H)
-    g_scores = (softmax_pullback(pattern, g_weights) * rate).reshape(P * N, H)
-    g_values = (weights * g).reshape(P * N, width)
-    flat = index.reshape(-1)
-    return scatter(g_scores, flat, num_states), scatter(g_values, flat, num_states), None, None, None, None
+    def always(scores, values, index, rate, gathered, sums, g):
+        return jax.vjp(lambda scores, values: mixed_values(fixed, scores, values, index, rate), scores, values)[1](g)
+
+    found = shortcut(close & (rate == 1), quick, always, scores, values, index, rate, gathered, sums, g)
+    return *found, None, None, None
 
 
 gather_values.defvjp(_gather_values, _gather_values_pullback)
+
+
+def by_head(operation: Callable[[Array, Array], Array], x: Float[Array, "n HK"], y: Float[Array, "n H"]) -> Float[Array, "n HK"]:
+    """The operation of all values of a head with one number."""
+    return operation(x.reshape(*y.shape, -1), y[..., None]).reshape(x.shape)
+
+
+def bag(table: Float[Array, "s c"], fixed: tuple[int, ...], index: Int[Array, "p N"]) -> Float[Array, "N c"]:
+    """Sums of the fixed rows and of those at the index. Slices: XLA's sum over this axis takes three times as long as all else."""
+    return functools.reduce(jnp.add, [take(table, row) for row in index] + [table[i] for i in fixed])
+
+
+def bag_transposed(g: Float[Array, "N c"], fixed: tuple[int, ...], index: Int[Array, "p N"], size: int) -> Float[Array, "s c"]:
+    """The gradient by the table, from that by the sums."""
+    found = jnp.zeros((size, g.shape[1]), g.dtype)
+    if fixed:
+        found = found.at[np.asarray(fixed)].set(contract(jnp.ones((1, len(g)), g.dtype), g, 1, 0, lax.Precision.HIGHEST))
+    for row in index:
+        found = found.at[row].add(g, mode="promise_in_bounds", wrap_negative_indices=False)
+    return found
+
+
+def mixed_values(fixed: tuple[int, ...], scores: Float[Array, "s H"], values: Float[Array, "s HK"], index: Int[Array, "p N"],
+                 rate: Array) -> Float[Array, "N HK"]:
+    """What `gather_values` gives, for scores however far apart and every rate."""
+    always = jnp.broadcast_to(jnp.asarray(fixed, index.dtype)[:, None], (len(fixed), index.shape[1]))
+    index = jnp.concatenate([always, index])
+    pattern = rate * jax.nn.softmax(take(scores, index), axis=0) + (1 - rate)
+    return functools.reduce(jnp.add, [by_head(jnp.multiply, take(values, row), x) for row, x in zip(index, pattern, strict=True)])
