@@ -5,11 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Int, PyTree
 
 from grokjax import keys, tasks
 from grokjax.config import Hyper, Recipe
 from grokjax.objective import Task
+
+DRAWN_AT_ONCE = 2 ** 16
+"""Tokens and labels of a run that are kept for later steps."""
 
 
 class Split(NamedTuple):
@@ -55,6 +58,29 @@ def training_batch(task: Task, hyper: Hyper, train: PyTree, step: Array | int) -
     if task.batch_size is None:
         return train
     return rows_of(train, random.randint(key, (task.batch_size,), 0, len(train.tokens)))
+
+
+def draws(task: Task) -> bool:
+    """Whether a step's examples are drawn; else they are the whole training set."""
+    return not task.finite or task.batch_size is not None
+
+
+def batches(task: Task, hypers: Hyper, train: PyTree, steps: Int[Array, "T S"]) -> PyTree:
+    """The training batches of every run at its own steps, leaves [T, S, ...]."""
+    of_run = lambda hyper, rows, step: training_batch(task, hyper, rows, step)
+    return jax.vmap(jax.vmap(of_run), (None, None, 0))(hypers, train, steps)
+
+
+def steps_at_once(task: Task, hypers: Hyper, train: PyTree, most: int) -> int:
+    """For how many steps, at most so many, `batches` are drawn together: of small ones 16, which takes little longer than one.
+
+    All of them where nothing is drawn.
+    """
+    if not draws(task):
+        return most
+    one = jax.eval_shape(lambda: batches(task, hypers, train, jnp.zeros((1, len(hypers.seed)), int)))
+    numbers = sum(x.size for x in jax.tree.leaves(one)) // len(hypers.seed)
+    return min(most, int(np.clip(DRAWN_AT_ONCE // numbers, 1, 16)))
 
 
 def evaluation_batch(task: Task, recipe: Recipe, hyper: Hyper, test: PyTree) -> PyTree:

@@ -4,15 +4,13 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax, random
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
 from grokjax import keys, objective
 from grokjax.config import Hyper
 from grokjax.training import data
-from grokjax.training.optimizer import is_frozen, optimizer
+from grokjax.training.optimizer import updated
 from grokjax.training.state import Program, RunState, column_order, shapes, start
 from grokjax.trees import named_leaves
 
@@ -54,8 +52,12 @@ def unpack(sizes: dict[str, int], packed: np.ndarray) -> dict[str, np.ndarray]:
 
 def step(program: Program, hyper: Hyper, train: PyTree, state: RunState) -> tuple[RunState, Metrics]:
     """One update, and the metrics of the parameters before it (NaN where the run is not active)."""
+    return update(program, hyper, data.training_batch(program.task, hyper, train, state.step), state)
+
+
+def update(program: Program, hyper: Hyper, batch: PyTree, state: RunState) -> tuple[RunState, Metrics]:
+    """`step`, on these examples."""
     config, recipe = program.config, program.recipe
-    batch = data.training_batch(program.task, hyper, train, state.step)
     offset = random_offset(program, hyper, state)
 
     def loss(params: PyTree) -> tuple[Float[Array, ""], objective.Scores]:
@@ -64,15 +66,13 @@ def step(program: Program, hyper: Hyper, train: PyTree, state: RunState) -> tupl
     (mean, scores), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
     total, each = norms(gradient)
     finite = jnp.isfinite(mean) & jnp.isfinite(total)
-    metrics = summary(program, scores) | dict(gradient_norm=total, parameter_norm=jnp.linalg.norm(ravel_pytree(state.params)[0]))
+    parameter_norm = norms(state.params)[0]
+    metrics = summary(program, scores) | dict(gradient_norm=total, parameter_norm=parameter_norm)
     metrics |= {f"gradient_norm.{name}": x for name, x in each.items()}
-    updates, moments = optimizer(recipe, hyper).update(gradient, state.moments, state.params)
-    params = jax.tree.map(lambda held, old, new: jnp.where(held, old, new), is_frozen(hyper, state.params), state.params,
-                          optax.apply_updates(state.params, updates))
-    new = RunState(state.step + 1, params, moments, state.alive, state.stopped)
-    new = jax.tree.map(functools.partial(jnp.where, state.active & finite), new, state)
     metrics = {name: jnp.where(state.active, x, jnp.nan) for name, x in metrics.items()}
-    return new.replace(alive=state.alive & (finite | state.stopped)), metrics
+    going = state.active & finite
+    params, moments = updated(recipe, hyper, gradient, state.params, state.moments, going)
+    return RunState(state.step + going, params, moments, state.alive & (finite | state.stopped), state.stopped), metrics
 
 
 def random_offset(program: Program, hyper: Hyper, state: RunState) -> Int[Array, ""] | int:
@@ -109,25 +109,35 @@ def _epoch(program: Program, length: int, table: PyTree, span: tuple[Array, Arra
     at_step, at_evaluation = layout(program)
     size = hypers.seed.shape[0]
 
-    def one_step(hyper: Hyper, train: PyTree, run: RunState) -> tuple[RunState, Array]:
-        new, metrics = step(program, hyper, train, run)
+    ahead = data.steps_at_once(program.task, hypers, train, length)
+
+    def one_step(hyper: Hyper, batch: PyTree, run: RunState) -> tuple[RunState, Array]:
+        new, metrics = update(program, hyper, batch, run)
         return new, pack(at_step, metrics)
 
     def put(buffer: Array, index: Array, values: Array) -> Array:
         return lax.dynamic_update_index_in_dim(buffer, values, index, 0)
 
-    def body(t: Array, carry: tuple[RunState, Array, Array]) -> tuple[RunState, Array, Array]:
-        runs, kept, seen = carry
-        runs, metrics = jax.vmap(one_step)(hypers, train, runs)
-        done = first + t + 1
-        if split.test.shape[1] or table is None:
-            scored = lambda: put(seen, done // every - first // every - 1, evaluations(program, hypers, test, runs))
-            seen = lax.cond(done % every == 0, scored, lambda: seen)
-        return runs, put(kept, t, metrics), seen
+    def stretch(number: Array, carry: tuple[RunState, Array, Array]) -> tuple[RunState, Array, Array]:
+        begun, steps = number * ahead, carry[0].step + jnp.arange(ahead)[:, None]
+        drawn = data.batches(program.task, hypers, train, steps) if data.draws(program.task) else None
+
+        def body(t: Array, carry: tuple[RunState, Array, Array]) -> tuple[RunState, Array, Array]:
+            runs, kept, seen = carry
+            own = train if drawn is None else jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, t - begun, keepdims=False), drawn)
+            runs, metrics = jax.vmap(one_step)(hypers, own, runs)
+            done = first + t + 1
+            if split.test.shape[1] or table is None:
+                scored = lambda: put(seen, done // every - first // every - 1, evaluations(program, hypers, test, runs))
+                seen = lax.cond(done % every == 0, scored, lambda: seen)
+            return runs, put(kept, t, metrics), seen
+
+        return lax.fori_loop(begun, jnp.minimum(begun + ahead, bound), body, carry)
 
     blank = lambda length, sizes: jnp.full((length, size, sum(sizes.values())), jnp.nan)
     bound = jnp.where(runs.active.any(), count, 0)
-    runs, kept, seen = lax.fori_loop(0, bound, body, (runs, blank(length, at_step), blank(length // every + 1, at_evaluation)))
+    carry = (runs, blank(length, at_step), blank(length // every + 1, at_evaluation))
+    runs, kept, seen = lax.fori_loop(0, -(-bound // ahead), stretch, carry)
     losses = kept[..., :len(program.task.columns)].mean(-1)
     mean = jnp.where(jnp.arange(length)[:, None] < count, losses, 0).sum(0) / count
     runs = runs.replace(stopped=runs.stopped | (mean < program.recipe.stop_below))
