@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import grokjax as gj
-from grokjax.training import loop
+from grokjax.training import data, loop
 from grokjax.trees import pick
 
 TASK = gj.Addition(num_digits=2, batch_size=16)
@@ -102,6 +102,16 @@ def test_resumed_is_uninterrupted(block):
     chex.assert_trees_all_equal(through[-1].runs, again[-1].runs)
     for name, values in again[-1].metrics.items():
         np.testing.assert_array_equal(values, through[-1].metrics[name])
+
+
+def test_examples_drawn_together_are_those_of_their_steps():
+    hypers, (config, recipe, _) = seeds(0, 1), preset()
+    in_two, in_eight = (np.concatenate([epoch.metrics["loss"] for epoch in train(TASK, config, recipe, hypers, steps=steps, until=40)], 1)
+                        for steps in (20, 5))   # 16 steps and 4, twice; 5 steps, eight times
+    np.testing.assert_allclose(in_two, in_eight, rtol=1e-4)
+    one = data.batches(TASK, hypers, None, np.array([[7, 9]]))
+    for i, step in enumerate((7, 9)):
+        chex.assert_trees_all_equal(pick(jax.tree.map(lambda x: x[0], one), i), data.training_batch(TASK, pick(hypers, i), None, step))
 
 
 def test_an_epoch_that_is_cut_short_has_the_bits_of_a_whole_one():

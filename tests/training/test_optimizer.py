@@ -1,4 +1,5 @@
 """The learning rate of a step, and the optimisers against plain formulas."""
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +7,7 @@ import optax
 import pytest
 
 import grokjax as gj
-from grokjax.training.optimizer import is_frozen, learning_rate, optimizer
+from grokjax.training.optimizer import is_frozen, learning_rate, optimizer, updated
 
 
 def test_warm_up_starts_at_zero_and_reaches_the_rate():
@@ -29,6 +30,21 @@ def test_adamw_decays_every_parameter_apart_from_the_gradient():
     updates, _ = transform.update(dict(W=jnp.array([3.0, -1e-3]), b=jnp.array(7.0)), transform.init(params), params)
     np.testing.assert_allclose(updates["W"], [-0.1 * (1 + 1.0), -0.1 * (-1 - 2.0)], rtol=1e-5)
     np.testing.assert_allclose(updates["b"], -0.1 * 1.5, rtol=1e-5)
+
+
+def test_adamw_is_that_of_optax_and_keeps_everything_where_a_run_does_not_go_on():
+    recipe, hyper = gj.Recipe(schedule="cosine"), gj.Hyper(learning_rate=0.01, weight_decay=0.5, warmup_steps=3.0, decay_steps=30.0)
+    transform, draw = optimizer(recipe, hyper), lambda i: jax.random.normal(jax.random.key(i), (3, 4))
+    params = theirs = dict(W=draw(100), b=draw(101)[0])
+    moments = their_moments = transform.init(params)
+    for i in range(12):
+        gradient = dict(W=draw(2 * i) * 10.0 ** (i - 9), b=draw(2 * i + 1)[0])
+        change, their_moments = transform.update(gradient, their_moments, theirs)
+        theirs = optax.apply_updates(theirs, change)
+        params, moments = updated(recipe, hyper, gradient, params, moments, jnp.bool_(True))
+        chex.assert_trees_all_close((params, moments), (theirs, their_moments), rtol=3e-6, atol=1e-8)
+    nan = jax.tree.map(lambda x: x * jnp.nan, params)
+    chex.assert_trees_all_equal(updated(recipe, hyper, nan, params, moments, jnp.bool_(False)), (params, moments))
 
 
 @pytest.mark.parametrize("name", ("adamw", "adam", "sgd"))
