@@ -20,12 +20,28 @@ def attended(config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], rows: np.
     place = rows, np.arange(P)
     project = lambda x, W: matmul(x.reshape(-1, D), W.reshape(D, -1)).reshape(*x.shape[:2], H, -1)
     if config.attention == "live":
-        pattern = jax.nn.softmax(attention.scores(config, p, project(reading, p["W_Q"]), project(x, p["W_K"]), place))
+        pattern = softmax(attention.scores(config, p, project(reading, p["W_Q"]), project(x, p["W_K"]), place))
     else:
         pattern = jnp.broadcast_to(attention.frozen_pattern(config, p, *place), (B, H, len(rows), P))
     pattern = attention.mixed(pattern, attention.visible(config, *place), rate)
     z = jnp.einsum("bhqp,bphk->bqhk", pattern, project(x, p["W_V"]))
     return reading + matmul(z.reshape(B * len(rows), -1), p["W_O"].reshape(-1, D)).reshape(reading.shape)
+
+
+@jax.custom_vjp
+def softmax(scores: Float[Array, "... p"]) -> Float[Array, "... p"]:
+    """Over the last axis; the sums of its derivative as a product with ones, which XLA's would take longer than all else."""
+    return jax.nn.softmax(scores)
+
+
+def _softmax_pullback(pattern, g):
+    weighted = pattern * g
+    P = pattern.shape[-1]
+    total = contract(weighted.reshape(-1, P), jnp.ones((P, 1), pattern.dtype), 1, 0, lax.Precision.HIGHEST)
+    return (weighted - pattern * total.reshape(*pattern.shape[:-1], 1),)
+
+
+softmax.defvjp(lambda scores: (softmax(scores),) * 2, _softmax_pullback)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
