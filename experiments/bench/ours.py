@@ -86,12 +86,11 @@ def whole_epochs(setting: Setting) -> float:
 
 
 def arguments(setting: Setting) -> dict[str, Any]:
-    """What the program of the first block takes, as `train` gives it: compiled for these, it is not compiled again."""
+    """What the program of the first turn takes, as `train` gives it: compiled for these, it is not compiled again."""
     hypers, program, begun = setting.hypers, setting.program, next(epochs(setting, epochs=0))
-    block = begun.laid[0]
-    table = jax.device_put(data.table_of(program.task), block.device)
-    shared = places.place(block, hypers, data.splits(program.task, hypers))
-    return dict(span=(np.int32(0), np.int32(0)), shared=shared, runs=begun.states[0], table=table)
+    turn = begun.laid[0]
+    table, shared = turn.put_everywhere(data.table_of(program.task)), places.place(turn, hypers, data.splits(program.task, hypers))
+    return dict(mesh=turn.mesh, span=(np.int32(0), np.int32(0)), shared=shared, runs=begun.states[0], table=table)
 
 
 def memory(setting: Setting) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh
 
 from experiments.bench import ours
 from experiments.bench.measuring import Contestant, in_turns, ratios, seconds, summary
@@ -22,26 +23,27 @@ STEPS = 5000
 """Optimiser steps of the sweep whose saving is reckoned: the default of `experiments.seed_sweep`."""
 
 
-@functools.partial(jax.jit, static_argnames=("program", "steps"))
-def bare_epoch(program: training.Program, steps: int, shared: Any, runs: Any, table: Any) -> Any:
-    """`steps` steps of a block of runs that keep nothing but the state."""
-    hypers, split = shared
-    train = None if table is None else jax.vmap(functools.partial(data.rows_of, table))(split.train)
-    one = lambda *run: loop.step(program, *run)[0]
-    with jax.default_matmul_precision(program.recipe.precision):
+@functools.partial(jax.jit, static_argnames=("program", "steps", "mesh"))
+def bare_epoch(program: training.Program, steps: int, mesh: Mesh, *, shared: Any, runs: Any, table: Any) -> Any:
+    """`steps` steps of a block of runs on each device that keep nothing but the state."""
+    def steps_of_a_block(table: Any, shared: Any, runs: Any) -> Any:
+        hypers, split = shared
+        train = None if table is None else jax.vmap(functools.partial(data.rows_of, table))(split.train)
+        one = lambda *run: loop.step(program, *run)[0]
         return lax.fori_loop(0, steps, lambda _, runs: jax.vmap(one)(hypers, train, runs), runs)
+
+    with jax.default_matmul_precision(program.recipe.precision):
+        return loop.over_devices(mesh, steps_of_a_block, (table,), (shared, runs))
 
 
 def bare(setting: ours.Setting) -> Contestant:
     """A sampler: run-steps per second of the same runs on the same devices without metrics, evaluation or saving."""
     program, hypers, begun = setting.program, setting.hypers, next(ours.epochs(setting, epochs=0))
     splits, table = data.splits(program.task, hypers), data.table_of(program.task)
-    placed = [(epochs.place(block, hypers, splits), jax.device_put(table, block.device)) for block in begun.laid]
+    placed = [dict(mesh=turn.mesh, shared=epochs.place(turn, hypers, splits), table=turn.put_everywhere(table)) for turn in begun.laid]
 
     def advance(states: Sequence[Any]) -> list[Any]:
-        new: list[Any] = [None] * len(states)
-        for i in epochs.interleaved(begun.laid):
-            new[i] = bare_epoch(program, setting.steps, placed[i][0], states[i], placed[i][1])
+        new = [bare_epoch(program, setting.steps, runs=runs, **own) for runs, own in zip(states, placed, strict=True)]
         return jax.block_until_ready(new)
 
     advance(begun.states)

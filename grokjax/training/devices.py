@@ -42,67 +42,101 @@ def default_block(config: ModelConfig, task: Task, platform: str) -> int:
     return int(2 ** np.clip(np.floor(np.log2(WORKING_SET / (4 * floats))), 0, np.log2(LARGEST_BLOCK)))
 
 
-class Block(NamedTuple):
-    """Runs that go through the program together: indices into the sweep (the last repeated to fill it), of which `size` are real."""
-    device: Any
+class Turn(NamedTuple):
+    """Runs that go through the program at once, a block of them on each device: indices into the sweep, device by device.
+
+    What is not `real` repeats the last run, to give every device equally many.
+    """
+    devices: tuple[Any, ...]
     runs: np.ndarray
-    size: int
+    real: np.ndarray
 
     @property
     def local(self) -> bool:
-        """Whether the device belongs to this process."""
-        return self.device.process_index == jax.process_index()
+        """Whether the devices belong to this process."""
+        return self.devices[0].process_index == jax.process_index()
+
+    @property
+    def mesh(self) -> Mesh:
+        """The devices along the axis `runs`."""
+        return mesh_of(self.devices)
+
+    def put(self, tree: PyTree) -> PyTree:
+        """Leaves [runs of the turn, ...] on its devices, each with its own runs."""
+        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec("runs")))
+
+    def put_everywhere(self, tree: PyTree) -> PyTree:
+        """Leaves on each of its devices."""
+        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec()))
 
 
-def blocks(splits: Sequence[Split], block: int, devices: Sequence[Any]) -> list[Block]:
-    """The runs of a sweep in blocks, laid over devices as evenly as blocks allow, neighbours together.
+def mesh_of(devices: Sequence[Any]) -> Mesh:
+    """The axis `runs` over these devices."""
+    return Mesh(np.array(devices), ("runs",), axis_types=(AxisType.Auto,))
 
-    Runs with another number of training examples need another program, so they form blocks of their own: a run has the same bits
-    whatever fractions its neighbours have. With several processes every device gets equally many blocks, if only of padding.
+
+def turns(splits: Sequence[Split], block: int, devices: Sequence[Any]) -> list[Turn]:
+    """The runs of a sweep in blocks, laid over devices as evenly as blocks allow, neighbours together: a turn is a block of each device.
+
+    Runs with another number of training examples need another program, so they form turns of their own: a run has the same bits
+    whatever fractions its neighbours have. With several processes every device gets equally many blocks, if only of padding, and
+    each process has turns of its own, the first process the first.
     """
     sizes = np.array([len(split.train) for split in splits])
-    several = jax.process_count() > 1
     laid = []
     for size in np.unique(sizes):
         runs = np.flatnonzero(sizes == size)
         per_device = -(-len(runs) // (block * len(devices)))
-        for i in range(per_device * len(devices)):
-            own = runs[i * block:(i + 1) * block]
-            if len(own) or several:
-                laid.append(Block(devices[i // per_device], np.concatenate([own, np.repeat(runs[-1:], block - len(own))]), len(own)))
-    return laid
+        used = devices if jax.process_count() > 1 else devices[:-(-len(runs) // (block * per_device))]
+        filled = np.concatenate([runs, np.repeat(runs[-1:], len(used) * per_device * block - len(runs))])
+        places = np.arange(len(filled)).reshape(len(used), per_device, block)
+        for process in dict.fromkeys(device.process_index for device in used):
+            own = [i for i, device in enumerate(used) if device.process_index == process]
+            of_turn = [places[own, k].reshape(-1) for k in range(per_device)]
+            laid += [Turn(tuple(used[i] for i in own), filled[place], place < len(runs)) for place in of_turn]
+    return sorted(laid, key=lambda turn: turn.devices[0].process_index)
 
 
-def joined(pieces: Sequence[np.ndarray], laid: Sequence[Block]) -> np.ndarray:
-    """One array [S, ...] on the host, in the order of the sweep and without padding, from an array per local block."""
+def joined(pieces: Sequence[np.ndarray], laid: Sequence[Turn]) -> np.ndarray:
+    """One array [S, ...] on the host, in the order of the sweep and without padding, from an array per local turn."""
     whole = np.concatenate([np.asarray(piece) for piece in pieces])
     if jax.process_count() > 1:
         whole = multihost_utils.process_allgather(whole, tiled=True)
-    real = np.concatenate([np.arange(len(block.runs)) < block.size for block in laid])
-    order = np.argsort(np.concatenate([block.runs[:block.size] for block in laid]), kind="stable")
+    real = np.concatenate([turn.real for turn in laid])
+    order = np.argsort(np.concatenate([turn.runs[turn.real] for turn in laid]), kind="stable")
     return whole[real][order]
 
 
-def joined_tree(states: Sequence[PyTree], laid: Sequence[Block]) -> PyTree:
-    """Local blocks' trees as one tree of arrays, over the mesh axis `runs` where every device holds equally many, else on the first.
+def by_device(pieces: Sequence[Any], num_devices: int) -> np.ndarray:
+    """[devices, runs of a device, ...] from an array per turn."""
+    return np.concatenate([np.asarray(piece).reshape(num_devices, -1, *piece.shape[1:]) for piece in pieces], 1)
+
+
+def neighbours_together(laid: Sequence[Turn]) -> bool:
+    """Whether the runs are in the order of the sweep, device by device and process by process."""
+    own: dict[tuple[Any, ...], list[np.ndarray]] = {}
+    for turn in laid:
+        own.setdefault(turn.devices, []).append(turn.runs)
+    order = np.concatenate([by_device(runs, len(devices)).reshape(-1) for devices, runs in own.items()])
+    return bool((np.diff(order) >= 0).all())
+
+
+def joined_tree(states: Sequence[PyTree], laid: Sequence[Turn]) -> PyTree:
+    """Local turns' trees as one tree of arrays, over the mesh axis `runs` where every device holds equally many, else on the first.
 
     With several processes the leaves are global arrays that end in padding; else they are [S, ...].
     """
-    held = {device: [block for block in laid if block.device == device] for device in dict.fromkeys(block.device for block in laid)}
-    ordered = (np.diff([block.runs[0] for block in laid]) >= 0).all()
-    even = len({len(own) for own in held.values()}) == 1 and all(block.size == len(block.runs) for block in laid)
-    if jax.process_count() == 1 and not (ordered and even and len(held) > 1):
-        return jax.tree.map(lambda *pieces: jax.device_put(joined(pieces, laid), laid[0].device), *states)
+    devices = list(dict.fromkeys(device for turn in laid for device in turn.devices))
+    ordered, even = neighbours_together(laid), len(devices) > 1 and all(turn.real.all() for turn in laid)
+    if jax.process_count() == 1 and not (ordered and even):
+        return jax.tree.map(lambda *pieces: jax.device_put(joined(pieces, laid), devices[0]), *states)
     if not ordered:
         raise ValueError("with several processes every run must have equally many training examples: give train_fraction one value")
-    mesh = Mesh(np.array(list(held)), ("runs",), axis_types=(AxisType.Auto,))
-    over_runs = NamedSharding(mesh, PartitionSpec("runs"))
-    local = [device for device in held if device.process_index == jax.process_index()]
-    total = sum(len(block.runs) for block in laid)
+    over_runs, total = NamedSharding(mesh_of(devices), PartitionSpec("runs")), sum(len(turn.runs) for turn in laid)
+    local = next(turn.devices for turn in laid if turn.local)
 
     def place(*pieces: Any) -> Any:
-        own = np.array_split(np.concatenate([np.asarray(piece) for piece in pieces]), len(local))
-        shards = [jax.device_put(rows, device) for rows, device in zip(own, local, strict=True)]
+        shards = [jax.device_put(rows, device) for rows, device in zip(by_device(pieces, len(local)), local, strict=True)]
         return jax.make_array_from_single_device_arrays((total, *pieces[0].shape[1:]), over_runs, shards)
 
     return jax.tree.map(place, *states)

@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.objective import Task
 from grokjax.training import data, loop
-from grokjax.training.devices import Block, blocks, default_block, joined, joined_tree
+from grokjax.training.devices import Turn, default_block, joined, joined_tree, turns
 from grokjax.training.state import Program, RunState
 
 
@@ -33,7 +33,7 @@ class Epoch:
     states: tuple[RunState, ...] = dataclasses.field(repr=False)
     active: np.ndarray = dataclasses.field(repr=False)
     diverged: np.ndarray = dataclasses.field(repr=False)
-    laid: tuple[Block, ...] = dataclasses.field(repr=False)
+    laid: tuple[Turn, ...] = dataclasses.field(repr=False)
 
     @functools.cached_property
     def runs(self) -> RunState:
@@ -75,36 +75,39 @@ def train(task: Task, config: ModelConfig, recipe: Recipe, hypers: Hyper, *, epo
     devices = list(devices or jax.devices())
     block = block or default_block(config, task, devices[0].platform)
     splits = data.splits(task, hypers)
-    return _epochs(Program(task, config, recipe), hypers, blocks(splits, block, devices), splits, (steps, last), first)
+    return _epochs(Program(task, config, recipe), hypers, turns(splits, block, devices), splits, (steps, last), first)
 
 
-def _epochs(program: Program, hypers: Hyper, laid: list[Block], splits: list[data.Split], span: tuple[int, int],
+def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data.Split], span: tuple[int, int],
             first: Any) -> Iterator[Epoch]:
     steps, last = span
-    local = [block for block in laid if block.local]
+    local = [turn for turn in laid if turn.local]
     table = data.table_of(program.task)
-    tables = {device: jax.device_put(table, device) for device in {block.device for block in local}}
-    placed = [(place(block, hypers, splits), tables[block.device]) for block in local]
+    tables = {turn.devices: turn.put_everywhere(table) for turn in local}
+    placed = [(place(turn, hypers, splits), tables[turn.devices]) for turn in local]
     made = functools.partial(Epoch, laid=tuple(laid))
     if first is None:
-        states, scores = begun(program, local, placed)
+        begun = [loop.begin(program, turn.mesh, table=table, shared=shared)
+                 for turn, (shared, table) in zip(local, placed, strict=True)]
+        states, scores = [state for state, _ in begun], [np.asarray(seen) for _, seen in begun]
+        del begun
         number, step = 0, 0
         yield made(0, 0, 0, metrics_of(program, laid, (None, scores), np.zeros(1, int)), tuple(states), *flags(states, laid))
     else:
-        states = [jax.device_put(rows(first.runs, block), block.device) for block in local]
+        states = [turn.put(rows(first.runs, turn)) for turn in local]
         number, step, first = first.number, int(first.step), None
+    states = [state.replace(stopped=turn.put(np.asarray(state.stopped) | ~turn.real)) for turn, state in zip(local, states, strict=True)]
     active = flags(states, laid)[0]
     advance = functools.partial(loop.epoch, program, steps)
     if step < last and active.any():
-        compile_for_each_device(advance, local, placed, states)
+        compile_side_by_side(advance, local, placed, states)
     while step < last and active.any():
         count = min(steps - step % steps, last - step)
-        results: list[Any] = [None] * len(local)
-        before = dict(enumerate(states))
-        del states      # a block's state is freed once it is advanced and the caller has dropped the epoch that holds it
-        for i in interleaved(local):
-            shared, own_table = placed[i]
-            results[i] = advance(span=(np.int32(step), np.int32(count)), shared=shared, runs=before.pop(i), table=own_table)
+        results: list[Any] = []
+        before = states[::-1]
+        del states      # a turn's state is freed once it is advanced and the caller has dropped the epoch that holds it
+        for turn, (shared, table) in zip(local, placed, strict=True):
+            results.append(advance(turn.mesh, span=(np.int32(step), np.int32(count)), shared=shared, runs=before.pop(), table=table))
         states = [state for state, *_ in results]
         active, diverged = flags(states, laid)
         evaluated = np.arange(step // program.recipe.evaluate_every + 1, (step + count) // program.recipe.evaluate_every + 1)
@@ -114,58 +117,40 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Block], splits: list[dat
         yield made(number, step, step - count, metrics, tuple(states), active, diverged)
 
 
-def interleaved(local: Sequence[Block]) -> list[int]:
-    """Blocks in an order that gives every device its first before any its second: all devices begin to work at once."""
-    turn: dict[Any, int] = {}
-    keyed = []
-    for i, block in enumerate(local):
-        turn[block.device] = turn.get(block.device, -1) + 1
-        keyed.append((turn[block.device], i))
-    return [i for _, i in sorted(keyed)]
-
-
-def flags(states: Sequence[RunState], laid: Sequence[Block]) -> tuple[np.ndarray, np.ndarray]:
+def flags(states: Sequence[RunState], laid: Sequence[Turn]) -> tuple[np.ndarray, np.ndarray]:
     """Which runs are active and which diverged, [S] each."""
     alive, stopped = (joined([np.asarray(getattr(state, name)) for state in states], laid) for name in ("alive", "stopped"))
     return alive & ~stopped, ~alive
 
 
-def begun(program: Program, local: list[Block], placed: list[Any]) -> tuple[list[RunState], list[np.ndarray]]:
-    """The initial state of every block and its evaluation; made on one device, so that its program is compiled once."""
-    here = local[0].device
-    made = [loop.begin(program, table=jax.device_put(table, here), shared=jax.device_put(shared, here)) for shared, table in placed]
-    states = [jax.device_put(state, block.device) for (state, _), block in zip(made, local, strict=True)]
-    return states, [np.asarray(seen) for _, seen in made]
+def place(turn: Turn, hypers: Hyper, splits: list[data.Split]) -> tuple[Hyper, data.Split]:
+    """The hypers and splits of a turn on its devices."""
+    split = data.Split(*(np.stack([getattr(splits[run], part) for run in turn.runs]) for part in data.Split._fields))
+    return turn.put((rows(hypers, turn), split))
 
 
-def place(block: Block, hypers: Hyper, splits: list[data.Split]) -> tuple[Hyper, data.Split]:
-    """A block's hypers and splits on its device."""
-    split = data.Split(*(np.stack([getattr(splits[run], part) for run in block.runs]) for part in data.Split._fields))
-    return jax.device_put((rows(hypers, block), split), block.device)
+def rows(tree: PyTree, turn: Turn) -> PyTree:
+    """The runs of a turn, of a tree with leaves [S, ...], on the host."""
+    return jax.tree.map(lambda x: np.asarray(x)[turn.runs], tree)
 
 
-def rows(tree: PyTree, block: Block) -> PyTree:
-    """A block's runs of a tree with leaves [S, ...], on the host."""
-    return jax.tree.map(lambda x: np.asarray(x)[block.runs], tree)
-
-
-def compile_for_each_device(advance: Any, local: list[Block], placed: list[Any], states: list[RunState]) -> None:
-    """Run no steps once per device and number of training examples, side by side: each is a program of its own to XLA."""
-    kinds = {(block.device, shared[1].train.shape): i for i, (block, (shared, _)) in enumerate(zip(local, placed, strict=True))}
+def compile_side_by_side(advance: Any, local: list[Turn], placed: list[Any], states: list[RunState]) -> None:
+    """Run no steps once per number of training examples, all at once: each is a program of its own."""
+    kinds = {(turn.devices, shared[1].train.shape): i for i, (turn, (shared, _)) in enumerate(zip(local, placed, strict=True))}
 
     def run_nothing(i: int) -> None:
         shared, table = placed[i]
-        advance(span=(np.int32(0), np.int32(0)), shared=shared, runs=states[i], table=table)
+        advance(local[i].mesh, span=(np.int32(0), np.int32(0)), shared=shared, runs=states[i], table=table)
 
     with ThreadPoolExecutor(len(kinds)) as pool:
         list(pool.map(run_nothing, kinds.values()))
 
 
-def metrics_of(program: Program, laid: list[Block], measured: tuple[list[np.ndarray] | None, list[np.ndarray]],
+def metrics_of(program: Program, laid: list[Turn], measured: tuple[list[np.ndarray] | None, list[np.ndarray]],
                test_steps: np.ndarray) -> dict[str, np.ndarray]:
-    """Metrics by name in the order of the sweep, from what each local block measured at its steps (None: no steps) and evaluations."""
+    """Metrics by name in the order of the sweep, from what each local turn measured at its steps (None: no steps) and evaluations."""
     kept, seen = measured
     at_step, at_evaluation = loop.layout(program)
-    blank = np.zeros((sum(block.size for block in laid), 0, sum(at_step.values())), np.float32)
+    blank = np.zeros((sum(turn.real.sum() for turn in laid), 0, sum(at_step.values())), np.float32)
     steps = blank if kept is None else joined(kept, laid)
     return loop.unpack(at_step, steps) | loop.unpack(at_evaluation, joined(seen, laid)) | dict(test_step=test_steps)

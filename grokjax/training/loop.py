@@ -1,10 +1,13 @@
 """One step of a run, one epoch of a block of runs: the program that trains, and the metrics of every step."""
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax, random
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, PyTree
 
 from grokjax import keys, objective
@@ -89,16 +92,23 @@ def evaluate(program: Program, hyper: Hyper, test: PyTree, state: RunState) -> M
     return {f"test_{name}": jnp.where(state.active, x, jnp.nan) for name, x in summary(program, scores).items()}
 
 
-@functools.partial(jax.jit, static_argnames=("program", "length"))
-def epoch(program: Program, length: int, *, table: PyTree, span: tuple[Array, Array], shared: tuple[Hyper, data.Split],
+@functools.partial(jax.jit, static_argnames=("program", "length", "mesh"))
+def epoch(program: Program, length: int, mesh: Mesh, *, table: PyTree, span: tuple[Array, Array], shared: tuple[Hyper, data.Split],
           runs: RunState) -> tuple[RunState, Array, Array]:
-    """Steps first … first + count - 1 of a block of runs, `span` = (first, count), count at most `length`.
+    """Steps first … first + count - 1 of a block of runs on each device of the mesh, `span` = (first, count), count at most `length`.
 
-    Returns the runs, packed metrics [block, length, F] and evaluations [block, length // every + 1, F], NaN where nothing was measured.
+    Returns the runs, packed metrics [runs, length, F] and evaluations [runs, length // every + 1, F], NaN where nothing was measured.
     The loop's bound is data: a shorter last epoch is the same program, and a block whose runs are all stopped costs nothing.
+    Devices exchange nothing; one program for all is compiled once.
     """
     with jax.default_matmul_precision(program.recipe.precision):
-        return _epoch(program, length, table, span, shared, runs)
+        return over_devices(mesh, functools.partial(_epoch, program, length), (table, span), (shared, runs))
+
+
+def over_devices(mesh: Mesh, function: Callable[..., Any], common: tuple[Any, ...], own: tuple[Any, ...]) -> Any:
+    """function(*common, *own) on every device, with its own rows of `own`."""
+    specs = (PartitionSpec(),) * len(common) + (PartitionSpec("runs"),) * len(own)
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("runs"), check_vma=False)(*common, *own)
 
 
 def _epoch(program: Program, length: int, table: PyTree, span: tuple[Array, Array], shared: tuple[Hyper, data.Split],
@@ -156,12 +166,16 @@ def evaluations(program: Program, hypers: Hyper, test: PyTree, runs: RunState) -
     return jax.vmap(lambda *run: pack(sizes, evaluate(program, *run)))(hypers, test, runs)
 
 
-@functools.partial(jax.jit, static_argnames=("program",))
-def begin(program: Program, *, table: PyTree, shared: tuple[Hyper, data.Split]) -> tuple[RunState, Float[Array, "S 1 F"]]:
-    """The initial states of a block of runs, and their evaluation (NaN where there is no test set)."""
+@functools.partial(jax.jit, static_argnames=("program", "mesh"))
+def begin(program: Program, mesh: Mesh, *, table: PyTree, shared: tuple[Hyper, data.Split]) -> tuple[RunState, Float[Array, "S 1 F"]]:
+    """The initial states of a block of runs on each device, and their evaluation (NaN where there is no test set)."""
     with jax.default_matmul_precision(program.recipe.precision):
-        hypers, split = shared
-        runs = jax.vmap(functools.partial(start, program))(hypers)
-        if split.test.shape[1] or table is None:
-            return runs, evaluations(program, hypers, own_rows(table, split)[1], runs)[:, None]
-        return runs, jnp.full((hypers.seed.shape[0], 1, sum(layout(program)[1].values())), jnp.nan)
+        return over_devices(mesh, functools.partial(_begin, program), (table,), (shared,))
+
+
+def _begin(program: Program, table: PyTree, shared: tuple[Hyper, data.Split]) -> tuple[RunState, Array]:
+    hypers, split = shared
+    runs = jax.vmap(functools.partial(start, program))(hypers)
+    if split.test.shape[1] or table is None:
+        return runs, evaluations(program, hypers, own_rows(table, split)[1], runs)[:, None]
+    return runs, jnp.full((hypers.seed.shape[0], 1, sum(layout(program)[1].values())), jnp.nan)
