@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax import lax
 from jax.sharding import Mesh
 
 from experiments.bench import ours
@@ -28,9 +27,9 @@ def bare_epoch(program: training.Program, steps: int, mesh: Mesh, *, shared: Any
     """`steps` steps of a block of runs on each device that keep nothing but the state."""
     def steps_of_a_block(table: Any, shared: Any, runs: Any) -> Any:
         hypers, split = shared
-        train = None if table is None else jax.vmap(functools.partial(data.rows_of, table))(split.train)
-        one = lambda *run: loop.step(program, *run)[0]
-        return lax.fori_loop(0, steps, lambda _, runs: jax.vmap(one)(hypers, train, runs), runs)
+        one = lambda *run: loop.update(program, *run)[0]
+        body = lambda _, batch, carry: (jax.vmap(one)(hypers, batch, carry[0]),)
+        return loop.over_steps(program, steps, steps, (hypers, loop.own_rows(table, split)[0]), body, (runs,))[0]
 
     with jax.default_matmul_precision(program.recipe.precision):
         return loop.over_devices(mesh, steps_of_a_block, (table,), (shared, runs))

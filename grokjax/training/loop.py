@@ -69,8 +69,7 @@ def update(program: Program, hyper: Hyper, batch: PyTree, state: RunState) -> tu
     (mean, scores), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
     total, each = norms(gradient)
     finite = jnp.isfinite(mean) & jnp.isfinite(total)
-    parameter_norm = norms(state.params)[0]
-    metrics = summary(program, scores) | dict(gradient_norm=total, parameter_norm=parameter_norm)
+    metrics = summary(program, scores) | dict(gradient_norm=total, parameter_norm=norms(state.params)[0])
     metrics |= {f"gradient_norm.{name}": x for name, x in each.items()}
     metrics = {name: jnp.where(state.active, x, jnp.nan) for name, x in metrics.items()}
     going = state.active & finite
@@ -119,8 +118,6 @@ def _epoch(program: Program, length: int, table: PyTree, span: tuple[Array, Arra
     at_step, at_evaluation = layout(program)
     size = hypers.seed.shape[0]
 
-    ahead = data.steps_at_once(program.task, hypers, train, length)
-
     def one_step(hyper: Hyper, batch: PyTree, run: RunState) -> tuple[RunState, Array]:
         new, metrics = update(program, hyper, batch, run)
         return new, pack(at_step, metrics)
@@ -128,30 +125,37 @@ def _epoch(program: Program, length: int, table: PyTree, span: tuple[Array, Arra
     def put(buffer: Array, index: Array, values: Array) -> Array:
         return lax.dynamic_update_index_in_dim(buffer, values, index, 0)
 
-    def stretch(number: Array, carry: tuple[RunState, Array, Array]) -> tuple[RunState, Array, Array]:
-        begun, steps = number * ahead, carry[0].step + jnp.arange(ahead)[:, None]
-        drawn = data.batches(program.task, hypers, train, steps) if data.draws(program.task) else None
-
-        def body(t: Array, carry: tuple[RunState, Array, Array]) -> tuple[RunState, Array, Array]:
-            runs, kept, seen = carry
-            own = train if drawn is None else jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, t - begun, keepdims=False), drawn)
-            runs, metrics = jax.vmap(one_step)(hypers, own, runs)
-            done = first + t + 1
-            if split.test.shape[1] or table is None:
-                scored = lambda: put(seen, done // every - first // every - 1, evaluations(program, hypers, test, runs))
-                seen = lax.cond(done % every == 0, scored, lambda: seen)
-            return runs, put(kept, t, metrics), seen
-
-        return lax.fori_loop(begun, jnp.minimum(begun + ahead, bound), body, carry)
+    def body(t: Array, batch: PyTree, carry: tuple[RunState, Array, Array]) -> tuple[RunState, Array, Array]:
+        runs, kept, seen = carry
+        runs, metrics = jax.vmap(one_step)(hypers, batch, runs)
+        done = first + t + 1
+        if split.test.shape[1] or table is None:
+            scored = lambda: put(seen, done // every - first // every - 1, evaluations(program, hypers, test, runs))
+            seen = lax.cond(done % every == 0, scored, lambda: seen)
+        return runs, put(kept, t, metrics), seen
 
     blank = lambda length, sizes: jnp.full((length, size, sum(sizes.values())), jnp.nan)
     bound = jnp.where(runs.active.any(), count, 0)
     carry = (runs, blank(length, at_step), blank(length // every + 1, at_evaluation))
-    runs, kept, seen = lax.fori_loop(0, -(-bound // ahead), stretch, carry)
+    runs, kept, seen = over_steps(program, length, bound, (hypers, train), body, carry)
     losses = kept[..., :len(program.task.columns)].mean(-1)
     mean = jnp.where(jnp.arange(length)[:, None] < count, losses, 0).sum(0) / count
     runs = runs.replace(stopped=runs.stopped | (mean < program.recipe.stop_below))
     return runs, jnp.moveaxis(kept, 0, 1), jnp.moveaxis(seen, 0, 1)
+
+
+def over_steps(program: Program, length: int, bound: Array | int, own: tuple[Hyper, PyTree], body: Callable[..., Any], carry: Any) -> Any:
+    """body(t, batch, carry) for steps t < bound <= length; carry[0] are the runs, whose batches are drawn for several steps at once."""
+    (hypers, train), task = own, program.task
+    ahead = data.steps_at_once(task, hypers, train, length)
+
+    def stretch(number: Array, carry: Any) -> Any:
+        begun, steps = number * ahead, carry[0].step + jnp.arange(ahead)[:, None]
+        drawn = data.batches(task, hypers, train, steps) if data.draws(task) else None
+        at = lambda t: train if drawn is None else jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, t - begun, keepdims=False), drawn)
+        return lax.fori_loop(begun, jnp.minimum(begun + ahead, bound), lambda t, carry: body(t, at(t), carry), carry)
+
+    return lax.fori_loop(0, -(-bound // ahead), stretch, carry)
 
 
 def own_rows(table: PyTree, split: data.Split) -> tuple[PyTree, PyTree]:
