@@ -1,4 +1,5 @@
 """Which runs go to which device, and how many share one program: one mechanism, from a laptop to a pod."""
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -70,7 +71,8 @@ class Turn(NamedTuple):
         return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec()))
 
 
-def mesh_of(devices: Sequence[Any]) -> Mesh:
+@functools.cache
+def mesh_of(devices: tuple[Any, ...]) -> Mesh:
     """The axis `runs` over these devices."""
     return Mesh(np.array(devices), ("runs",), axis_types=(AxisType.Auto,))
 
@@ -132,7 +134,7 @@ def joined_tree(states: Sequence[PyTree], laid: Sequence[Turn]) -> PyTree:
         return jax.tree.map(lambda *pieces: jax.device_put(joined(pieces, laid), devices[0]), *states)
     if not ordered:
         raise ValueError("with several processes every run must have equally many training examples: give train_fraction one value")
-    over_runs, total = NamedSharding(mesh_of(devices), PartitionSpec("runs")), sum(len(turn.runs) for turn in laid)
+    over_runs, total = NamedSharding(mesh_of(tuple(devices)), PartitionSpec("runs")), sum(len(turn.runs) for turn in laid)
     local = next(turn.devices for turn in laid if turn.local)
 
     def place(*pieces: Any) -> Any:

@@ -82,8 +82,8 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
             first: Any) -> Iterator[Epoch]:
     steps, last = span
     local = [turn for turn in laid if turn.local]
-    table = data.table_of(program.task)
-    tables = {turn.devices: turn.put_everywhere(table) for turn in local}
+    table, by_devices = data.table_of(program.task), {turn.devices: turn for turn in local}
+    tables = {devices: turn.put_everywhere(table) for devices, turn in by_devices.items()}
     placed = [(place(turn, hypers, splits), tables[turn.devices]) for turn in local]
     made = functools.partial(Epoch, laid=tuple(laid))
     if first is None:
@@ -103,11 +103,12 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
         compile_side_by_side(advance, local, placed, states)
     while step < last and active.any():
         count = min(steps - step % steps, last - step)
+        spans = {devices: span_of(turn, step, count) for devices, turn in by_devices.items()}
         results: list[Any] = []
         before = states[::-1]
         del states      # a turn's state is freed once it is advanced and the caller has dropped the epoch that holds it
         for turn, (shared, table) in zip(local, placed, strict=True):
-            results.append(advance(turn.mesh, span=(np.int32(step), np.int32(count)), shared=shared, runs=before.pop(), table=table))
+            results.append(advance(turn.mesh, span=spans[turn.devices], shared=shared, runs=before.pop(), table=table))
         states = [state for state, *_ in results]
         active, diverged = flags(states, laid)
         evaluated = np.arange(step // program.recipe.evaluate_every + 1, (step + count) // program.recipe.evaluate_every + 1)
@@ -129,6 +130,11 @@ def place(turn: Turn, hypers: Hyper, splits: list[data.Split]) -> tuple[Hyper, d
     return turn.put((rows(hypers, turn), split))
 
 
+def span_of(turn: Turn, first: int, count: int) -> tuple[Any, Any]:
+    """Which steps a turn takes, on its devices: made once for all turns of an epoch, since this takes longer than to begin one."""
+    return turn.put_everywhere((np.int32(first), np.int32(count)))
+
+
 def rows(tree: PyTree, turn: Turn) -> PyTree:
     """The runs of a turn, of a tree with leaves [S, ...], on the host."""
     return jax.tree.map(lambda x: np.asarray(x)[turn.runs], tree)
@@ -140,7 +146,7 @@ def compile_side_by_side(advance: Any, local: list[Turn], placed: list[Any], sta
 
     def run_nothing(i: int) -> None:
         shared, table = placed[i]
-        advance(local[i].mesh, span=(np.int32(0), np.int32(0)), shared=shared, runs=states[i], table=table)
+        advance(local[i].mesh, span=span_of(local[i], 0, 0), shared=shared, runs=states[i], table=table)
 
     with ThreadPoolExecutor(len(kinds)) as pool:
         list(pool.map(run_nothing, kinds.values()))

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax, random
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from grokjax import keys, objective
 from grokjax.config import Hyper
@@ -17,13 +18,28 @@ from grokjax.training.optimizer import updated
 from grokjax.training.state import Program, RunState, column_order, shapes, start
 from grokjax.trees import named_leaves
 
+AT_ONCE = 2 ** 16
+"""Parameters up to which their norms are summed at once: a kernel for every leaf would be a tenth of a tiny model's step."""
+
 Metrics = dict[str, Array]
 
 
 def norms(tree: PyTree) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """The Euclidean norm of all leaves together, and of each by its name."""
-    squares = {name: jnp.sum(jnp.square(leaf)) for name, leaf in named_leaves(tree).items()}
-    return jnp.sqrt(sum(squares.values(), jnp.float32(0))), {name: jnp.sqrt(x) for name, x in squares.items()}
+    each = squares(tree)
+    return jnp.sqrt(each.sum()), dict(zip(named_leaves(tree), jnp.sqrt(each), strict=True))
+
+
+def squares(tree: PyTree) -> Float[Array, " leaves"]:
+    """The sum of squares of every leaf; those of a small model are cut into rows of one width, which are summed at once."""
+    leaves = list(named_leaves(tree).values())
+    sizes = np.array([leaf.size for leaf in leaves])
+    if sizes.sum() > AT_ONCE:
+        return jnp.stack([jnp.square(leaf).sum() for leaf in leaves])
+    width = np.gcd.reduce(sizes)
+    by_row = jnp.square(ravel_pytree(tree)[0]).reshape(-1, width).sum(1)
+    leaf_of_row = np.repeat(np.arange(len(leaves)), sizes // width)
+    return jnp.zeros(len(leaves)).at[leaf_of_row].add(by_row, mode="promise_in_bounds", indices_are_sorted=True)
 
 
 def summary(program: Program, scores: objective.Scores) -> Metrics:
@@ -33,6 +49,7 @@ def summary(program: Program, scores: objective.Scores) -> Metrics:
     return dict(loss=loss.mean(0), accuracy=correct.mean(0, dtype=jnp.float32), exact_match=correct.all(-1).mean(dtype=jnp.float32))
 
 
+@functools.cache
 def layout(program: Program) -> tuple[dict[str, int], dict[str, int]]:
     """Names and sizes of what is measured at a step and at an evaluation: all of it travels as one array."""
     width = len(program.task.columns)
@@ -41,9 +58,9 @@ def layout(program: Program) -> tuple[dict[str, int], dict[str, int]]:
     return scored | dict.fromkeys(["gradient_norm", "parameter_norm", *each], 1), {f"test_{name}": size for name, size in scored.items()}
 
 
-def pack(sizes: dict[str, int], metrics: Metrics) -> Float[Array, "F"]:
-    """Metrics of one run as one vector, in the order of the layout."""
-    return jnp.concatenate([jnp.reshape(metrics[name], size) for name, size in sizes.items()])
+def pack(sizes: dict[str, int], metrics: Metrics, active: Bool[Array, ""]) -> Float[Array, "F"]:
+    """Metrics of one run as one vector, in the order of the layout; NaN where the run was not active."""
+    return jnp.where(active, jnp.concatenate([jnp.reshape(metrics[name], size) for name, size in sizes.items()]), jnp.nan)
 
 
 def unpack(sizes: dict[str, int], packed: np.ndarray) -> dict[str, np.ndarray]:
@@ -54,7 +71,7 @@ def unpack(sizes: dict[str, int], packed: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def step(program: Program, hyper: Hyper, train: PyTree, state: RunState) -> tuple[RunState, Metrics]:
-    """One update, and the metrics of the parameters before it (NaN where the run is not active)."""
+    """One update, and the metrics of the parameters before it."""
     return update(program, hyper, data.training_batch(program.task, hyper, train, state.step), state)
 
 
@@ -71,7 +88,6 @@ def update(program: Program, hyper: Hyper, batch: PyTree, state: RunState) -> tu
     finite = jnp.isfinite(mean) & jnp.isfinite(total)
     metrics = summary(program, scores) | dict(gradient_norm=total, parameter_norm=norms(state.params)[0])
     metrics |= {f"gradient_norm.{name}": x for name, x in each.items()}
-    metrics = {name: jnp.where(state.active, x, jnp.nan) for name, x in metrics.items()}
     going = state.active & finite
     params, moments = updated(recipe, hyper, gradient, state.params, state.moments, going)
     return RunState(state.step + going, params, moments, state.alive & (finite | state.stopped), state.stopped), metrics
@@ -88,7 +104,7 @@ def evaluate(program: Program, hyper: Hyper, test: PyTree, state: RunState) -> M
     """Metrics on a run's evaluation set, their names beginning with `test_`."""
     batch = data.evaluation_batch(program.task, program.recipe, hyper, test)
     scores = objective.mean_loss(program.config, program.task, program.recipe, state.params, hyper, batch)[1]  # the fastest program
-    return {f"test_{name}": jnp.where(state.active, x, jnp.nan) for name, x in summary(program, scores).items()}
+    return {f"test_{name}": x for name, x in summary(program, scores).items()}
 
 
 @functools.partial(jax.jit, static_argnames=("program", "length", "mesh"))
@@ -120,7 +136,7 @@ def _epoch(program: Program, length: int, table: PyTree, span: tuple[Array, Arra
 
     def one_step(hyper: Hyper, batch: PyTree, run: RunState) -> tuple[RunState, Array]:
         new, metrics = update(program, hyper, batch, run)
-        return new, pack(at_step, metrics)
+        return new, pack(at_step, metrics, run.active)
 
     def put(buffer: Array, index: Array, values: Array) -> Array:
         return lax.dynamic_update_index_in_dim(buffer, values, index, 0)
@@ -167,7 +183,7 @@ def own_rows(table: PyTree, split: data.Split) -> tuple[PyTree, PyTree]:
 def evaluations(program: Program, hypers: Hyper, test: PyTree, runs: RunState) -> Float[Array, "S F"]:
     """Packed metrics of a block of runs on their evaluation sets."""
     sizes = layout(program)[1]
-    return jax.vmap(lambda *run: pack(sizes, evaluate(program, *run)))(hypers, test, runs)
+    return jax.vmap(lambda hyper, test, run: pack(sizes, evaluate(program, hyper, test, run), run.active))(hypers, test, runs)
 
 
 @functools.partial(jax.jit, static_argnames=("program", "mesh"))
