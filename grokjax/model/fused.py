@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from grokjax.config import ModelConfig
 from grokjax.model import blocks, lookup, states, transformer
 from grokjax.model.activations import ACTIVATION
-from grokjax.model.lookup import Stream, contract, matmul
+from grokjax.model.lookup import Stream, contract, matmul, take
 from grokjax.tap import untouched
 
 CHUNK = 3 * 2 ** 16
@@ -80,23 +80,49 @@ def columns_by_value(config: ModelConfig, t: states.Tables) -> float:
 def last_mid(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], read: np.ndarray, tokens_at: tuple[range, ...],
              rate: Array | float, offset: Array | int) -> Float[Array, "N D"]:
     """The same, formed: the blocks before the last one at every position, the attention of the last where it is read."""
-    (B, P), D = tokens.shape, config.d_model
-    x: Any = None
-    for layer, p in enumerate(params["blocks"]):
-        rows = read if layer == config.num_layers - 1 else np.arange(P)
-        t = states.tables_of(config, params, tuple(rows.tolist()), tokens_at)
-        if layer == 0 and columns_by_symbol(config, t, tokens) < 2 * D:
-            stream = lookup.by_symbol(config, p, t, tokens, rate)
-            mid = matmul(jnp.concatenate([stream.fixed, stream.gathered], 1), stream.tables).reshape(B, -1, D)
-        else:
-            x = transformer.embed(config, params, tokens, offset, untouched) if layer == 0 else x
-            mid = blocks.attended(config, p, x, rows, rate)
-        x = mid
-        if config.mlp and layer < config.num_layers - 1:
-            cut, joined = cutting(B * P, D + config.mlp_width)
-            mlp = {name: p[name] for name in ("W_in", "b_in", "W_out", "b_out")}
-            x = joined(blocks.with_mlp(config, mlp, cut(mid.reshape(-1, D)))).reshape(B, P, D)
-    return x.reshape(-1, D)
+    first = functools.partial(first_mid, config, params, rate=rate, offset=offset)
+    if config.num_layers == 1:
+        return first(tokens, tuple(read.tolist()), tokens_at).reshape(-1, config.d_model)
+    x = first_block(config, params["blocks"][0], first, tokens, tokens_at)
+    for p in params["blocks"][1:-1]:
+        mid = blocks.attended(config, p, x, np.arange(x.shape[1]), rate)
+        x = after_mlp(config, p, mid.reshape(-1, config.d_model)).reshape(x.shape)
+    return blocks.attended(config, params["blocks"][-1], x, read, rate).reshape(-1, config.d_model)
+
+
+def first_block(config: ModelConfig, p: PyTree, first: Callable[..., Array], tokens: Int[Array, "B P"],
+                tokens_at: tuple[range, ...]) -> Float[Array, "B P D"]:
+    """The stream after the first of several blocks. At the first positions of a causal model it depends on few tokens: where a batch
+    holds every beginning several times, each is computed once."""
+    def stream(tokens: Array, rows: tuple[int, ...], tokens_at: tuple[range, ...]) -> Float[Array, "B R D"]:
+        mid = first(tokens, rows, tokens_at)
+        return after_mlp(config, p, mid.reshape(-1, config.d_model)).reshape(mid.shape)
+
+    (B, P), (beginnings, index) = tokens.shape, states.beginnings(config, tokens, tokens_at)
+    num, length = beginnings.shape
+    after = stream(tokens, tuple(range(length, P)), tokens_at)
+    if not length:
+        return after
+    before = stream(beginnings, tuple(range(length)), tokens_at[:length]).reshape(num, -1)
+    return jnp.concatenate([take(before, index).reshape(B, length, config.d_model), after], 1)
+
+
+def first_mid(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], rows: tuple[int, ...], tokens_at: tuple[range, ...], *,
+              rate: Array | float, offset: Array | int) -> Float[Array, "B R D"]:
+    """The stream before the MLP of the first block, at the given positions."""
+    t, p = states.tables_of(config, params, rows, tokens_at), params["blocks"][0]
+    if columns_by_symbol(config, t, tokens) >= 2 * config.d_model:
+        return blocks.attended(config, p, transformer.embed(config, params, tokens, offset, untouched), np.array(rows), rate)
+    stream = lookup.by_symbol(config, p, t, tokens, rate)
+    return matmul(jnp.concatenate([stream.fixed, stream.gathered], 1), stream.tables).reshape(len(tokens), len(rows), config.d_model)
+
+
+def after_mlp(config: ModelConfig, p: PyTree, mid: Float[Array, "N D"]) -> Float[Array, "N D"]:
+    """The stream after an MLP that is not the last, in chunks of rows."""
+    if not config.mlp:
+        return mid
+    cut, joined = cutting(len(mid), config.d_model + config.mlp_width)
+    return joined(blocks.with_mlp(config, {name: p[name] for name in ("W_in", "b_in", "W_out", "b_out")}, cut(mid)))
 
 
 def weights_of(config: ModelConfig, params: PyTree, stream: Stream) -> Weights:

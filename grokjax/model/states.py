@@ -2,6 +2,7 @@
 
 A task says by `tokens_at` which ids can stand where; without it every token may stand everywhere.
 """
+import itertools
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -15,6 +16,22 @@ from grokjax.model import positions
 def possible_tokens(config: ModelConfig, task: Any, num_positions: int) -> tuple[range, ...]:
     """For each position a range of ids that holds every token that can stand there."""
     return getattr(task, "tokens_at", (range(config.vocabulary),) * num_positions)
+
+
+def beginnings(config: ModelConfig, tokens: Int[Array, "B P"], tokens_at: tuple[range, ...]) -> tuple[Int[Array, "n L"], Int[Array, " B"]]:
+    """(every way to begin, which of them each row of tokens has), so long that a batch holds at least two of each on average.
+
+    Empty where a position does not depend on the tokens before it alone, or where places are shifted (abacus).
+    """
+    sizes = [len(ids) for ids in tokens_at[:-1]]
+    length = int((2 * np.cumprod(sizes) <= len(tokens)).sum())
+    if config.mask != "causal" or config.positions == "abacus":
+        length = 0
+    every = np.array(list(itertools.product(*tokens_at[:length])))
+    index = jnp.zeros_like(tokens[:, 0])
+    for ids, token in zip(tokens_at[:length], tokens.T[:length], strict=True):
+        index = index * len(ids) + token - ids.start
+    return jnp.asarray(every, tokens.dtype), index
 
 
 class Tables(NamedTuple):

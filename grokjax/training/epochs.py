@@ -2,7 +2,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.objective import Task
 from grokjax.training import data, loop
 from grokjax.training.devices import Turn, default_block, joined, joined_tree, turns
-from grokjax.training.state import Program, RunState
+from grokjax.training.state import Program, RunState, shapes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +86,8 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
     tables = {devices: turn.put_everywhere(table) for devices, turn in by_devices.items()}
     placed = [(place(turn, hypers, splits), tables[turn.devices]) for turn in local]
     made = functools.partial(Epoch, laid=tuple(laid))
+    advance = functools.partial(loop.epoch, program, steps)
+    compiling = compile_side_by_side(program, advance, local, placed) if last > (0 if first is None else first.step) else []
     if first is None:
         begun = [loop.begin(program, turn.mesh, table=table, shared=shared)
                  for turn, (shared, table) in zip(local, placed, strict=True)]
@@ -98,9 +100,8 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
         number, step, first = first.number, int(first.step), None
     states = [state.replace(stopped=turn.put(np.asarray(state.stopped) | ~turn.real)) for turn, state in zip(local, states, strict=True)]
     active = flags(states, laid)[0]
-    advance = functools.partial(loop.epoch, program, steps)
-    if step < last and active.any():
-        compile_side_by_side(advance, local, placed, states)
+    for compiled in compiling:
+        compiled.result()
     while step < last and active.any():
         count = min(steps - step % steps, last - step)
         spans = {devices: span_of(turn, step, count) for devices, turn in by_devices.items()}
@@ -140,16 +141,22 @@ def rows(tree: PyTree, turn: Turn) -> PyTree:
     return jax.tree.map(lambda x: np.asarray(x)[turn.runs], tree)
 
 
-def compile_side_by_side(advance: Any, local: list[Turn], placed: list[Any], states: list[RunState]) -> None:
-    """Run no steps once per number of training examples, all at once: each is a program of its own."""
+def compile_side_by_side(program: Program, advance: Any, local: list[Turn], placed: list[Any]) -> list[Future[None]]:
+    """Begin to compile what trains, a program per number of training examples, all at once and beside what is done meanwhile.
+
+    Each is called for no steps of runs that are all zero.
+    """
     kinds = {(turn.devices, shared[1].train.shape): i for i, (turn, (shared, _)) in enumerate(zip(local, placed, strict=True))}
 
     def run_nothing(i: int) -> None:
-        shared, table = placed[i]
-        advance(local[i].mesh, span=span_of(local[i], 0, 0), shared=shared, runs=states[i], table=table)
+        (shared, table), turn = placed[i], local[i]
+        blank = turn.put(jax.tree.map(lambda x: np.zeros((len(turn.runs), *x.shape), x.dtype), shapes(program)))
+        advance(turn.mesh, span=span_of(turn, 0, 0), shared=shared, runs=blank, table=table)
 
-    with ThreadPoolExecutor(len(kinds)) as pool:
-        list(pool.map(run_nothing, kinds.values()))
+    pool = ThreadPoolExecutor(len(kinds))
+    compiling = [pool.submit(run_nothing, i) for i in kinds.values()]
+    pool.shutdown(wait=False)
+    return compiling
 
 
 def metrics_of(program: Program, laid: list[Turn], measured: tuple[list[np.ndarray] | None, list[np.ndarray]],

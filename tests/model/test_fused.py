@@ -49,6 +49,9 @@ CASES = [
     ("stream", SEQUENCE, WIDE | dict(num_layers=2, activation="gelu", attention="uniform", unembed_bias=True)),
     ("stream", SEQUENCE, NARROW | dict(num_layers=3, mlp=False, positions="rope", mask="full")),
     ("stream", MODULAR, NARROW | dict(num_layers=2, positions="abacus")),
+    # every beginning stands in the batch several times: the first block computes it once, for one position or two
+    ("stream", MODULAR, NARROW | dict(num_layers=2)),
+    ("stream", dataclasses.replace(SEQUENCE, batch_size=207), WIDE | dict(num_layers=3, positions="rope", d_head=6, mlp=False)),
 ]
 FORMS = {"weights": (SEQUENCE, WIDE), "values": (MODULAR, NARROW), "stream": (SEQUENCE, WIDE | dict(num_layers=2))}
 UNOPTIMISED = {"xla_backend_optimization_level": 0}   # compiles in half the time
