@@ -24,9 +24,8 @@ def beginnings(config: ModelConfig, tokens: Int[Array, "B P"], tokens_at: tuple[
     Empty where a position does not depend on the tokens before it alone, or where places are shifted (abacus).
     """
     sizes = [len(ids) for ids in tokens_at[:-1]]
-    length = int((2 * np.cumprod(sizes) <= len(tokens)).sum())
-    if config.mask != "causal" or config.positions == "abacus":
-        length = 0
+    depends = config.mask == "causal" and config.positions != "abacus"
+    length = int((2 * np.cumprod(sizes) <= len(tokens)).sum()) if depends else 0
     every = np.array(list(itertools.product(*tokens_at[:length])))
     index = jnp.zeros_like(tokens[:, 0])
     for ids, token in zip(tokens_at[:length], tokens.T[:length], strict=True):

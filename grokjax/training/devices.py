@@ -128,13 +128,13 @@ def joined_tree(states: Sequence[PyTree], laid: Sequence[Turn]) -> PyTree:
 
     With several processes the leaves are global arrays that end in padding; else they are [S, ...].
     """
-    devices = list(dict.fromkeys(device for turn in laid for device in turn.devices))
+    devices = tuple(dict.fromkeys(device for turn in laid for device in turn.devices))
     ordered, even = neighbours_together(laid), len(devices) > 1 and all(turn.real.all() for turn in laid)
     if jax.process_count() == 1 and not (ordered and even):
         return jax.tree.map(lambda *pieces: jax.device_put(joined(pieces, laid), devices[0]), *states)
     if not ordered:
         raise ValueError("with several processes every run must have equally many training examples: give train_fraction one value")
-    over_runs, total = NamedSharding(mesh_of(tuple(devices)), PartitionSpec("runs")), sum(len(turn.runs) for turn in laid)
+    over_runs, total = NamedSharding(mesh_of(devices), PartitionSpec("runs")), sum(len(turn.runs) for turn in laid)
     local = next(turn.devices for turn in laid if turn.local)
 
     def place(*pieces: Any) -> Any:

@@ -87,7 +87,8 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
     placed = [(place(turn, hypers, splits), tables[turn.devices]) for turn in local]
     made = functools.partial(Epoch, laid=tuple(laid))
     advance = functools.partial(loop.epoch, program, steps)
-    compiling = compile_side_by_side(program, advance, local, placed) if last > (0 if first is None else first.step) else []
+    compiled = functools.partial(compile_side_by_side, program, advance, local, placed)
+    ahead = compiled() if first is None and last else []
     if first is None:
         begun = [loop.begin(program, turn.mesh, table=table, shared=shared)
                  for turn, (shared, table) in zip(local, placed, strict=True)]
@@ -100,8 +101,9 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
         number, step, first = first.number, int(first.step), None
     states = [state.replace(stopped=turn.put(np.asarray(state.stopped) | ~turn.real)) for turn, state in zip(local, states, strict=True)]
     active = flags(states, laid)[0]
-    for compiled in compiling:
-        compiled.result()
+    if step < last and active.any():
+        for kind in ahead or compiled():
+            kind.result()
     while step < last and active.any():
         count = min(steps - step % steps, last - step)
         spans = {devices: span_of(turn, step, count) for devices, turn in by_devices.items()}

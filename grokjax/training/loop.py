@@ -18,8 +18,8 @@ from grokjax.training.optimizer import updated
 from grokjax.training.state import Program, RunState, column_order, shapes, start
 from grokjax.trees import named_leaves
 
-AT_ONCE = 2 ** 16
-"""Parameters up to which their norms are summed at once: a kernel for every leaf would be a tenth of a tiny model's step."""
+AT_ONCE = 1024
+"""Rows of parameters up to which their norms are summed at once: a kernel for every leaf would be a tenth of a tiny model's step."""
 
 Metrics = dict[str, Array]
 
@@ -31,12 +31,15 @@ def norms(tree: PyTree) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
 
 
 def squares(tree: PyTree) -> Float[Array, " leaves"]:
-    """The sum of squares of every leaf; those of a small model are cut into rows of one width, which are summed at once."""
+    """The sum of squares of every leaf; those of a small model are cut into rows of one width, which are summed at once.
+
+    The width divides every leaf; where it is small there are many rows, and a kernel for each leaf takes less.
+    """
     leaves = list(named_leaves(tree).values())
     sizes = np.array([leaf.size for leaf in leaves])
-    if sizes.sum() > AT_ONCE:
-        return jnp.stack([jnp.square(leaf).sum() for leaf in leaves])
     width = np.gcd.reduce(sizes)
+    if sizes.sum() // width > AT_ONCE:
+        return jnp.stack([jnp.square(leaf).sum() for leaf in leaves])
     by_row = jnp.square(ravel_pytree(tree)[0]).reshape(-1, width).sum(1)
     leaf_of_row = np.repeat(np.arange(len(leaves)), sizes // width)
     return jnp.zeros(len(leaves)).at[leaf_of_row].add(by_row, mode="promise_in_bounds", indices_are_sorted=True)
