@@ -90,7 +90,7 @@ def arguments(setting: Setting) -> dict[str, Any]:
     hypers, program, begun = setting.hypers, setting.program, next(epochs(setting, epochs=0))
     turn = begun.laid[0]
     table, shared = turn.put_everywhere(data.table_of(program.task)), places.place(turn, hypers, data.splits(program.task, hypers))
-    return dict(mesh=turn.mesh, span=places.span_of(turn, 0, 0), shared=shared, runs=begun.states[0], table=table)
+    return dict(mesh=turn.mesh, block=turn.block, span=places.span_of(turn, 0, 0), shared=shared, runs=begun.states[0], table=table)
 
 
 def memory(setting: Setting) -> dict[str, int]:
@@ -99,11 +99,13 @@ def memory(setting: Setting) -> dict[str, int]:
     taken = arguments(setting)
     compiled = loop.epoch.lower(setting.program, setting.steps, **taken).compile().memory_analysis()
     assert compiled is not None
-    state, num_blocks = trees.num_bytes(shapes(setting.program)), -(-setting.runs // setting.block_size)
-    table = sum(x.nbytes for x in jax.tree.leaves(taken["table"]))
-    beside = compiled.output_size_in_bytes - setting.block_size * state + sum(x.nbytes for x in jax.tree.leaves(taken["shared"]))
-    block = min(len(jax.local_devices()), num_blocks) * (compiled.temp_size_in_bytes + table)
-    peak = 2 * num_blocks * setting.block_size * state + block + num_blocks * beside
+    state, num_devices = trees.num_bytes(shapes(setting.program)), taken["mesh"].size
+    per_device = taken["runs"].step.size // num_devices
+    num_turns = -(-setting.runs // (per_device * num_devices))
+    table, shared = (sum(x.nbytes for x in jax.tree.leaves(taken[name])) for name in ("table", "shared"))
+    block = num_devices * (compiled.temp_size_in_bytes + table)
+    measured = num_turns * num_devices * (compiled.output_size_in_bytes - per_device * state)
+    peak = 2 * num_turns * num_devices * per_device * state + block + num_turns * shared + measured
     return dict(peak_bytes=peak, bytes_per_run=state, block_bytes=block)
 
 

@@ -22,9 +22,9 @@ STEPS = 5000
 """Optimiser steps of the sweep whose saving is reckoned: the default of `experiments.seed_sweep`."""
 
 
-@functools.partial(jax.jit, static_argnames=("program", "steps", "mesh"))
-def bare_epoch(program: training.Program, steps: int, mesh: Mesh, *, shared: Any, runs: Any, table: Any) -> Any:
-    """`steps` steps of a block of runs on each device that keep nothing but the state."""
+@functools.partial(jax.jit, static_argnames=("program", "steps", "mesh", "block"))
+def bare_epoch(program: training.Program, steps: int, mesh: Mesh, block: int, *, shared: Any, runs: Any, table: Any) -> Any:
+    """`steps` steps of blocks of runs on each device that keep nothing but the state."""
     def steps_of_a_block(table: Any, shared: Any, runs: Any) -> Any:
         hypers, split = shared
         one = lambda *run: loop.update(program, *run)[0]
@@ -32,14 +32,15 @@ def bare_epoch(program: training.Program, steps: int, mesh: Mesh, *, shared: Any
         return loop.over_steps(program, steps, steps, (hypers, loop.own_rows(table, split)[0]), body, (runs,))[0]
 
     with jax.default_matmul_precision(program.recipe.precision):
-        return loop.over_devices(mesh, steps_of_a_block, (table,), (shared, runs))
+        return loop.over_blocks(mesh, block, steps_of_a_block, (table,), (shared, runs))
 
 
 def bare(setting: ours.Setting) -> Contestant:
     """A sampler: run-steps per second of the same runs on the same devices without metrics, evaluation or saving."""
     program, hypers, begun = setting.program, setting.hypers, next(ours.epochs(setting, epochs=0))
     splits, table = data.splits(program.task, hypers), data.table_of(program.task)
-    placed = [dict(mesh=turn.mesh, shared=epochs.place(turn, hypers, splits), table=turn.put_everywhere(table)) for turn in begun.laid]
+    placed = [dict(mesh=turn.mesh, block=turn.block, table=turn.put_everywhere(table), shared=epochs.place(turn, hypers, splits))
+              for turn in begun.laid]
 
     def advance(states: Sequence[Any]) -> list[Any]:
         new = [bare_epoch(program, setting.steps, runs=runs, **own) for runs, own in zip(states, placed, strict=True)]

@@ -17,6 +17,9 @@ from grokjax.training.data import Split
 WORKING_SET = 2 ** 31
 """Bytes of activations that a block may hold on an accelerator."""
 LARGEST_BLOCK = 64
+TURN = 2 ** 20
+"""Bytes of state that the blocks of a device may hold to share one turn; only a turn of small models is short beside its beginning."""
+MOST_BLOCKS = 16
 
 
 def one_per_core(num_cores: int | None = None) -> None:
@@ -43,12 +46,21 @@ def default_block(config: ModelConfig, task: Task, platform: str) -> int:
     return int(2 ** np.clip(np.floor(np.log2(WORKING_SET / (4 * floats))), 0, np.log2(LARGEST_BLOCK)))
 
 
-class Turn(NamedTuple):
-    """Runs that go through the program at once, a block of them on each device: indices into the sweep, device by device.
+def blocks_per_turn(block_bytes: int) -> int:
+    """Blocks that a device takes one after another in one turn: a power of two, and 1 for all but small models.
 
-    What is not `real` repeats the last run, to give every device equally many.
+    It follows from the bytes of a block's states alone, so that a run has the same program in every sweep.
+    """
+    return int(2 ** np.floor(np.log2(np.clip(TURN // block_bytes, 1, MOST_BLOCKS))))
+
+
+class Turn(NamedTuple):
+    """Runs that go through the program at once, blocks of them on each device: indices into the sweep, device by device.
+
+    What is not `real` repeats a device's last run, to give every device and every turn equally many.
     """
     devices: tuple[Any, ...]
+    block: int
     runs: np.ndarray
     real: np.ndarray
 
@@ -77,8 +89,8 @@ def mesh_of(devices: tuple[Any, ...]) -> Mesh:
     return Mesh(np.array(devices), ("runs",), axis_types=(AxisType.Auto,))
 
 
-def turns(splits: Sequence[Split], block: int, devices: Sequence[Any]) -> list[Turn]:
-    """The runs of a sweep in blocks, laid over devices as evenly as blocks allow, neighbours together: a turn is a block of each device.
+def turns(splits: Sequence[Split], block: int, devices: Sequence[Any], blocks: int = 1) -> list[Turn]:
+    """The runs of a sweep in blocks, laid over devices as evenly as blocks allow, neighbours together: a turn is `blocks` of each device.
 
     Runs with another number of training examples need another program, so they form turns of their own: a run has the same bits
     whatever fractions its neighbours have. With several processes every device gets equally many blocks, if only of padding, and
@@ -88,14 +100,16 @@ def turns(splits: Sequence[Split], block: int, devices: Sequence[Any]) -> list[T
     laid = []
     for size in np.unique(sizes):
         runs = np.flatnonzero(sizes == size)
-        per_device = -(-len(runs) // (block * len(devices)))
-        used = devices if jax.process_count() > 1 else devices[:-(-len(runs) // (block * per_device))]
-        filled = np.concatenate([runs, np.repeat(runs[-1:], len(used) * per_device * block - len(runs))])
-        places = np.arange(len(filled)).reshape(len(used), per_device, block)
+        per_device = block * -(-len(runs) // (block * len(devices)))
+        used = devices if jax.process_count() > 1 else devices[:-(-len(runs) // per_device)]
+        places = np.arange(len(used) * per_device).reshape(len(used), per_device)
+        added = ((0, 0), (0, -per_device % (blocks * block)))
+        real, places = np.pad(places < len(runs), added), np.pad(np.minimum(places, len(runs) - 1), added, mode="edge")
         for process in dict.fromkeys(device.process_index for device in used):
             own = [i for i, device in enumerate(used) if device.process_index == process]
-            of_turn = [places[own, k].reshape(-1) for k in range(per_device)]
-            laid += [Turn(tuple(used[i] for i in own), filled[place], place < len(runs)) for place in of_turn]
+            for k in range(0, per_device, blocks * block):
+                taken = (own, slice(k, k + blocks * block))
+                laid.append(Turn(tuple(used[i] for i in own), block, runs[places[taken].reshape(-1)], real[taken].reshape(-1)))
     return sorted(laid, key=lambda turn: turn.devices[0].process_index)
 
 
@@ -114,13 +128,17 @@ def by_device(pieces: Sequence[Any], num_devices: int) -> np.ndarray:
     return np.concatenate([np.asarray(piece).reshape(num_devices, -1, *piece.shape[1:]) for piece in pieces], 1)
 
 
-def neighbours_together(laid: Sequence[Turn]) -> bool:
-    """Whether the runs are in the order of the sweep, device by device and process by process."""
+def of_each_device(laid: Sequence[Turn], part: str) -> np.ndarray:
+    """[devices, runs of a device], `runs` or `real` of the turns, process by process."""
     own: dict[tuple[Any, ...], list[np.ndarray]] = {}
     for turn in laid:
-        own.setdefault(turn.devices, []).append(turn.runs)
-    order = np.concatenate([by_device(runs, len(devices)).reshape(-1) for devices, runs in own.items()])
-    return bool((np.diff(order) >= 0).all())
+        own.setdefault(turn.devices, []).append(getattr(turn, part))
+    return np.concatenate([by_device(pieces, len(devices)) for devices, pieces in own.items()])
+
+
+def neighbours_together(laid: Sequence[Turn]) -> bool:
+    """Whether the runs are in the order of the sweep, device by device and process by process."""
+    return bool((np.diff(of_each_device(laid, "runs").reshape(-1)) >= 0).all())
 
 
 def joined_tree(states: Sequence[PyTree], laid: Sequence[Turn]) -> PyTree:
@@ -129,16 +147,19 @@ def joined_tree(states: Sequence[PyTree], laid: Sequence[Turn]) -> PyTree:
     With several processes the leaves are global arrays that end in padding; else they are [S, ...].
     """
     devices = tuple(dict.fromkeys(device for turn in laid for device in turn.devices))
-    ordered, even = neighbours_together(laid), len(devices) > 1 and all(turn.real.all() for turn in laid)
+    real, ordered = of_each_device(laid, "real"), neighbours_together(laid)
+    width = real.sum(1).max()       # a device's runs come before its padding, and the first devices have none of the sweep's
+    even = len(devices) > 1 and real.sum() == len(devices) * width
     if jax.process_count() == 1 and not (ordered and even):
         return jax.tree.map(lambda *pieces: jax.device_put(joined(pieces, laid), devices[0]), *states)
     if not ordered:
         raise ValueError("with several processes every run must have equally many training examples: give train_fraction one value")
-    over_runs, total = NamedSharding(mesh_of(devices), PartitionSpec("runs")), sum(len(turn.runs) for turn in laid)
+    over_runs = NamedSharding(mesh_of(devices), PartitionSpec("runs"))
     local = next(turn.devices for turn in laid if turn.local)
 
     def place(*pieces: Any) -> Any:
-        shards = [jax.device_put(rows, device) for rows, device in zip(by_device(pieces, len(local)), local, strict=True)]
-        return jax.make_array_from_single_device_arrays((total, *pieces[0].shape[1:]), over_runs, shards)
+        own = by_device(pieces, len(local))[:, :width]
+        shards = [jax.device_put(rows, device) for rows, device in zip(own, local, strict=True)]
+        return jax.make_array_from_single_device_arrays((len(devices) * width, *own.shape[2:]), over_runs, shards)
 
     return jax.tree.map(place, *states)

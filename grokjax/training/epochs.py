@@ -12,8 +12,9 @@ from jaxtyping import PyTree
 from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.objective import Task
 from grokjax.training import data, loop
-from grokjax.training.devices import Turn, default_block, joined, joined_tree, turns
+from grokjax.training.devices import Turn, blocks_per_turn, default_block, joined, joined_tree, turns
 from grokjax.training.state import Program, RunState, shapes
+from grokjax.trees import num_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +75,9 @@ def train(task: Task, config: ModelConfig, recipe: Recipe, hypers: Hyper, *, epo
             raise ValueError(f"{name}={value} must be at least {least}")
     devices = list(devices or jax.devices())
     block = block or default_block(config, task, devices[0].platform)
-    splits = data.splits(task, hypers)
-    return _epochs(Program(task, config, recipe), hypers, turns(splits, block, devices), splits, (steps, last), first)
+    splits, program = data.splits(task, hypers), Program(task, config, recipe)
+    laid = turns(splits, block, devices, blocks_per_turn(block * num_bytes(shapes(program))))
+    return _epochs(program, hypers, laid, splits, (steps, last), first)
 
 
 def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data.Split], span: tuple[int, int],
@@ -90,7 +92,7 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
     compiled = functools.partial(compile_side_by_side, program, advance, local, placed)
     ahead = compiled() if first is None and last else []
     if first is None:
-        begun = [loop.begin(program, turn.mesh, table=table, shared=shared)
+        begun = [loop.begin(program, turn.mesh, turn.block, table=table, shared=shared)
                  for turn, (shared, table) in zip(local, placed, strict=True)]
         states, scores = [state for state, _ in begun], [np.asarray(seen) for _, seen in begun]
         del begun
@@ -111,7 +113,7 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
         before = states[::-1]
         del states      # a turn's state is freed once it is advanced and the caller has dropped the epoch that holds it
         for turn, (shared, table) in zip(local, placed, strict=True):
-            results.append(advance(turn.mesh, span=spans[turn.devices], shared=shared, runs=before.pop(), table=table))
+            results.append(advance(turn.mesh, turn.block, span=spans[turn.devices], shared=shared, runs=before.pop(), table=table))
         states = [state for state, *_ in results]
         active, diverged = flags(states, laid)
         evaluated = np.arange(step // program.recipe.evaluate_every + 1, (step + count) // program.recipe.evaluate_every + 1)
@@ -153,7 +155,7 @@ def compile_side_by_side(program: Program, advance: Any, local: list[Turn], plac
     def run_nothing(i: int) -> None:
         (shared, table), turn = placed[i], local[i]
         blank = turn.put(jax.tree.map(lambda x: np.zeros((len(turn.runs), *x.shape), x.dtype), shapes(program)))
-        advance(turn.mesh, span=span_of(turn, 0, 0), shared=shared, runs=blank, table=table)
+        advance(turn.mesh, turn.block, span=span_of(turn, 0, 0), shared=shared, runs=blank, table=table)
 
     pool = ThreadPoolExecutor(len(kinds))
     compiling = [pool.submit(run_nothing, i) for i in kinds.values()]

@@ -110,23 +110,29 @@ def evaluate(program: Program, hyper: Hyper, test: PyTree, state: RunState) -> M
     return {f"test_{name}": x for name, x in summary(program, scores).items()}
 
 
-@functools.partial(jax.jit, static_argnames=("program", "length", "mesh"))
-def epoch(program: Program, length: int, mesh: Mesh, *, table: PyTree, span: tuple[Array, Array], shared: tuple[Hyper, data.Split],
-          runs: RunState) -> tuple[RunState, Array, Array]:
-    """Steps first … first + count - 1 of a block of runs on each device of the mesh, `span` = (first, count), count at most `length`.
+@functools.partial(jax.jit, static_argnames=("program", "length", "mesh", "block"))
+def epoch(program: Program, length: int, mesh: Mesh, block: int, *, table: PyTree, span: tuple[Array, Array],
+          shared: tuple[Hyper, data.Split], runs: RunState) -> tuple[RunState, Array, Array]:
+    """Steps first … first + count - 1 of blocks of runs on each device of the mesh, `span` = (first, count), count at most `length`.
 
     Returns the runs, packed metrics [runs, length, F] and evaluations [runs, length // every + 1, F], NaN where nothing was measured.
     The loop's bound is data: a shorter last epoch is the same program, and a block whose runs are all stopped costs nothing.
     Devices exchange nothing; one program for all is compiled once.
     """
     with jax.default_matmul_precision(program.recipe.precision):
-        return over_devices(mesh, functools.partial(_epoch, program, length), (table, span), (shared, runs))
+        return over_blocks(mesh, block, functools.partial(_epoch, program, length), (table, span), (shared, runs))
 
 
-def over_devices(mesh: Mesh, function: Callable[..., Any], common: tuple[Any, ...], own: tuple[Any, ...]) -> Any:
-    """function(*common, *own) on every device, with its own rows of `own`."""
-    specs = (PartitionSpec(),) * len(common) + (PartitionSpec("runs"),) * len(own)
-    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("runs"), check_vma=False)(*common, *own)
+def over_blocks(mesh: Mesh, block: int, function: Callable[..., Any], common: tuple[Any, ...], own: tuple[Any, ...]) -> Any:
+    """function(*common, *own) for every block of the rows of `own`: devices side by side, the blocks of a device one after another."""
+    def one_device(common: tuple[Any, ...], own: tuple[Any, ...]) -> Any:
+        if all(len(leaf) == block for leaf in jax.tree.leaves(own)):
+            return function(*common, *own)
+        cut = jax.tree.map(lambda x: x.reshape(len(x) // block, block, *x.shape[1:]), own)
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), lax.map(lambda own: function(*common, *own), cut))
+
+    specs = PartitionSpec(), PartitionSpec("runs")
+    return jax.shard_map(one_device, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("runs"), check_vma=False)(common, own)
 
 
 def _epoch(program: Program, length: int, table: PyTree, span: tuple[Array, Array], shared: tuple[Hyper, data.Split],
@@ -189,11 +195,12 @@ def evaluations(program: Program, hypers: Hyper, test: PyTree, runs: RunState) -
     return jax.vmap(lambda hyper, test, run: pack(sizes, evaluate(program, hyper, test, run), run.active))(hypers, test, runs)
 
 
-@functools.partial(jax.jit, static_argnames=("program", "mesh"))
-def begin(program: Program, mesh: Mesh, *, table: PyTree, shared: tuple[Hyper, data.Split]) -> tuple[RunState, Float[Array, "S 1 F"]]:
-    """The initial states of a block of runs on each device, and their evaluation (NaN where there is no test set)."""
+@functools.partial(jax.jit, static_argnames=("program", "mesh", "block"))
+def begin(program: Program, mesh: Mesh, block: int, *, table: PyTree,
+          shared: tuple[Hyper, data.Split]) -> tuple[RunState, Float[Array, "S 1 F"]]:
+    """The initial states of blocks of runs on each device, and their evaluation (NaN where there is no test set)."""
     with jax.default_matmul_precision(program.recipe.precision):
-        return over_devices(mesh, functools.partial(_begin, program), (table,), (shared,))
+        return over_blocks(mesh, block, functools.partial(_begin, program), (table,), (shared,))
 
 
 def _begin(program: Program, table: PyTree, shared: tuple[Hyper, data.Split]) -> tuple[RunState, Array]:

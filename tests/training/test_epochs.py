@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import grokjax as gj
-from grokjax.training import data, loop
+from grokjax.training import data, devices, loop
 from grokjax.trees import pick
 
 TASK = gj.Addition(num_digits=2, batch_size=16)
@@ -26,11 +26,10 @@ def train(*args, **kwargs):
     return gj.train(*args, **dict(devices=jax.devices()[:1]) | kwargs)
 
 
-def last(hypers, *, task=TASK, until=12, block=1, first=None, devices=None, **changes):
+def last(hypers, *, task=TASK, until=12, block=1, first=None, on=1, **changes):
     config, recipe, _ = preset(task)
     recipe = dataclasses.replace(recipe, **changes)
-    devices = devices or jax.devices()[:1]
-    *_, epoch = train(task, config, recipe, hypers, steps=5, until=until, block=block, first=first, devices=devices)
+    *_, epoch = train(task, config, recipe, hypers, steps=5, until=until, block=block, first=first, devices=jax.devices()[:on])
     return epoch
 
 
@@ -49,10 +48,21 @@ def test_a_run_has_the_same_bits_alone_and_in_any_company(block):
                 np.testing.assert_array_equal(values[place], many.metrics[name][5])
 
 
+@pytest.mark.parametrize("most", (1, 2))
+def test_several_turns_give_the_bits_of_one(most, monkeypatch):
+    """What no run may notice, though it is another program: how many blocks a device takes in a turn."""
+    whole = last(seeds(0, 1, 2))
+    monkeypatch.setattr(devices, "MOST_BLOCKS", most)
+    parts = last(seeds(0, 1, 2))
+    assert (len(whole.laid), len(parts.laid)) == (1, -(-3 // most))
+    chex.assert_trees_all_equal(parts.runs, whole.runs)
+    np.testing.assert_array_equal(parts.metrics["test_loss"], whole.metrics["test_loss"])
+
+
 @pytest.mark.skipif(len(jax.devices()) < 2, reason="one device")
 @pytest.mark.parametrize("size", (3, 4))
 def test_any_number_of_devices_gives_the_same_bits(size):
-    one, two = last(seeds(*range(size))), last(seeds(*range(size)), devices=jax.devices()[:2])
+    one, two = last(seeds(*range(size))), last(seeds(*range(size)), on=2)
     chex.assert_trees_all_equal(jax.tree.map(np.asarray, one.runs), jax.tree.map(np.asarray, two.runs))
     assert size % 2 or len(two.runs.step.sharding.device_set) == 2
 
