@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PyTree
 from grokjax.config import ModelConfig
 from grokjax.model import attention
 from grokjax.model.activations import ACTIVATION
-from grokjax.model.lookup import contract, matmul
+from grokjax.model.arithmetic import contract, matmul
 from grokjax.model.transformer import at
 
 

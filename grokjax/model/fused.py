@@ -18,7 +18,8 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from grokjax.config import ModelConfig
 from grokjax.model import blocks, lookup, states, transformer
 from grokjax.model.activations import ACTIVATION
-from grokjax.model.lookup import Stream, contract, matmul, take
+from grokjax.model.arithmetic import contract, matmul, take
+from grokjax.model.lookup import Stream
 from grokjax.tap import untouched
 
 CHUNK = 3 * 2 ** 16

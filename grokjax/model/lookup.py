@@ -7,17 +7,17 @@ position r. It holds for every positional encoding but abacus, whose places depe
 """
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from grokjax.config import ModelConfig
 from grokjax.model import attention
+from grokjax.model.arithmetic import contract, matmul, of_one_run, scatter, shortcut, take, total
 from grokjax.model.states import Tables
 
 
@@ -30,59 +30,6 @@ class Stream(NamedTuple):
     gathered: Float[Array, "N c"]
     tables: Float[Array, "f+c D"] | None
     carrier: int
-
-
-def contract(a: Array, b: Array, i: int, j: int, precision: lax.Precision | None = None) -> Array:
-    """The sum over axis i of a and axis j of b. Over rows it is fast with the small side first: [n, 10], [n, 512]."""
-    return lax.dot_general(a, b, (((i,), (j,)), ((), ())), precision=precision)
-
-
-@jax.custom_vjp
-def matmul(x: Float[Array, "n a"], w: Float[Array, "a b"]) -> Float[Array, "n b"]:
-    """x @ w, the products of its derivative in the orientation that a CPU likes."""
-    return contract(x, w, 1, 0)
-
-
-matmul.defvjp(lambda x, w: (matmul(x, w), (x, w)), lambda kept, g: (contract(g, kept[1], 1, 1), contract(kept[0], g, 0, 0)))
-
-
-def take(table: Array, index: Int[Array, "..."]) -> Array:
-    """Rows of a table at indices that are known to be in range."""
-    return table.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
-
-
-def scatter(values: Float[Array, "n c"], index: Int[Array, " n"], size: int) -> Float[Array, "size c"]:
-    """Rows added up by index, the transpose of `take`."""
-    return jnp.zeros((size, values.shape[-1]), values.dtype).at[index].add(values, mode="promise_in_bounds", wrap_negative_indices=False)
-
-
-def total(x: Float[Array, "P N H"]) -> Float[Array, "N H"]:
-    """The sum over axis 0 as a product with ones: XLA's sums over small axes are slow on a CPU, or made anew for each of their uses."""
-    ones = jnp.ones((1, len(x)), x.dtype)
-    return contract(ones, x.reshape(len(x), -1), 1, 0, lax.Precision.HIGHEST).reshape(x.shape[1:])
-
-
-def shortcut(holds: Bool[Array, ""], quick: Callable[..., Any], always: Callable[..., Any], *operands: Any) -> Any:
-    """quick(*operands) where the condition holds, else always(*operands): a condition at run time, also where a block is one run.
-
-    Several runs of a block take what always holds; a condition that is mapped over runs would compute both.
-    """
-    @custom_vmap
-    def chosen(holds: Array, operands: Any) -> Any:
-        return lax.cond(holds, quick, always, *operands)
-
-    @chosen.def_vmap
-    def _(size: int, batched: Any, holds: Array, operands: Any) -> tuple[Any, Any]:
-        holds, operands = jax.tree.map(lambda x, mapped: x if mapped else jnp.broadcast_to(x, (size, *jnp.shape(x))), (holds, operands),
-                                       tuple(batched))
-        if size == 1:
-            first, *rest = jax.tree.map(lambda x: x[0], (holds, *operands))
-            out = jax.tree.map(lambda x: x[None], shortcut(first, quick, always, *rest))
-        else:
-            out = jax.vmap(always)(*operands)
-        return out, jax.tree.map(lambda _: True, out)
-
-    return chosen(holds, operands)
 
 
 def softmax(table: Float[Array, "s H"], close: Bool[Array, ""], index: Int[Array, "P N"]) -> Float[Array, "P N H"]:
@@ -179,24 +126,32 @@ def gather_weights(bins: int, by_position: bool, table: Float[Array, "s H"], clo
 
 
 def _gather_weights(bins, by_position, table, close, index, symbol, rate, seen):
-    (P, N), H = index.shape, table.shape[1]
-    pattern = softmax(table, close, index)
-    weights = rate * pattern + (1 - rate) * seen
-    gathered = scatter(weights.reshape(P * N, H), symbol, N * bins).reshape(N, bins * H)[:, H:]
-    if by_position:
-        gathered = jnp.concatenate([gathered, jnp.moveaxis(weights[1:], 0, 1).reshape(N, -1)], 1)
+    def forward(table, close, index, symbol, rate, seen):
+        (P, N), H = index.shape, table.shape[1]
+        pattern = softmax(table, close, index)
+        weights = rate * pattern + (1 - rate) * seen
+        gathered = scatter(weights.reshape(P * N, H), symbol, N * bins).reshape(N, bins * H)[:, H:]
+        if by_position:
+            gathered = jnp.concatenate([gathered, jnp.moveaxis(weights[1:], 0, 1).reshape(N, -1)], 1)
+        return gathered, pattern
+
+    gathered, pattern = of_one_run(forward)(table, close, index, symbol, rate, seen)
     return gathered, (pattern, index, symbol, rate, len(table))
 
 
 def _gather_weights_pullback(bins, by_position, kept, g):
-    pattern, index, symbol, rate, size = kept
-    P, N, H = pattern.shape
-    width = (bins - 1) * H
-    g_weights = take(jnp.pad(g[:, :width], ((0, 0), (H, 0))).reshape(-1, H), symbol).reshape(P, N, H)
-    if by_position:
-        g_weights = g_weights + jnp.pad(jnp.moveaxis(g[:, width:].reshape(N, P - 1, H), 1, 0), ((1, 0), (0, 0), (0, 0)))
-    g_scores = softmax_pullback(pattern, g_weights) * rate
-    return scatter(g_scores.reshape(P * N, H), index.reshape(-1), size), None, None, None, None, None
+    *kept, size = kept
+
+    def backward(pattern, index, symbol, rate, g):
+        P, N, H = pattern.shape
+        width = (bins - 1) * H
+        g_weights = take(jnp.pad(g[:, :width], ((0, 0), (H, 0))).reshape(-1, H), symbol).reshape(P, N, H)
+        if by_position:
+            g_weights = g_weights + jnp.pad(jnp.moveaxis(g[:, width:].reshape(N, P - 1, H), 1, 0), ((1, 0), (0, 0), (0, 0)))
+        g_scores = softmax_pullback(pattern, g_weights) * rate
+        return scatter(g_scores.reshape(P * N, H), index.reshape(-1), size)
+
+    return of_one_run(backward)(*kept, g), None, None, None, None, None
 
 
 gather_weights.defvjp(_gather_weights, _gather_weights_pullback)
