@@ -20,6 +20,7 @@ LARGEST_BLOCK = 64
 TURN = 2 ** 20
 """Bytes of state that the blocks of a device may hold to share one turn; only a turn of small models is short beside its beginning."""
 MOST_BLOCKS = 16
+"""A bound for the places that a small sweep leaves unused, which cost memory; not more than 16 were tried."""
 
 
 def one_per_core(num_cores: int | None = None) -> None:
@@ -148,7 +149,7 @@ def joined_tree(states: Sequence[PyTree], laid: Sequence[Turn]) -> PyTree:
     """
     devices = tuple(dict.fromkeys(device for turn in laid for device in turn.devices))
     real, ordered = of_each_device(laid, "real"), neighbours_together(laid)
-    width = real.sum(1).max()       # a device's runs come before its padding, and the first devices have none of the sweep's
+    width = real.sum(1).max()       # a device's runs come before its padding, and only the last devices have fewer than the first
     even = len(devices) > 1 and real.sum() == len(devices) * width
     if jax.process_count() == 1 and not (ordered and even):
         return jax.tree.map(lambda *pieces: jax.device_put(joined(pieces, laid), devices[0]), *states)

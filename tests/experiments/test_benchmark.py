@@ -85,6 +85,10 @@ def test_memory_is_twice_the_state_and_one_block():
     assert few["block_bytes"] == many["block_bytes"] > 0
     least = 4 * places * many["bytes_per_run"] + many["block_bytes"]
     assert least <= many["peak_bytes"] <= least + 2 * places * 5 * 400
+    # A small sweep leaves places of its turn unused, within TURN bytes of each device before an epoch and after.
+    two = ours.memory(ours.Setting(TINY, 2, 5, 1))
+    used = min(2, len(jax.devices()))
+    assert two["peak_bytes"] <= 2 * used * devices.TURN + two["block_bytes"] + used * devices.MOST_BLOCKS * 5 * 400
 
 
 def test_a_rival_that_does_not_fit_is_halved():
