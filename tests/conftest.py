@@ -1,4 +1,5 @@
 """What every test needs: two devices on a CPU, one compilation cache, matplotlib without a display, the reference data."""
+import gc
 import os
 import pathlib
 
@@ -11,6 +12,9 @@ REFERENCE = "GROKJAX_REFERENCE"
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --xla_cpu_multi_thread_eigen=false")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("MPLBACKEND", "agg")
+
+# Tracing makes millions of objects, few of them garbage: a fifth of the tests' time went into looking for it.
+gc.set_threshold(50_000, 5, 5)
 
 AS_USERS_RUN_IT = ("training", "golden", "checkpoints", "test_seed_sweep", "test_scale")
 """Folders and files whose subject is the compiled program itself, its bits. Elsewhere compilation would take most of the time."""

@@ -1,5 +1,6 @@
 """What keeping everything costs: metrics of every step, the evaluation, and saving, as shares of a sweep's time; and more runs."""
 import functools
+import os
 import pathlib
 import statistics
 import tempfile
@@ -20,6 +21,8 @@ from grokjax.training import data, epochs, loop
 
 STEPS = 5000
 """Optimiser steps of the sweep whose saving is reckoned: the default of `experiments.seed_sweep`."""
+ROUNDS = 96
+"""Over runs: how often few runs are timed with and without what is kept. A share of some percent hides in a noisy machine."""
 
 
 @functools.partial(jax.jit, static_argnames=("program", "steps", "mesh", "block"))
@@ -51,7 +54,10 @@ def bare(setting: ours.Setting) -> Contestant:
 
 
 def seconds_of_a_save(setting: ours.Setting, saves: int) -> list[float]:
-    """What saving an epoch adds to the time of training: each, with its waiting."""
+    """What each save takes from training: the time before the next epoch begins, and the processor's while it is written beside that.
+
+    The second is CPU time over cores: training would have had all of them.
+    """
     program, hypers, took = setting.program, jax.tree.map(np.asarray, setting.hypers), []
     with tempfile.TemporaryDirectory() as folder:
         spec = checkpoints.Spec(program.task, program.config, program.recipe, hypers, saves * setting.steps, setting.steps, "every:1",
@@ -59,10 +65,10 @@ def seconds_of_a_save(setting: ours.Setting, saves: int) -> list[float]:
         with checkpoints.create(pathlib.Path(folder) / "sweep", spec) as writer:
             (part,) = writer.parts
             for epoch in ours.epochs(setting, epochs=saves):
-                began = time.perf_counter()
-                part.record(epoch)
+                blocked = seconds(part.record, epoch)
+                began = time.process_time()
                 part.wait()
-                took.append(time.perf_counter() - began)
+                took.append(blocked + (time.process_time() - began) / len(os.sched_getaffinity(0)))
             part.finish()
     return took[1:]
 
@@ -71,7 +77,7 @@ def shares(workload: Workload, runs: int, effort: Effort, block: int | None) -> 
     """The shares of a sweep's time that metrics with evaluation, saving (by the default schedule) and both take."""
     setting = ours.Setting(workload, runs, 50 if runs <= 8 else 10, block)
     ours.first_step(setting)
-    rates = in_turns(dict(bare=bare(setting), ours=ours.sampler(setting)), effort.rounds)
+    rates = in_turns(dict(bare=bare(setting), ours=ours.sampler(setting)), max(effort.rounds, ROUNDS // runs))
     kept = [1 - ratio for ratio in ratios(rates["ours"], rates["bare"])]
     training_seconds = STEPS * runs / statistics.median(rates["ours"])
     saves = len(schedule.epochs("log", STEPS // 50))

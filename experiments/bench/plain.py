@@ -47,6 +47,7 @@ def arguments(workload: Workload, runs: int) -> tuple[Any, Any, Any]:
     return hypers, params, data.rows_of(workload.task.table(), rows)
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def initial(workload: Workload, hypers: Any) -> Any:
     """The first parameters of the runs."""
     return jax.vmap(lambda hyper: model.init(workload.config, jax.random.key(hyper.seed), hyper))(hypers)

@@ -44,7 +44,7 @@ class Effort(NamedTuple):
 
 FULL = Effort(rounds=3, runs=RUNS, steps={8: 25, 32: 10, 128: 2}, rival_steps={8: 10, 32: 3, 128: 1}, tiny_runs=32, tiny_epochs=5,
               tiny_rival_steps=20, sections=True)
-SMALL = Effort(rounds=3, runs=(8,), steps={8: 5}, rival_steps={8: 2}, tiny_runs=8, tiny_epochs=2, tiny_rival_steps=5,
+SMALL = Effort(rounds=3, runs=(8,), steps={8: 4}, rival_steps={8: 1}, tiny_runs=8, tiny_epochs=2, tiny_rival_steps=3,
                sections=False, large=(0, 2), tiny=(0,))
 SIZES = dict(full=FULL, small=SMALL)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int
@@ -23,7 +24,7 @@ def matmul(x: Float[Array, "n a"], w: Float[Array, "a b"]) -> Float[Array, "n b"
 matmul.defvjp(lambda x, w: (matmul(x, w), (x, w)), lambda kept, g: (contract(g, kept[1], 1, 1), contract(kept[0], g, 0, 0)))
 
 
-def take(table: Array, index: Int[Array, "..."]) -> Array:
+def take(table: Array, index: Int[Array | np.ndarray, "..."]) -> Array:
     """Rows of a table at indices that are known to be in range."""
     return table.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
 

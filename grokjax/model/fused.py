@@ -165,8 +165,9 @@ def scored(config: ModelConfig, stream: Stream, labels: Int[Array, "N A"], symbo
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def evaluate(config: ModelConfig, symbols: int, weights: Weights, *rows: Array) -> tuple[Array, Array, Array]:
-    """(weighted mean loss, losses, correctness); `rows` are `chunk`'s, cut. Its gradients: the weights, what was gathered."""
-    return _evaluate(config, symbols, weights, *rows)[0]
+    """(weighted mean loss, losses, correctness); `rows` are those of `forward`, cut. Its gradients: the weights, what was gathered."""
+    losses, correct = lax.scan(lambda _, rows: (_, forward(config, symbols, weights, *rows)[0]), None, rows)[1]
+    return (losses * rows[3]).sum(), losses, correct
 
 
 def _evaluate(config, symbols, weights, *rows):
@@ -188,23 +189,28 @@ def _evaluate_pullback(config, symbols, gradients, g):
 evaluate.defvjp(_evaluate, _evaluate_pullback)
 
 
-def chunk(config: ModelConfig, symbols: int, weights: Weights, back: Weights, gathered: Array, fixed: Array, labels: Array,
-          weight: Array) -> tuple[tuple[Array, Array, Array], Weights]:
-    """((losses, correctness, gradient by the gathered), gradients by the weights) of n rows; `back`: T and U, the rows of the gathered."""
-    X, U = jnp.concatenate([fixed, gathered], 1), weights["U"]
-    logits = contract(U, X, 0, 1)
+def forward(config: ModelConfig, symbols: int, weights: Weights, gathered: Array, fixed: Array, labels: Array,
+            weight: Array) -> tuple[tuple[Array, Array], tuple[Array, Array, Any]]:
+    """((losses, correctness), (X, gradient by the logits [O, n], the activations and their derivative)) of n rows."""
+    X, mlp = jnp.concatenate([fixed, gathered], 1), None
+    logits = contract(weights["U"], X, 0, 1)
     if config.mlp:
-        T, W = weights["T"], weights["W"]
-        post, pull = ACTIVATION[config.activation](contract(X, T, 1, 0))
-        logits = logits + contract(W, post, 1, 1)
+        mlp = ACTIVATION[config.activation](contract(X, weights["T"], 1, 0))
+        logits = logits + contract(weights["W"], mlp[0], 1, 1)
     losses, correct, g = loss_and_gradient(logits.reshape(-1, symbols, len(X)), labels.T, weight.T)
-    g = g.reshape(-1, len(X))
+    return (losses.T, correct.T), (X, g.reshape(-1, len(X)), mlp)
+
+
+def chunk(config: ModelConfig, symbols: int, weights: Weights, back: Weights, *rows: Array) -> tuple[tuple[Array, ...], Weights]:
+    """((losses, correctness, gradient by the gathered), gradients by the weights) of n rows; `back`: T and U, the rows of the gathered."""
+    scores, (X, g, mlp) = forward(config, symbols, weights, *rows)
     g_gathered, gradients = contract(g, back["U"], 0, 1), dict(U=contract(g, X, 1, 0).T)
-    if config.mlp:
-        g_pre = pull(contract(g, W, 0, 0))
+    if mlp:
+        post, pull = mlp
+        g_pre = pull(contract(g, weights["W"], 0, 0))
         g_gathered = g_gathered + contract(g_pre, back["T"], 1, 1)
         gradients |= dict(T=contract(X, g_pre, 0, 0), W=contract(g, post, 1, 0))
-    return (losses.T, correct.T, g_gathered), gradients
+    return (*scores, g_gathered), gradients
 
 
 def loss_and_gradient(logits: Float[Array, "A V n"], labels: Int[Array, "A n"],

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from grokjax.config import ModelConfig
 from grokjax.model import positions
+from grokjax.model.arithmetic import take
 
 
 def possible_tokens(config: ModelConfig, task: Any, num_positions: int) -> tuple[range, ...]:
@@ -62,7 +63,7 @@ class Tables(NamedTuple):
     def at(self, x: Float[Array, "VP c"], states: tuple[np.ndarray, np.ndarray]) -> Float[Array, "s c"]:
         """Projections of given states, from those of the embeddings."""
         position, token = states
-        return x[token] + x[self.vocabulary + position] if self.embedded else x[token]
+        return take(x, token) + take(x, self.vocabulary + position) if self.embedded else take(x, token)
 
     def varies(self, place: tuple[int, ...]) -> np.ndarray:
         """[p] whether a column for the position alone does not tell its token: several can stand there, or positions have no column."""

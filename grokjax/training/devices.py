@@ -119,9 +119,9 @@ def joined(pieces: Sequence[np.ndarray], laid: Sequence[Turn]) -> np.ndarray:
     whole = np.concatenate([np.asarray(piece) for piece in pieces])
     if jax.process_count() > 1:
         whole = multihost_utils.process_allgather(whole, tiled=True)
-    real = np.concatenate([turn.real for turn in laid])
+    place = np.flatnonzero(np.concatenate([turn.real for turn in laid]))
     order = np.argsort(np.concatenate([turn.runs[turn.real] for turn in laid]), kind="stable")
-    return whole[real][order]
+    return whole[place[order]]
 
 
 def by_device(pieces: Sequence[Any], num_devices: int) -> np.ndarray:

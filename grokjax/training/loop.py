@@ -24,10 +24,10 @@ AT_ONCE = 1024
 Metrics = dict[str, Array]
 
 
-def norms(tree: PyTree) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """The Euclidean norm of all leaves together, and of each by its name."""
+def norms(tree: PyTree) -> tuple[Float[Array, ""], Float[Array, " leaves"]]:
+    """The Euclidean norm of all leaves together, and of each."""
     each = squares(tree)
-    return jnp.sqrt(each.sum()), dict(zip(named_leaves(tree), jnp.sqrt(each), strict=True))
+    return jnp.sqrt(each.sum()), jnp.sqrt(each)
 
 
 def squares(tree: PyTree) -> Float[Array, " leaves"]:
@@ -35,7 +35,7 @@ def squares(tree: PyTree) -> Float[Array, " leaves"]:
 
     The width divides every leaf; where it is small there are many rows, and a kernel for each leaf takes less.
     """
-    leaves = list(named_leaves(tree).values())
+    leaves = jax.tree.leaves(tree)
     sizes = np.array([leaf.size for leaf in leaves])
     width = np.gcd.reduce(sizes)
     if sizes.sum() // width > AT_ONCE:
@@ -54,16 +54,16 @@ def summary(program: Program, scores: objective.Scores) -> Metrics:
 
 @functools.cache
 def layout(program: Program) -> tuple[dict[str, int], dict[str, int]]:
-    """Names and sizes of what is measured at a step and at an evaluation: all of it travels as one array."""
+    """Names and sizes of what is measured at a step and at an evaluation, as `update` and `evaluate` order it: it travels as one array."""
     width = len(program.task.columns)
     scored = dict(loss=width, accuracy=width, exact_match=1)
     each = [f"gradient_norm.{name}" for name in named_leaves(shapes(program).params)]
     return scored | dict.fromkeys(["gradient_norm", "parameter_norm", *each], 1), {f"test_{name}": size for name, size in scored.items()}
 
 
-def pack(sizes: dict[str, int], metrics: Metrics, active: Bool[Array, ""]) -> Float[Array, "F"]:
-    """Metrics of one run as one vector, in the order of the layout; NaN where the run was not active."""
-    return jnp.where(active, jnp.concatenate([jnp.reshape(metrics[name], size) for name, size in sizes.items()]), jnp.nan)
+def pack(metrics: Metrics, active: Bool[Array, ""]) -> Float[Array, "F"]:
+    """Metrics of one run as one vector; NaN where the run was not active."""
+    return jnp.where(active, jnp.concatenate([jnp.ravel(values) for values in metrics.values()]), jnp.nan)
 
 
 def unpack(sizes: dict[str, int], packed: np.ndarray) -> dict[str, np.ndarray]:
@@ -89,8 +89,7 @@ def update(program: Program, hyper: Hyper, batch: PyTree, state: RunState) -> tu
     (mean, scores), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
     total, each = norms(gradient)
     finite = jnp.isfinite(mean) & jnp.isfinite(total)
-    metrics = summary(program, scores) | dict(gradient_norm=total, parameter_norm=norms(state.params)[0])
-    metrics |= {f"gradient_norm.{name}": x for name, x in each.items()}
+    metrics = summary(program, scores) | dict(gradient_norm=total, parameter_norm=norms(state.params)[0], gradient_norms=each)
     going = state.active & finite
     params, moments = updated(recipe, hyper, gradient, state.params, state.moments, going)
     return RunState(state.step + going, params, moments, state.alive & (finite | state.stopped), state.stopped), metrics
@@ -145,7 +144,7 @@ def _epoch(program: Program, length: int, table: PyTree, span: tuple[Array, Arra
 
     def one_step(hyper: Hyper, batch: PyTree, run: RunState) -> tuple[RunState, Array]:
         new, metrics = update(program, hyper, batch, run)
-        return new, pack(at_step, metrics, run.active)
+        return new, pack(metrics, run.active)
 
     def put(buffer: Array, index: Array, values: Array) -> Array:
         return lax.dynamic_update_index_in_dim(buffer, values, index, 0)
@@ -191,8 +190,7 @@ def own_rows(table: PyTree, split: data.Split) -> tuple[PyTree, PyTree]:
 
 def evaluations(program: Program, hypers: Hyper, test: PyTree, runs: RunState) -> Float[Array, "S F"]:
     """Packed metrics of a block of runs on their evaluation sets."""
-    sizes = layout(program)[1]
-    return jax.vmap(lambda hyper, test, run: pack(sizes, evaluate(program, hyper, test, run), run.active))(hypers, test, runs)
+    return jax.vmap(lambda hyper, test, run: pack(evaluate(program, hyper, test, run), run.active))(hypers, test, runs)
 
 
 @functools.partial(jax.jit, static_argnames=("program", "mesh", "block"))

@@ -9,8 +9,9 @@ import optax
 import pytest
 
 import grokjax as gj
+from grokjax import objective
 from grokjax.training import data, devices, loop
-from grokjax.trees import pick
+from grokjax.trees import named_leaves, pick
 
 TASK = gj.Addition(num_digits=2, batch_size=16)
 TINY = dict(d_model=16, num_heads=2)
@@ -57,6 +58,28 @@ def test_several_turns_give_the_bits_of_one(most, monkeypatch):
     assert (len(whole.laid), len(parts.laid)) == (1, -(-3 // most))
     chex.assert_trees_all_equal(parts.runs, whole.runs)
     np.testing.assert_array_equal(parts.metrics["test_loss"], whole.metrics["test_loss"])
+
+
+def test_metrics_of_a_step_are_those_of_the_plain_gradient_before_it():
+    config, recipe, _ = preset()
+    begun, trained = train(TASK, config, recipe, seeds(5), steps=5, until=5)
+    params, hyper = pick(begun.runs.params, 0), pick(seeds(5), 0)
+    batch = data.training_batch(TASK, hyper, None, 0)
+    loss, gradient = jax.value_and_grad(lambda params: objective.scores(config, TASK, recipe, params, hyper, batch).loss.mean())(params)
+    expected = {f"gradient_norm.{name}": np.linalg.norm(leaf) for name, leaf in named_leaves(gradient).items()}
+    expected |= dict(gradient_norm=float(optax.tree.norm(gradient)), parameter_norm=float(optax.tree.norm(params)))
+    found = {name: values[0, 0] for name, values in trained.metrics.items() if "norm" in name}
+    chex.assert_trees_all_close(found, expected, rtol=1e-4)
+    assert trained.metrics["loss"][0, 0].mean() == pytest.approx(float(loss), rel=1e-5)
+
+
+@pytest.mark.parametrize("most", (0, 10 ** 6))
+def test_norms_are_those_of_each_leaf_at_once_or_one_by_one(most, monkeypatch):
+    monkeypatch.setattr(loop, "AT_ONCE", most)
+    tree = dict(a=jnp.arange(6.0).reshape(2, 3), b=[jnp.full(9, -2.0), jnp.ones((3, 1))])
+    total, each = loop.norms(tree)
+    np.testing.assert_allclose(each, [np.linalg.norm(leaf) for leaf in jax.tree.leaves(tree)], rtol=1e-6)
+    assert float(total) == pytest.approx(float(optax.tree.norm(tree)))
 
 
 @pytest.mark.skipif(len(jax.devices()) < 2, reason="one device")
