@@ -91,7 +91,7 @@ def measure(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
     effort, block, addition = settings.effort, settings.block, workloads.addition(1)
     for workload in (workloads.tiny()[i] for i in effort.tiny):
         yield "tiny", rows.tiny_row(workload, effort, block)
-    for runs in effort.runs:
+    for runs in effort.rounds:
         for workload in (workloads.large()[i] for i in effort.large):
             yield "rows", rows.row(workload, runs, effort, block)
     if effort.sections:

@@ -1,5 +1,4 @@
 """The machine's matrix-product rate: what the arithmetic of training is held against."""
-import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,6 @@ import jax.numpy as jnp
 from experiments.bench.measuring import seconds
 
 SIZE = 2048
-PRODUCTS = 3
 ALL_THREADS = {"xla_cpu_multi_thread_eigen": True}
 """For what runs on one CPU device alone: it may use every core, as it would in a process that has one device."""
 
@@ -31,7 +29,7 @@ def contestant() -> Callable[[], float]:
     flops = 2 * SIZE ** 3 / 1e9
 
     def rate(products: int, multiply: Callable[[], Any]) -> float:
-        return products * flops / statistics.median(seconds(lambda: jax.block_until_ready(multiply())) for _ in range(PRODUCTS))
+        return products * flops / seconds(lambda: jax.block_until_ready(multiply()))
 
     def best() -> float:
         with jax.default_matmul_precision("float32"):

@@ -21,8 +21,6 @@ from grokjax.training import data, epochs, loop
 
 STEPS = 5000
 """Optimiser steps of the sweep whose saving is reckoned: the default of `experiments.seed_sweep`."""
-ROUNDS = 96
-"""Over runs: how often few runs are timed with and without what is kept. A share of some percent hides in a noisy machine."""
 
 
 @functools.partial(jax.jit, static_argnames=("program", "steps", "mesh", "block"))
@@ -77,11 +75,11 @@ def shares(workload: Workload, runs: int, effort: Effort, block: int | None) -> 
     """The shares of a sweep's time that metrics with evaluation, saving (by the default schedule) and both take."""
     setting = ours.Setting(workload, runs, 50 if runs <= 8 else 10, block)
     ours.first_step(setting)
-    rates = in_turns(dict(bare=bare(setting), ours=ours.sampler(setting)), max(effort.rounds, ROUNDS // runs))
+    rates = in_turns(dict(bare=bare(setting), ours=ours.sampler(setting)), effort.rounds[runs])
     kept = [1 - ratio for ratio in ratios(rates["ours"], rates["bare"])]
     training_seconds = STEPS * runs / statistics.median(rates["ours"])
     saves = len(schedule.epochs("log", STEPS // 50))
-    saving = [saves * each / (saves * each + training_seconds) for each in seconds_of_a_save(setting, effort.rounds)]
+    saving = [saves * each / (saves * each + training_seconds) for each in seconds_of_a_save(setting, effort.rounds[8])]
     together = [a + (1 - a) * statistics.median(saving) for a in kept]
     return dict(label=workload.label, runs=runs, **summary("metrics_and_evaluation", kept), **summary("saving", saving),
                 **summary("together", together))
@@ -89,8 +87,8 @@ def shares(workload: Workload, runs: int, effort: Effort, block: int | None) -> 
 
 def more_runs(workload: Workload, effort: Effort, block: int | None) -> dict[str, Any]:
     """The cost of a run-step at 128 runs over that at 8: as many run-steps of each, in turns."""
-    few, many = (ours.Setting(workload, runs, 10, block) for runs in (8, 128))
+    few, many = (ours.Setting(workload, runs, 3, block) for runs in (8, 128))
     ours.first_step(few)
     one_few = ours.sampler(few)
-    rates = in_turns(dict(few=lambda: statistics.mean(one_few() for _ in range(8)), many=ours.sampler(many)), effort.rounds)
+    rates = in_turns(dict(few=lambda: statistics.mean(one_few() for _ in range(16)), many=ours.sampler(many)), effort.rounds[8])
     return dict(label=workload.label, runs=[8, 128], **summary("cost", ratios(rates["few"], rates["many"])))

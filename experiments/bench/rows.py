@@ -11,14 +11,14 @@ def row(workload: Workload, runs: int, effort: Effort, block: int | None) -> dic
     """The row of a large model."""
     setting = ours.Setting(workload, runs, effort.steps[runs], block)
     with nothing_compiled():
-        return measured(setting, effort.rounds, effort.rival_steps[runs])
+        return measured(setting, effort.rounds[runs], effort.rival_steps[runs])
 
 
 def tiny_row(workload: Workload, effort: Effort, block: int | None) -> dict[str, Any]:
     """The row of a tiny model: epochs of the default length."""
     setting = ours.Setting(workload, effort.tiny_runs, 50, block, effort.tiny_epochs)
     with nothing_compiled():
-        return measured(setting, effort.rounds, effort.tiny_rival_steps)
+        return measured(setting, effort.tiny_rounds, effort.tiny_rival_steps)
 
 
 def measured(setting: ours.Setting, rounds: int, rival_steps: int) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from grokjax import presets, tasks
 from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.objective import Task
 
-RUNS = (8, 32, 128)
-
 
 class Workload(NamedTuple):
     """A model on a task; `yardstick` is a fixed amount of arithmetic per run-step, in GFLOP, whatever the program computes."""
@@ -26,15 +24,16 @@ class Workload(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """How much is measured. `steps`: optimiser steps in a sample of ours, and of a rival that has all runs in one program, by runs.
+    """How much is measured, by the number of runs: many short rounds, so that one bad moment of the machine is outvoted.
 
+    steps, rival_steps: optimiser steps in a sample of ours, and of a rival that has all runs in one program
     large, tiny: which of the models, where compiling all of them would take too long
     """
-    rounds: int
-    runs: tuple[int, ...]
+    rounds: dict[int, int]
     steps: dict[int, int]
     rival_steps: dict[int, int]
     tiny_runs: int
+    tiny_rounds: int
     tiny_epochs: int
     tiny_rival_steps: int
     sections: bool
@@ -42,9 +41,9 @@ class Effort(NamedTuple):
     tiny: tuple[int, ...] = (0, 1, 2)
 
 
-FULL = Effort(rounds=3, runs=RUNS, steps={8: 25, 32: 10, 128: 2}, rival_steps={8: 10, 32: 3, 128: 1}, tiny_runs=32, tiny_epochs=5,
-              tiny_rival_steps=20, sections=True)
-SMALL = Effort(rounds=3, runs=(8,), steps={8: 4}, rival_steps={8: 1}, tiny_runs=8, tiny_epochs=2, tiny_rival_steps=3,
+FULL = Effort(rounds={8: 9, 32: 7, 128: 3}, steps={8: 8, 32: 3, 128: 1}, rival_steps={8: 3, 32: 1, 128: 1}, tiny_runs=32, tiny_rounds=9,
+              tiny_epochs=2, tiny_rival_steps=7, sections=True)
+SMALL = Effort(rounds={8: 3}, steps={8: 4}, rival_steps={8: 1}, tiny_runs=8, tiny_rounds=3, tiny_epochs=2, tiny_rival_steps=3,
                sections=False, large=(0, 2), tiny=(0,))
 SIZES = dict(full=FULL, small=SMALL)
 

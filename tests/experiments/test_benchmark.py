@@ -14,7 +14,7 @@ FIELDS = {"task", "layers", "runs", "flops_per_run_step", "run_steps_per_second"
           "speedup_over_pytorch_loop", "compile_seconds", "first_step_seconds", "peak_bytes", "bytes_per_run"}
 SMALL = workloads.modular(5, 0.6, 16, 0.1)
 TINY = workloads.single_digit(16, 0.0086)
-BRIEF = workloads.Effort(rounds=2, runs=(2,), steps={2: 2}, rival_steps={2: 1}, tiny_runs=2, tiny_epochs=1, tiny_rival_steps=2,
+BRIEF = workloads.Effort(rounds={2: 2}, steps={2: 2}, rival_steps={2: 1}, tiny_runs=2, tiny_rounds=2, tiny_epochs=1, tiny_rival_steps=2,
                          sections=False, large=(0,), tiny=(0,))
 
 
@@ -68,7 +68,7 @@ def test_contestants_take_turns():
 def test_yardsticks_and_limits_of_the_issue():
     assert [workload.yardstick for workload in workloads.large() + workloads.tiny()] == [1.52, 1.52, 3.84, 0.0776, 0.0086, 0.1116]
     assert [(workload.name, workload.layers) for workload in workloads.large()] == [("addition", 1), ("addition", 2), ("modular", 1)]
-    assert set(workloads.FULL.steps) == set(workloads.FULL.rival_steps) == set(workloads.FULL.runs) == {8, 32, 128}
+    assert set(workloads.FULL.steps) == set(workloads.FULL.rival_steps) == set(workloads.FULL.rounds) == {8, 32, 128}
 
 
 @pytest.mark.parametrize("workload, most", [(workloads.addition(1), 0.8e9), (workloads.modular(113, 0.3, 128, 3.84), 3.5e9)])
