@@ -61,8 +61,13 @@ class Reached(NamedTuple):
 
 
 def sampler(setting: Setting) -> Callable[[], float]:
-    """Run-steps per second; epochs with and without an evaluation are weighted as they follow each other in a long run."""
+    """Run-steps per second; epochs with and without an evaluation are weighted as they follow each other in a long run.
+
+    ValueError if neither number of steps, of an epoch or between evaluations, is a multiple of the other.
+    """
     every, steps = setting.workload.recipe.evaluate_every, setting.steps
+    if every % steps and steps % every:
+        raise ValueError(f"epochs of {steps} steps do not fit evaluations every {every}")
     if steps >= every:
         return functools.partial(whole_epochs, setting)
     begun = next(epochs(setting, epochs=0))

@@ -87,7 +87,7 @@ def shares(workload: Workload, runs: int, effort: Effort, block: int | None) -> 
 
 def more_runs(workload: Workload, effort: Effort, block: int | None) -> dict[str, Any]:
     """The cost of a run-step at 128 runs over that at 8: as many run-steps of each, in turns."""
-    few, many = (ours.Setting(workload, runs, 3, block) for runs in (8, 128))
+    few, many = (ours.Setting(workload, runs, 2, block) for runs in (8, 128))
     ours.first_step(few)
     one_few = ours.sampler(few)
     rates = in_turns(dict(few=lambda: statistics.mean(one_few() for _ in range(16)), many=ours.sampler(many)), effort.rounds[8])

@@ -78,6 +78,14 @@ def test_the_arithmetic_of_a_step_is_small(workload, most):
     assert most / 3 < flops <= most
 
 
+@pytest.mark.parametrize("effort", workloads.SIZES.values())
+def test_samples_fit_between_evaluations(effort):
+    """Else the epochs that are timed are shorter than they are counted."""
+    assert all(workloads.addition(1).recipe.evaluate_every % steps == 0 for steps in effort.steps.values())
+    with pytest.raises(ValueError, match="epochs of 8 steps do not fit evaluations every 50"):
+        ours.sampler(ours.Setting(TINY, 2, 8, 1))
+
+
 def test_memory_is_twice_the_state_and_one_block():
     places = len(jax.devices()) * devices.MOST_BLOCKS      # of one turn, all taken
     few, many = (ours.memory(ours.Setting(TINY, runs, 5, 1)) for runs in (places, 2 * places))
