@@ -19,7 +19,7 @@ peak_bytes             the state twice, block_bytes and metrics of an epoch; byt
 overheads, more_runs, start (full size): shares of a sweep's time; a run-step at 128 runs over one at 8; seconds from the command to the
 first trained step
 
-Time on two cores: `--size small` (8 runs, two large models and a tiny one) 99 to 153 s; the full size 37 minutes.
+Time on two cores, as busy as its host is: `--size small` (8 runs, two large models and a tiny one) 117 s; the full size 37 minutes.
 """
 import json
 import pathlib
