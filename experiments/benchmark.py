@@ -19,7 +19,10 @@ peak_bytes             the state twice, block_bytes and metrics of an epoch; byt
 overheads, more_runs, start (full size): shares of a sweep's time; a run-step at 128 runs over one at 8; seconds from the command to the
 first trained step
 
-Time on two cores, as busy as its host is: `--size small` (8 runs, two large models and a tiny one) 117 s; the full size 37 minutes.
+A save's share counts the time in which training waits, and the CPU time of the writing beside it over the cores.
+
+Time on two cores, as busy as its host is: `--size small` (8 runs, two large models and a tiny one) 117 s; the full size took 37 minutes
+with 3 long rounds a row, and was not timed whole with 9 short ones.
 """
 import json
 import pathlib

@@ -13,7 +13,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --x
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("MPLBACKEND", "agg")
 
-# Tracing makes millions of objects, few of them garbage: a fifth of the tests' time went into looking for it.
+# Tracing makes millions of objects, few of them garbage: about a tenth of the tests' time went into looking for it.
 gc.set_threshold(50_000, 5, 5)
 
 AS_USERS_RUN_IT = ("training", "golden", "checkpoints", "test_seed_sweep", "test_scale")

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from grokjax.checkpoints.spec import versions
+from grokjax.training.devices import usable_cores
 
 
 def describe() -> dict[str, Any]:
@@ -17,7 +18,7 @@ def describe() -> dict[str, Any]:
         import torch
         found = found | {"torch": torch.__version__}
     return dict(
-        processor=processor(), cores=len(os.sched_getaffinity(0)), memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        processor=processor(), cores=usable_cores(), memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         platform=jax.default_backend(), device=jax.devices()[0].device_kind, num_devices=jax.device_count(), versions=found,
         xla_flags=os.environ.get("XLA_FLAGS", ""), load_average=os.getloadavg()[0])
 

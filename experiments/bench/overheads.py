@@ -1,6 +1,5 @@
 """What keeping everything costs: metrics of every step, the evaluation, and saving, as shares of a sweep's time; and more runs."""
 import functools
-import os
 import pathlib
 import statistics
 import tempfile
@@ -18,6 +17,7 @@ from experiments.bench.workloads import Effort, Workload
 from grokjax import checkpoints, training
 from grokjax.checkpoints import schedule
 from grokjax.training import data, epochs, loop
+from grokjax.training.devices import usable_cores
 
 STEPS = 5000
 """Optimiser steps of the sweep whose saving is reckoned: the default of `experiments.seed_sweep`."""
@@ -66,7 +66,7 @@ def seconds_of_a_save(setting: ours.Setting, saves: int) -> list[float]:
                 blocked = seconds(part.record, epoch)
                 began = time.process_time()
                 part.wait()
-                took.append(blocked + (time.process_time() - began) / len(os.sched_getaffinity(0)))
+                took.append(blocked + (time.process_time() - began) / usable_cores())
             part.finish()
     return took[1:]
 

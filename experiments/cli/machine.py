@@ -17,7 +17,6 @@ def set_up() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     # Tracing makes a million objects, few of them garbage: looking for it after every 700 took a tenth of the start.
-    gc.freeze()
     gc.set_threshold(50_000)
 
 

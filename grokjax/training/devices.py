@@ -23,13 +23,18 @@ MOST_BLOCKS = 16
 """A bound for the places that a small sweep leaves unused, which cost memory; not more than 16 were tried."""
 
 
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS lacks it
+
+
 def one_per_core(num_cores: int | None = None) -> None:
     """Ask for one CPU device per core, before JAX starts: tiny products are no faster on two threads, but two runs are.
 
     Does nothing where the user's XLA_FLAGS already say how many devices there are, or on an accelerator (the flags only concern the CPU).
     """
     flags = os.environ.get("XLA_FLAGS", "")
-    cores = num_cores or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)  # macOS lacks it
+    cores = num_cores or usable_cores()
     if "xla_force_host_platform_device_count" not in flags and cores > 1:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count={cores} --xla_cpu_multi_thread_eigen=false".strip()
 

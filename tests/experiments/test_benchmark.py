@@ -82,6 +82,9 @@ def test_the_arithmetic_of_a_step_is_small(workload, most):
 def test_samples_fit_between_evaluations(effort):
     """Else the epochs that are timed are shorter than they are counted."""
     assert all(workloads.addition(1).recipe.evaluate_every % steps == 0 for steps in effort.steps.values())
+
+
+def test_a_sampler_refuses_epochs_that_do_not_fit_between_evaluations():
     with pytest.raises(ValueError, match="epochs of 8 steps do not fit evaluations every 50"):
         ours.sampler(ours.Setting(TINY, 2, 8, 1))
 
