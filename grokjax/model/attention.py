@@ -22,7 +22,13 @@ def scores(config: ModelConfig, p: PyTree, q: Float[Array, "B q H K"], k: Float[
     """q·k / sqrt(K), with the rotation or bias of the positional encoding, and -inf where nothing may be read."""
     if config.positions == "rope":
         q, k = positions.rotate(q, place[0]), positions.rotate(k, place[1])
-    raw = jnp.einsum("...qhk,...phk->...hqp", q, k) / jnp.sqrt(jnp.float32(config.head_width))
+    return scaled(config, p, jnp.einsum("...qhk,...phk->...hqp", q, k), place)
+
+
+def scaled(config: ModelConfig, p: PyTree, products: Float[Array, "B H q p"],
+           place: tuple[np.ndarray, np.ndarray]) -> Float[Array, "B H q p"]:
+    """Scores from the products q·k, whose rotation has been made."""
+    raw = products / jnp.sqrt(jnp.float32(config.head_width))
     if config.positions == "fire":
         raw = raw + positions.fire_bias(p["fire"], *place)
     return jnp.where(visible(config, *place), raw, -jnp.inf)

@@ -16,16 +16,59 @@ from grokjax.model.transformer import at
 
 def attended(config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], rows: np.ndarray, rate: Array | float) -> Float[Array, "B q D"]:
     """x at the positions `rows`, and what attention adds there."""
-    (B, P, D), H, reading = x.shape, config.num_heads, at(x, rows, 1)
-    place = rows, np.arange(P)
+    (_, P, D), reading, place = x.shape, at(x, rows, 1), (rows, np.arange(x.shape[1]))
+    form = by_stream if reads_the_stream(config, len(rows), P) else by_key_and_value
+    return reading + matmul(form(config, p, x, reading, place, rate), p["W_O"].reshape(-1, D)).reshape(reading.shape)
+
+
+def reads_the_stream(config: ModelConfig, num_reading: int, num_read: int) -> bool:
+    """Whether `by_stream` is exact and needs less arithmetic: few positions read. RoPE turns keys before they meet queries."""
+    D, K = config.d_model, config.head_width
+    return config.positions != "rope" and num_reading * D * (K + num_read) < num_read * K * (D + num_reading)
+
+
+def by_key_and_value(config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], reading: Float[Array, "B q D"],
+                     place: tuple[np.ndarray, np.ndarray], rate: Array | float) -> Float[Array, "Bq HK"]:
+    """The values that each head has read, z."""
+    (B, _, D), H = x.shape, config.num_heads
     project = lambda x, W: matmul(x.reshape(-1, D), W.reshape(D, -1)).reshape(*x.shape[:2], H, -1)
     if config.attention == "live":
         pattern = softmax(attention.scores(config, p, project(reading, p["W_Q"]), project(x, p["W_K"]), place))
     else:
-        pattern = jnp.broadcast_to(attention.frozen_pattern(config, p, *place), (B, H, len(rows), P))
+        pattern = jnp.broadcast_to(attention.frozen_pattern(config, p, *place), (B, H, *map(len, place)))
     pattern = attention.mixed(pattern, attention.visible(config, *place), rate)
-    z = jnp.einsum("bhqp,bphk->bqhk", pattern, project(x, p["W_V"]))
-    return reading + matmul(z.reshape(B * len(rows), -1), p["W_O"].reshape(-1, D)).reshape(reading.shape)
+    return jnp.einsum("bhqp,bphk->bqhk", pattern, project(x, p["W_V"])).reshape(B * len(place[0]), -1)
+
+
+def by_stream(config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], reading: Float[Array, "B q D"],
+              place: tuple[np.ndarray, np.ndarray], rate: Array | float) -> Float[Array, "Bq HK"]:
+    """The same without keys and values: a query is carried to the stream by W_K, and what a head has read of the stream by W_V."""
+    (B, P, D), q, H = x.shape, len(place[0]), config.num_heads
+    of_rows = lambda pattern: jnp.moveaxis(pattern, -3, -2).reshape(*pattern.shape[:-3], q * H, P)
+    if config.attention == "live":
+        queries = matmul(reading.reshape(-1, D), p["W_Q"].reshape(D, -1))
+        queries = of_heads(queries, jnp.moveaxis(p["W_K"], 0, 2)).reshape(B, q * H, D)
+        products = products_of(queries, x).reshape(B, q, H, P)
+        pattern = softmax(of_rows(attention.scaled(config, p, jnp.moveaxis(products, 2, 1), place)))
+    else:
+        pattern = jnp.broadcast_to(of_rows(attention.frozen_pattern(config, p, *place)), (B, q * H, P))
+    pattern = attention.mixed(pattern, np.repeat(attention.visible(config, *place), H, 0), rate)
+    return of_heads(jnp.einsum("bnp,bpd->bnd", pattern, x).reshape(B * q, -1), jnp.moveaxis(p["W_V"], 1, 0))
+
+
+@jax.custom_vjp
+def products_of(queries: Float[Array, "B n D"], x: Float[Array, "B P D"]) -> Float[Array, "B n P"]:
+    """Every query times every row of its example; a derivative made by JAX comes transposed."""
+    return jnp.einsum("bnd,bpd->bnp", queries, x)
+
+
+products_of.defvjp(lambda queries, x: (products_of(queries, x), (queries, x)),
+                   lambda kept, g: (jnp.einsum("bnp,bpd->bnd", g, kept[1]), jnp.einsum("bnp,bnd->bpd", g, kept[0])))
+
+
+def of_heads(x: Float[Array, "n Ha"], W: Float[Array, "H a b"]) -> Float[Array, "n Hb"]:
+    """Every head's columns times its matrix."""
+    return jnp.concatenate([matmul(own, of_head) for own, of_head in zip(jnp.split(x, len(W), 1), W, strict=True)], 1)
 
 
 @jax.custom_vjp
@@ -52,24 +95,26 @@ def with_mlp(config: ModelConfig, p: PyTree, mid: Float[Array, "chunks n D"]) ->
 
 def _with_mlp(config, p, mid):
     def body(_, mid):
-        post = ACTIVATION[config.activation](contract(mid, p["W_in"], 1, 0) + p["b_in"])[0]
-        return _, (mid + contract(post, p["W_out"], 1, 0) + p["b_out"])
+        pre = contract(mid, p["W_in"], 1, 0) + p["b_in"]
+        post = ACTIVATION[config.activation](pre)[0]
+        return _, (mid + contract(post, p["W_out"], 1, 0) + p["b_out"], pre)
 
-    return lax.scan(body, None, mid)[1], (p, mid)
+    out, pre = lax.scan(body, None, mid)[1]
+    return out, (p, mid, pre)
 
 
 def _with_mlp_pullback(config, kept, g):
-    p, mid = kept
+    p, mid, pre = kept
 
     def body(sums, rows):
-        mid, g = rows
-        post, pull = ACTIVATION[config.activation](contract(mid, p["W_in"], 1, 0) + p["b_in"])
+        mid, pre, g = rows
+        post, pull = ACTIVATION[config.activation](pre)
         g_pre = pull(contract(g, p["W_out"], 1, 1))
         gradients = contract(mid, g_pre, 0, 0), g_pre.sum(0), contract(g, post, 0, 0), g.sum(0)
         return jax.tree.map(jnp.add, sums, gradients), g + contract(g_pre, p["W_in"], 1, 1)
 
     shapes = p["W_in"], p["b_in"], p["W_out"].T, p["b_out"]
-    (W_in, b_in, W_out, b_out), g_mid = lax.scan(body, tuple(map(jnp.zeros_like, shapes)), (mid, g))
+    (W_in, b_in, W_out, b_out), g_mid = lax.scan(body, tuple(map(jnp.zeros_like, shapes)), (mid, pre, g))
     return dict(W_in=W_in, b_in=b_in, W_out=W_out.T, b_out=b_out), g_mid
 
 
