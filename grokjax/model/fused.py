@@ -81,64 +81,85 @@ def columns_by_value(config: ModelConfig, t: states.Tables) -> float:
 def last_mid(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], read: np.ndarray, tokens_at: tuple[range, ...],
              rate: Array | float, offset: Array | int) -> Float[Array, "N D"]:
     """The same, formed: the blocks before the last one at every position, the attention of the last where it is read."""
-    first = functools.partial(first_mid, config, params, rate=rate, offset=offset)
     if config.num_layers == 1:
-        return first(tokens, tuple(read.tolist()), tokens_at).reshape(-1, config.d_model)
-    x = first_block(config, params["blocks"][0], first, tokens, tokens_at)
+        x = transformer.embed(config, params, tokens, offset, untouched)
+    else:
+        x = first_block(config, params, tokens, tokens_at, rate, offset)
     for p in params["blocks"][1:-1]:
         mid = blocks.attended(config, p, x, np.arange(x.shape[1]), rate)
-        x = after_mlp(config, p, mid.reshape(-1, config.d_model)).reshape(x.shape)
+        x = after_mlp(config, p, formed(mid)).reshape(x.shape)
     return blocks.attended(config, params["blocks"][-1], x, read, rate).reshape(-1, config.d_model)
 
 
-def first_block(config: ModelConfig, p: PyTree, first: Callable[..., Array], tokens: Int[Array, "B P"],
-                tokens_at: tuple[range, ...]) -> Float[Array, "B P D"]:
+def first_block(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], tokens_at: tuple[range, ...], rate: Array | float,
+                offset: Array | int) -> Float[Array, "B P D"]:
     """The stream after the first of several blocks. At the first positions of a causal model it depends on few tokens: where a batch
-    holds every beginning several times, each is computed once."""
-    def stream(tokens: Array, rows: tuple[int, ...], tokens_at: tuple[range, ...]) -> Float[Array, "B R D"]:
-        mid = first(tokens, rows, tokens_at)
-        return after_mlp(config, p, mid.reshape(-1, config.d_model)).reshape(mid.shape)
+    holds every beginning several times, each is computed once. Look-ups of the positions before the middle have fewer columns."""
+    def stream(tokens: Array, rows: range) -> Float[Array, "B R D"]:
+        own = first_stream(config, params, tokens, tuple(rows), tokens_at[:tokens.shape[1]], rate, offset)
+        return after_mlp(config, params["blocks"][0], own).reshape(len(tokens), len(rows), config.d_model)
 
     (B, P), (beginnings, index) = tokens.shape, states.beginnings(config, tokens, tokens_at)
     num, length = beginnings.shape
-    after = stream(tokens, tuple(range(length, P)), tokens_at)
-    if not length:
-        return after
-    before = stream(beginnings, tuple(range(length)), tokens_at[:length]).reshape(num, -1)
-    return jnp.concatenate([take(before, index).reshape(B, length, config.d_model), after], 1)
+    after = states.tables_of(config, params, tuple(range(length, P)), tokens_at)
+    looked_up = columns_by_symbol(config, after, tokens) < 2 * config.d_model
+    spans = [stream(tokens[:, :rows.stop], rows) for rows in states.spans(config, length, P, 2 if looked_up else 1)]
+    if length:
+        before = stream(beginnings, range(length)).reshape(num, -1)
+        spans = [take(before, index).reshape(B, length, config.d_model), *spans]
+    return jnp.concatenate(spans, 1)
 
 
-def first_mid(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], rows: tuple[int, ...], tokens_at: tuple[range, ...], *,
-              rate: Array | float, offset: Array | int) -> Float[Array, "B R D"]:
-    """The stream before the MLP of the first block, at the given positions."""
+def first_stream(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], rows: tuple[int, ...], tokens_at: tuple[range, ...],
+                 rate: Array | float, offset: Array | int) -> Stream:
+    """The stream before the MLP of the first of several blocks, at the given positions; formed where it has more columns than D."""
     t, p = states.tables_of(config, params, rows, tokens_at), params["blocks"][0]
     if columns_by_symbol(config, t, tokens) >= 2 * config.d_model:
-        return blocks.attended(config, p, transformer.embed(config, params, tokens, offset, untouched), np.array(rows), rate)
+        return formed(blocks.attended(config, p, transformer.embed(config, params, tokens, offset, untouched), np.array(rows), rate))
     stream = lookup.by_symbol(config, p, t, tokens, rate)
-    return matmul(jnp.concatenate([stream.fixed, stream.gathered], 1), stream.tables).reshape(len(tokens), len(rows), config.d_model)
+    return stream if len(stream.fixed.T) + len(stream.gathered.T) <= config.d_model else formed(before_mlp(stream))
 
 
-def after_mlp(config: ModelConfig, p: PyTree, mid: Float[Array, "N D"]) -> Float[Array, "N D"]:
+def formed(mid: Float[Array, "... D"]) -> Stream:
+    """A stream [N, D] that needs no tables."""
+    gathered = mid.reshape(-1, mid.shape[-1])
+    return Stream(jnp.ones((len(gathered), 1)), gathered, None, 1)
+
+
+def before_mlp(stream: Stream) -> Float[Array, "N D"]:
+    """The stream itself."""
+    return stream.gathered if stream.tables is None else matmul(jnp.concatenate([stream.fixed, stream.gathered], 1), stream.tables)
+
+
+def after_mlp(config: ModelConfig, p: PyTree, stream: Stream) -> Float[Array, "N D"]:
     """The stream after an MLP that is not the last, in chunks of rows."""
     if not config.mlp:
-        return mid
-    cut, joined = cutting(len(mid), config.d_model + config.mlp_width)
-    return joined(blocks.with_mlp(config, {name: p[name] for name in ("W_in", "b_in", "W_out", "b_out")}, cut(mid)))
+        return before_mlp(stream)
+    tables = p["b_out"][None] if stream.tables is None else with_bias(stream, stream.tables, p["b_out"])
+    weights = dict(tables=tables, T=through(stream, p["W_in"], p["b_in"]), W_out=p["W_out"])
+    cut, joined = cutting(len(stream.gathered), len(weights["T"]) + config.d_model + config.mlp_width)
+    return joined(blocks.with_mlp(config, weights, cut(stream.fixed), cut(stream.gathered)))
+
+
+def through(stream: Stream, W: Float[Array, "D O"], bias: Array | float) -> Float[Array, "f+c O"]:
+    """What X is multiplied by to give the stream times W, plus a bias."""
+    if stream.tables is None:
+        return jnp.concatenate([jnp.broadcast_to(bias, (stream.carrier, W.shape[1])), W])
+    return with_bias(stream, matmul(stream.tables, W), bias)
+
+
+def with_bias(stream: Stream, rows: Float[Array, "f+c O"], bias: Array | float) -> Float[Array, "f+c O"]:
+    """What X is multiplied by, so that a bias is added to every row of the product."""
+    carrying = jnp.broadcast_to(bias, (stream.carrier, rows.shape[1]))
+    return rows + jnp.pad(carrying, ((0, len(rows) - stream.carrier), (0, 0)))
 
 
 def weights_of(config: ModelConfig, params: PyTree, stream: Stream) -> Weights:
     """What X is multiplied by: U [f+c, O] and, with an MLP, T [f+c, M] and W [O, M] = (W_out @ W_U)ᵀ, with the biases in T and U."""
     p, W_U, b_U = params["blocks"][-1], params["W_U"], params.get("b_U", 0.0)
-
-    def through(W: Array, bias: Array | float) -> Array:
-        first = jnp.broadcast_to(bias, (stream.carrier, W.shape[1]))
-        if stream.tables is None:
-            return jnp.concatenate([first, W])
-        return matmul(stream.tables, W) + jnp.pad(first, ((0, len(stream.tables) - stream.carrier), (0, 0)))
-
     if not config.mlp:
-        return dict(U=through(W_U, b_U))
-    return dict(U=through(W_U, p["b_out"] @ W_U + b_U), T=through(p["W_in"], p["b_in"]), W=contract(W_U, p["W_out"], 0, 1))
+        return dict(U=through(stream, W_U, b_U))
+    return dict(U=through(stream, W_U, p["b_out"] @ W_U + b_U), T=through(stream, p["W_in"], p["b_in"]), W=contract(W_U, p["W_out"], 0, 1))
 
 
 def cutting(rows: int, floats: int) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:

@@ -34,6 +34,13 @@ def beginnings(config: ModelConfig, tokens: Int[Array, "B P"], tokens_at: tuple[
     return jnp.asarray(every, tokens.dtype), index
 
 
+def spans(config: ModelConfig, start: int, stop: int, most: int) -> list[range]:
+    """The positions from start to stop in so many pieces, of four positions at least. The early ones of a causal model read few others."""
+    depends = config.mask == "causal" and config.positions != "abacus"
+    cuts = np.linspace(start, stop, 1 + (min(most, max((stop - start) // 4, 1)) if depends else 1)).astype(int).tolist()
+    return list(map(range, cuts[:-1], cuts[1:]))
+
+
 class Tables(NamedTuple):
     """Token and position embeddings of one config, stacked [V (+ P), D], where they are read, and what can stand where."""
     stacked: Float[Array, "VP D"]

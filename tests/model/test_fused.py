@@ -16,6 +16,7 @@ SINGLE = tasks.Addition(num_digits=2, mode="single", digit=1, batch_size=33)
 MODULAR = tasks.ModularAddition(modulus=13)
 WIDE = dict(d_model=30, num_heads=2)
 NARROW = dict(d_model=12, num_heads=3)
+DEEP = dict(d_model=60, num_heads=2, num_layers=2)
 CASES = [
     # few symbols: attention's weights are gathered by token and by position
     ("weights", SEQUENCE, WIDE),
@@ -47,13 +48,18 @@ CASES = [
     ("stream", SEQUENCE, NARROW | dict(positions="abacus")),
     ("stream", SEQUENCE, WIDE | dict(num_layers=2)),
     ("stream", SEQUENCE, WIDE | dict(num_layers=2, activation="gelu", attention="uniform", unembed_bias=True)),
+    # the stream before the first of several MLPs has fewer columns than d_model: it is not formed there
+    ("stream", SEQUENCE, DEEP),
+    ("stream", dataclasses.replace(SEQUENCE, batch_size=207), DEEP | dict(activation="gelu", positions="fire")),
+    ("stream", SEQUENCE, NARROW | dict(num_layers=3)),
     ("stream", SEQUENCE, NARROW | dict(num_layers=3, mlp=False, positions="rope", mask="full")),
     ("stream", MODULAR, NARROW | dict(num_layers=2, positions="abacus")),
     # every beginning stands in the batch several times: the first block computes it once, for one position or two
     ("stream", MODULAR, NARROW | dict(num_layers=2)),
     ("stream", dataclasses.replace(SEQUENCE, batch_size=207), WIDE | dict(num_layers=3, positions="rope", d_head=6, mlp=False)),
 ]
-FORMS = {"weights": (SEQUENCE, WIDE), "values": (MODULAR, NARROW), "stream": (SEQUENCE, WIDE | dict(num_layers=2))}
+FORMS = {"weights": (SEQUENCE, WIDE), "values": (MODULAR, NARROW), "stream": (SEQUENCE, WIDE | dict(num_layers=2)),
+         "deep": (SEQUENCE, DEEP)}
 UNOPTIMISED = {"xla_backend_optimization_level": 0}   # compiles in half the time
 
 
@@ -127,7 +133,8 @@ def test_loss_and_gradient_are_those_of_the_plain_program_in_float64(case):
         (mean, (losses, correct)), gradient = in_float32(lambda p, r: fast(config, task, p, batch, r, offset), params, rate)
         (true_mean, (true_losses, true_correct)), true = in_float64(lambda p, r: plain(config, task, p, batch, r, offset), params, rate)
         np.testing.assert_allclose(mean, true_mean, rtol=1e-6)
-        np.testing.assert_allclose(losses, true_losses, rtol=1e-5, atol=1e-6)
+        # a loss is a difference of logits, and rounded as they are: the largest losses say how large
+        np.testing.assert_allclose(losses, true_losses, rtol=1e-5, atol=max(1e-6, 4e-7 * true_losses.max()))
         np.testing.assert_array_equal(correct, true_correct)
         assert_close(gradient, true)
 
@@ -194,7 +201,7 @@ def test_a_task_need_not_say_what_can_stand_where():
     assert_close(gradient, true, tolerance=4e-6)
 
 
-@pytest.mark.parametrize(("form", "floats"), (("weights", 700), ("values", 2000), ("stream", 3000)))
+@pytest.mark.parametrize(("form", "floats"), (("weights", 700), ("values", 2000), ("stream", 3000), ("deep", 4000)))
 def test_chunks_change_nothing_even_where_rows_do_not_divide(form, floats, monkeypatch):
     task, options = FORMS[form]
     config, batch = config_for(task, options), batch_of(task)
@@ -247,10 +254,26 @@ def test_layer_norm_is_refused():
     assert not fused.accepts(config_for(SEQUENCE, WIDE | dict(layer_norm=True)), SEQUENCE)
 
 
-@pytest.mark.parametrize(("task", "rows", "most"), ((tasks.Addition(), 256, 0.8e9), (tasks.ModularAddition(), 3830, 3.5e9)))
-def test_the_unchunked_program_needs_no_more_arithmetic_than_promised(task, rows, most, monkeypatch):
+def test_of_several_blocks_the_first_positions_have_few_columns():
+    config, batch = config_for(SEQUENCE, DEEP), batch_of(SEQUENCE)
+    params, tokens = params_of(config), batch.tokens
+
+    def columns(rows):
+        seen = tokens[:, :rows.stop]
+        stream = jax.eval_shape(lambda: fused.first_stream(config, params, seen, tuple(rows), SEQUENCE.tokens_at[:rows.stop], 1.0, 0)[:3])
+        assert len(stream[2]) == stream[0].shape[1] + stream[1].shape[1]
+        return len(stream[2])
+
+    early, late = states.spans(config, 0, tokens.shape[1], 2)
+    assert (*early, *late) == tuple(range(tokens.shape[1]))
+    assert columns(early) < columns(late) < config.d_model
+
+
+@pytest.mark.parametrize(("task", "layers", "rows", "most"),
+                         ((tasks.Addition(), 1, 256, 0.8e9), (tasks.Addition(), 2, 256, 4.8e9), (tasks.ModularAddition(), 1, 3830, 3.5e9)))
+def test_the_unchunked_program_needs_no_more_arithmetic_than_promised(task, layers, rows, most, monkeypatch):
     monkeypatch.setattr(fused, "CHUNK", 2 ** 40)
-    config = ModelConfig(**tasks.shape(task))
+    config = ModelConfig(**tasks.shape(task), num_layers=layers)
     params = jax.eval_shape(lambda: init(config, jax.random.key(0)))
     integers = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.int32)
     batch = tasks.Batch(integers((rows, task.num_positions)), integers((rows, len(task.columns))))
