@@ -3,7 +3,7 @@
     python -m experiments.benchmark --json benchmark.json [--size small|full] [--block N]
 
 One process measures everything in turns and writes {"machine": ..., "rows": [...], "tiny": [...], ...}; a field and its field_range are the
-median and [least, most] over rounds. --block: runs of one program (an accelerator's block may be tried on a CPU).
+median and [least, most] over its `rounds`. --block: runs of one program (an accelerator's block may be tried on a CPU).
 
 flops_per_run_step     XLA's count of the compiled step, rows of a batch in one chunk
 run_steps_per_second   of `grokjax.train` on all devices, with the metrics of every step and the evaluation at its default interval
@@ -21,8 +21,8 @@ first trained step
 
 A save's share counts the time in which training waits, and the CPU time of the writing beside it over the cores.
 
-Time on two cores, as busy as its host is: `--size small` (8 runs, two large models and a tiny one) 117 s; the full size took 37 minutes
-with 3 long rounds a row, and was not timed whole with 9 short ones.
+Time on two cores: the full size 31 minutes (a slower machine makes fewer rounds), `--size small` (8 runs, two large models and a tiny one)
+117 s of a busy hour.
 """
 import json
 import pathlib

@@ -75,13 +75,13 @@ def shares(workload: Workload, runs: int, effort: Effort, block: int | None) -> 
     """The shares of a sweep's time that metrics with evaluation, saving (by the default schedule) and both take."""
     setting = ours.Setting(workload, runs, 50 if runs <= 8 else 10, block)
     ours.first_step(setting)
-    rates = in_turns(dict(bare=bare(setting), ours=ours.sampler(setting)), effort.rounds[runs])
+    rates = in_turns(dict(bare=bare(setting), ours=ours.sampler(setting)), effort.rounds[min(runs, 32)])   # 3 rounds were chance
     kept = [1 - ratio for ratio in ratios(rates["ours"], rates["bare"])]
     training_seconds = STEPS * runs / statistics.median(rates["ours"])
     saves = len(schedule.epochs("log", STEPS // 50))
     saving = [saves * each / (saves * each + training_seconds) for each in seconds_of_a_save(setting, effort.rounds[8])]
     together = [a + (1 - a) * statistics.median(saving) for a in kept]
-    return dict(label=workload.label, runs=runs, **summary("metrics_and_evaluation", kept), **summary("saving", saving),
+    return dict(label=workload.label, runs=runs, rounds=len(kept), **summary("metrics_and_evaluation", kept), **summary("saving", saving),
                 **summary("together", together))
 
 

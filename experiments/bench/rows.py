@@ -36,7 +36,7 @@ def measured(setting: ours.Setting, rounds: int, rival_steps: int) -> dict[str, 
     rates = in_turns(contestants, rounds)
     return dict(
         task=workload.name, layers=workload.layers, runs=runs, label=workload.label, block=setting.block_size,
-        yardstick_gflop=workload.yardstick,
+        rounds=len(rates["ours"]), yardstick_gflop=workload.yardstick,
         flops_per_run_step=flops,
         **summary("run_steps_per_second", rates["ours"]), **summary("gemm_gflops", rates["gemm"]),
         **summary("gemm_ratio", ratios(rates["ours"], rates["gemm"], workload.yardstick)),

@@ -65,6 +65,11 @@ def test_contestants_take_turns():
     assert measuring.summary("x", None) == dict(x=None, x_range=None)
 
 
+def test_a_slow_machine_makes_three_rounds(monkeypatch):
+    monkeypatch.setattr(measuring, "LONG_ENOUGH", -1.0)
+    assert measuring.in_turns(dict(a=lambda: 2.0), 9) == dict(a=[2.0] * 3)
+
+
 def test_yardsticks_and_limits_of_the_issue():
     assert [workload.yardstick for workload in workloads.large() + workloads.tiny()] == [1.52, 1.52, 3.84, 0.0776, 0.0086, 0.1116]
     assert [(workload.name, workload.layers) for workload in workloads.large()] == [("addition", 1), ("addition", 2), ("modular", 1)]
