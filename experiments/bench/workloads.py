@@ -41,7 +41,7 @@ class Effort(NamedTuple):
     tiny: tuple[int, ...] = (0, 1, 2)
 
 
-FULL = Effort(rounds={8: 9, 32: 7, 128: 3}, steps={8: 10, 32: 2, 128: 1}, rival_steps={8: 3, 32: 1, 128: 1}, tiny_runs=32, tiny_rounds=9,
+FULL = Effort(rounds={8: 9, 32: 7, 128: 3}, steps={8: 10, 32: 5, 128: 2}, rival_steps={8: 3, 32: 1, 128: 1}, tiny_runs=32, tiny_rounds=9,
               tiny_epochs=2, tiny_rival_steps=7, sections=True)
 SMALL = Effort(rounds={8: 3}, steps={8: 5}, rival_steps={8: 1}, tiny_runs=8, tiny_rounds=3, tiny_epochs=2, tiny_rival_steps=3,
                sections=False, large=(0, 2), tiny=(0,))
