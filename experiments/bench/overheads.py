@@ -75,7 +75,7 @@ def shares(workload: Workload, runs: int, effort: Effort, block: int | None) -> 
     """The shares of a sweep's time that metrics with evaluation, saving (by the default schedule) and both take."""
     setting = ours.Setting(workload, runs, 50 if runs <= 8 else 10, block)
     ours.first_step(setting)
-    rates = in_turns(dict(bare=bare(setting), ours=ours.sampler(setting)), effort.rounds[min(runs, 32)])   # 3 rounds were chance
+    rates = in_turns(dict(bare=bare(setting), ours=ours.sampler(setting)), effort.overhead_rounds)
     kept = [1 - ratio for ratio in ratios(rates["ours"], rates["bare"])]
     training_seconds = STEPS * runs / statistics.median(rates["ours"])
     saves = len(schedule.epochs("log", STEPS // 50))

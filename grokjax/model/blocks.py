@@ -56,17 +56,30 @@ def by_stream(config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], reading:
     else:
         pattern = jnp.broadcast_to(of_rows(attention.frozen_pattern(config, p, *place)), (B, q * H, P))
     pattern = attention.mixed(pattern, np.repeat(attention.visible(config, *place), H, 0), rate)
-    return of_heads(jnp.einsum("bnp,bpd->bnd", pattern, x).reshape(B * q, -1), jnp.moveaxis(p["W_V"], 1, 0))
+    return of_heads(weighted_sums(pattern, x).reshape(B * q, -1), jnp.moveaxis(p["W_V"], 1, 0))
 
 
 @jax.custom_vjp
 def products_of(queries: Float[Array, "B n D"], x: Float[Array, "B P D"]) -> Float[Array, "B n P"]:
-    """Every query times every row of its example; a derivative made by JAX comes transposed, and so would einsum's."""
+    """Every query times every row of its example. Here and in `weighted_sums`, JAX's own derivative by x would come transposed."""
     return jnp.einsum("bnd,bpd->bnp", queries, x)
 
 
+@jax.custom_vjp
+def weighted_sums(pattern: Float[Array, "B n P"], x: Float[Array, "B P D"]) -> Float[Array, "B n D"]:
+    """Sums of the rows of an example, one for each row of its pattern."""
+    return jnp.einsum("bnp,bpd->bnd", pattern, x)
+
+
+def by_position(pattern: Float[Array, "B n P"], rows: Float[Array, "B n D"]) -> Float[Array, "B P D"]:
+    """What each position gets of the rows."""
+    return lax.dot_general(pattern, rows, (((1,), (1,)), ((0,), (0,))))
+
+
 products_of.defvjp(lambda queries, x: (products_of(queries, x), (queries, x)),
-                   lambda kept, g: (jnp.einsum("bnp,bpd->bnd", g, kept[1]), lax.dot_general(g, kept[0], (((1,), (1,)), ((0,), (0,))))))
+                   lambda kept, g: (weighted_sums(g, kept[1]), by_position(g, kept[0])))
+weighted_sums.defvjp(lambda pattern, x: (weighted_sums(pattern, x), (pattern, x)),
+                     lambda kept, g: (products_of(g, kept[1]), by_position(kept[0], g)))
 
 
 def of_heads(x: Float[Array, "n Ha"], W: Float[Array, "H a b"]) -> Float[Array, "n Hb"]:
