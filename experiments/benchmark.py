@@ -22,7 +22,7 @@ first trained step
 A save's share counts the time in which training waits, and the CPU time of the writing beside it over the cores.
 
 Time on two cores: the full size 31 minutes (a slower machine makes fewer rounds), `--size small` (8 runs, two large models and a tiny one)
-117 s of a busy hour.
+103 s, 117 of a busy hour.
 """
 import json
 import pathlib
