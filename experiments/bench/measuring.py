@@ -14,8 +14,6 @@ Contestant = Callable[[], float]
 
 PAUSE = 0.1
 """Seconds between two contestants, for the threads of the one before to fall asleep."""
-
-
 LONG_ENOUGH = 100.0
 """Seconds of rounds: a slow machine makes fewer of them, so that the whole benchmark ends in time."""
 

@@ -111,13 +111,18 @@ def with_mlp(config: ModelConfig, weights: dict[str, Array], fixed: Float[Array,
     return _with_mlp(config, weights, fixed, gathered)[0]
 
 
+def is_whole(weights: dict[str, Array]) -> bool:
+    """Whether the tables are those of what was gathered, too."""
+    return len(weights["tables"]) == len(weights["T"])
+
+
 def _with_mlp(config, weights, fixed, gathered):
-    tables = weights["tables"]
+    tables, whole = weights["tables"], is_whole(weights)
 
     def body(_, rows):
         X = jnp.concatenate(rows, 1)
         pre = contract(X, weights["T"], 1, 0)
-        mid = contract(X, tables, 1, 0) if len(tables) == X.shape[1] else rows[1] + tables
+        mid = contract(X, tables, 1, 0) if whole else rows[1] + tables
         return _, (mid + contract(ACTIVATION[config.activation](pre)[0], weights["W_out"], 1, 0), pre)
 
     after, pre = lax.scan(body, None, (fixed, gathered))[1]
@@ -126,8 +131,8 @@ def _with_mlp(config, weights, fixed, gathered):
 
 def _with_mlp_pullback(config, kept, g):
     weights, *rows = kept
-    first = rows[0].shape[-1]
-    whole, back = len(weights["tables"]) == len(weights["T"]), {name: weights[name][first:] for name in ("T", "tables")}
+    first, whole = rows[0].shape[-1], is_whole(weights)
+    back = {name: weights[name][first:] for name in ("T", "tables")}
 
     def body(sums, rows):
         fixed, gathered, pre, g = rows

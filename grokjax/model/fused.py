@@ -58,10 +58,14 @@ def read_stream(config: ModelConfig, task: Any, params: PyTree, tokens: Int[Arra
         p, t = params["blocks"][0], states.tables_of(config, params, tuple(task.read), tokens_at)
         if columns_by_value(config, t) < 1.2 * columns_by_symbol(config, t, tokens):     # a weight takes longer to gather than a value
             return lookup.by_value(config, p, t, tokens, rate)
-        if columns_by_symbol(config, t, tokens) <= 2 * config.d_model:
+        if looks_up_symbols(config, t, tokens):
             return lookup.by_symbol(config, p, t, tokens, rate)
-    mid = last_mid(config, params, tokens, np.asarray(task.read), tokens_at, rate, offset)
-    return Stream(jnp.ones((len(mid), 1)), mid, None, 1)
+    return formed(last_mid(config, params, tokens, np.asarray(task.read), tokens_at, rate, offset))
+
+
+def looks_up_symbols(config: ModelConfig, t: states.Tables, tokens: Array) -> bool:
+    """Whether `lookup.by_symbol` costs less than the stream formed."""
+    return columns_by_symbol(config, t, tokens) <= 2 * config.d_model
 
 
 def columns_by_symbol(config: ModelConfig, t: states.Tables, tokens: Array) -> float:
@@ -79,7 +83,7 @@ def columns_by_value(config: ModelConfig, t: states.Tables) -> float:
 
 
 def last_mid(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], read: np.ndarray, tokens_at: tuple[range, ...],
-             rate: Array | float, offset: Array | int) -> Float[Array, "N D"]:
+             rate: Array | float, offset: Array | int) -> Float[Array, "B R D"]:
     """The same, formed: the blocks before the last one at every position, the attention of the last where it is read."""
     if config.num_layers == 1:
         x = transformer.embed(config, params, tokens, offset, untouched)
@@ -88,7 +92,7 @@ def last_mid(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], rea
     for p in params["blocks"][1:-1]:
         mid = blocks.attended(config, p, x, np.arange(x.shape[1]), rate)
         x = after_mlp(config, p, formed(mid)).reshape(x.shape)
-    return blocks.attended(config, params["blocks"][-1], x, read, rate).reshape(-1, config.d_model)
+    return blocks.attended(config, params["blocks"][-1], x, read, rate)
 
 
 def first_block(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], tokens_at: tuple[range, ...], rate: Array | float,
@@ -102,8 +106,8 @@ def first_block(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], 
     (B, P), (beginnings, index) = tokens.shape, states.beginnings(config, tokens, tokens_at)
     num, length = beginnings.shape
     after = states.tables_of(config, params, tuple(range(length, P)), tokens_at)
-    looked_up = columns_by_symbol(config, after, tokens) < 2 * config.d_model
-    spans = [stream(tokens[:, :rows.stop], rows) for rows in states.spans(config, length, P, 2 if looked_up else 1)]
+    most = 2 if looks_up_symbols(config, after, tokens) else 1
+    spans = [stream(tokens[:, :rows.stop], rows) for rows in states.spans(config, length, P, most)]
     if length:
         before = stream(beginnings, range(length)).reshape(num, -1)
         spans = [take(before, index).reshape(B, length, config.d_model), *spans]
@@ -114,7 +118,7 @@ def first_stream(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"],
                  rate: Array | float, offset: Array | int) -> Stream:
     """The stream before the MLP of the first of several blocks, at the given positions; formed where it has more columns than D."""
     t, p = states.tables_of(config, params, rows, tokens_at), params["blocks"][0]
-    if columns_by_symbol(config, t, tokens) >= 2 * config.d_model:
+    if not looks_up_symbols(config, t, tokens):
         return formed(blocks.attended(config, p, transformer.embed(config, params, tokens, offset, untouched), np.array(rows), rate))
     stream = lookup.by_symbol(config, p, t, tokens, rate)
     return stream if len(stream.fixed.T) + len(stream.gathered.T) <= config.d_model else formed(before_mlp(stream))

@@ -119,7 +119,7 @@ def turns(splits: Sequence[Split], block: int, devices: Sequence[Any], blocks: i
     return sorted(laid, key=lambda turn: turn.devices[0].process_index)
 
 
-def joined(pieces: Sequence[np.ndarray], laid: Sequence[Turn]) -> np.ndarray:
+def joined(pieces: Sequence[np.ndarray | jax.Array], laid: Sequence[Turn]) -> np.ndarray:
     """One array [S, ...] on the host, in the order of the sweep and without padding, from an array per local turn."""
     if jax.process_count() > 1:
         pieces = [multihost_utils.process_allgather(np.concatenate(pieces), tiled=True)]
@@ -128,7 +128,7 @@ def joined(pieces: Sequence[np.ndarray], laid: Sequence[Turn]) -> np.ndarray:
     for piece in pieces:        # each goes to its place at once: a whole state copied twice more took a fifth of a save
         begin, end = end, end + len(piece)
         kept = real[begin:end]
-        whole[runs[begin:end][kept]] = piece if kept.all() else piece[kept]
+        whole[runs[begin:end][kept]] = np.asarray(piece) if kept.all() else np.asarray(piece)[kept]
     return whole
 
 

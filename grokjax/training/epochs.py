@@ -45,7 +45,7 @@ class Epoch:
         """The same as numpy arrays, and not kept: for a save. With several processes the global arrays, of which each has a part."""
         if jax.process_count() > 1:
             return self.runs
-        return jax.tree.map(lambda *pieces: joined([np.asarray(piece) for piece in pieces], self.laid), *self.states)
+        return jax.tree.map(lambda *pieces: joined(pieces, self.laid), *self.states)
 
     def __str__(self) -> str:
         """One line: medians over runs of the epoch's last losses."""
@@ -125,7 +125,7 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
 
 def flags(states: Sequence[RunState], laid: Sequence[Turn]) -> tuple[np.ndarray, np.ndarray]:
     """Which runs are active and which diverged, [S] each."""
-    alive, stopped = (joined([np.asarray(getattr(state, name)) for state in states], laid) for name in ("alive", "stopped"))
+    alive, stopped = (joined([getattr(state, name) for state in states], laid) for name in ("alive", "stopped"))
     return alive & ~stopped, ~alive
 
 
