@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
 Contestant = Callable[[], float]
@@ -43,15 +44,16 @@ def _move_cache(folder: str | None) -> None:
     compilation_cache.reset_cache()
 
 
-def in_turns(contestants: dict[str, Contestant], rounds: int) -> dict[str, list[float]]:
-    """Samples of every contestant, one per round; after LONG_ENOUGH no round is begun, but three are made."""
+def in_turns(contestants: dict[str, Contestant], rounds: int, *, pause: float = PAUSE,
+             long_enough: float = LONG_ENOUGH) -> dict[str, list[float]]:
+    """Samples of every contestant, one per round; after `long_enough` seconds no round is begun, but three are made."""
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     began = time.perf_counter()
     for done in range(rounds):
-        if done >= 3 and time.perf_counter() - began > LONG_ENOUGH:
+        if done >= 3 and time.perf_counter() - began > long_enough:
             break
         for name, contestant in contestants.items():
-            time.sleep(PAUSE)
+            time.sleep(pause)
             samples[name].append(contestant())
     return samples
 
@@ -66,3 +68,10 @@ def summary(name: str, samples: list[float] | None) -> dict[str, Any]:
     if samples is None:
         return {name: None, f"{name}_range": None}
     return {name: statistics.median(samples), f"{name}_range": [min(samples), max(samples)]}
+
+
+def with_interval(name: str, samples: np.ndarray) -> dict[str, Any]:
+    """The median under the name, and under name_interval the samples between which the true median lies with 95% (by their ranks)."""
+    ordered, half = np.sort(samples), 0.98 * len(samples) ** 0.5
+    least, most = max(int(len(samples) / 2 - half), 0), min(int(np.ceil(len(samples) / 2 + half)), len(samples) - 1)
+    return {name: float(np.median(ordered)), f"{name}_interval": [float(ordered[least]), float(ordered[most])]}

@@ -1,10 +1,11 @@
 """What keeping everything costs: metrics of every step, the evaluation, and saving, as shares of a sweep's time; and more runs."""
+import dataclasses
 import functools
 import pathlib
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -12,15 +13,17 @@ import numpy as np
 from jax.sharding import Mesh
 
 from experiments.bench import ours
-from experiments.bench.measuring import Contestant, in_turns, ratios, seconds, summary
+from experiments.bench.measuring import LONG_ENOUGH, Contestant, in_turns, ratios, seconds, summary, with_interval
 from experiments.bench.workloads import Effort, Workload
 from grokjax import checkpoints, training
 from grokjax.checkpoints import schedule
-from grokjax.training import data, epochs, loop
+from grokjax.training import loop
 from grokjax.training.devices import usable_cores
 
 STEPS = 5000
 """Optimiser steps of the sweep whose saving is reckoned: the default of `experiments.seed_sweep`."""
+STRETCH = 20
+"""Steps of a sample: metrics cost a few percent, which neighbouring seconds differ by."""
 
 
 @functools.partial(jax.jit, static_argnames=("program", "steps", "mesh", "block"))
@@ -36,53 +39,67 @@ def bare_epoch(program: training.Program, steps: int, mesh: Mesh, block: int, *,
         return loop.over_blocks(mesh, block, steps_of_a_block, (table,), (shared, runs))
 
 
-def bare(setting: ours.Setting) -> Contestant:
-    """A sampler: run-steps per second of the same runs on the same devices without metrics, evaluation or saving."""
-    program, hypers, begun = setting.program, setting.hypers, next(ours.epochs(setting, epochs=0))
-    splits, table = data.splits(program.task, hypers), data.table_of(program.task)
-    placed = [dict(mesh=turn.mesh, block=turn.block, table=turn.put_everywhere(table), shared=epochs.place(turn, hypers, splits))
-              for turn in begun.laid]
+def stretches(workload: Workload, block: int | None) -> dict[str, Contestant]:
+    """Samplers of STRETCH steps of a run or block per device: steps that keep nothing, with metrics, and with evaluations too.
 
-    def advance(states: Sequence[Any]) -> list[Any]:
-        new = [bare_epoch(program, setting.steps, runs=runs, **own) for runs, own in zip(states, placed, strict=True)]
-        return jax.block_until_ready(new)
+    They are short, so that neighbouring samples see the same moment of the machine.
+    """
+    setting = ours.Setting(workload, ours.Setting(workload, 1, STRETCH, block).block_size * jax.device_count(), STRETCH, block)
+    taken = ours.arguments(setting)
+    span, bare_taken = taken["span"], {name: taken[name] for name in ("mesh", "block", "shared", "runs", "table")}
+    taken["span"] = (span[0], jax.device_put(np.int32(STRETCH), span[1].sharding))
 
-    advance(begun.states)
-    return lambda: setting.runs * setting.steps / seconds(advance, begun.states)
+    def sampler(every: int | None) -> Contestant:
+        program = setting.program
+        if every:
+            program = dataclasses.replace(program, recipe=dataclasses.replace(workload.recipe, evaluate_every=every))
+            begin = functools.partial(loop.epoch, program, STRETCH, **taken)
+        else:
+            begin = functools.partial(bare_epoch, program, STRETCH, **bare_taken)
+        action = lambda: jax.block_until_ready(begin())
+        action()
+        return lambda: setting.runs * STRETCH / seconds(action)
+
+    return dict(bare=sampler(None), metrics=sampler(10 ** 9), evaluations=sampler(STRETCH // 2))
 
 
 def seconds_of_a_save(setting: ours.Setting, saves: int) -> list[float]:
-    """What each save takes from training: the time before the next epoch begins, and the processor's while it is written beside that.
-
-    The second is CPU time over cores: training would have had all of them.
-    """
+    """What each save takes from training: on a CPU its processor time over the cores, since the next epoch is under way meanwhile and
+    would have had them all; else the time in which the host can give out no work."""
     program, hypers, took = setting.program, jax.tree.map(np.asarray, setting.hypers), []
+    begun, trained = ours.epochs(setting, epochs=1)
     with tempfile.TemporaryDirectory() as folder:
         spec = checkpoints.Spec(program.task, program.config, program.recipe, hypers, saves * setting.steps, setting.steps, "every:1",
                                 block=setting.block_size)
         with checkpoints.create(pathlib.Path(folder) / "sweep", spec) as writer:
             (part,) = writer.parts
-            for epoch in ours.epochs(setting, epochs=saves):
-                blocked = seconds(part.record, epoch)
+            for number in range(saves + 1):
+                step = number * setting.steps
+                epoch = dataclasses.replace(trained, number=number, step=step, first_step=step - setting.steps) if number else begun
                 began = time.process_time()
+                blocked = seconds(part.record, epoch)
                 part.wait()
-                took.append(blocked + (time.process_time() - began) / usable_cores())
+                worked = time.process_time() - began
+                took.append(worked / usable_cores() if jax.default_backend() == "cpu" else blocked)
             part.finish()
     return took[1:]
 
 
-def shares(workload: Workload, runs: int, effort: Effort, block: int | None) -> dict[str, Any]:
-    """The shares of a sweep's time that metrics with evaluation, saving (by the default schedule) and both take."""
-    setting = ours.Setting(workload, runs, 50 if runs <= 8 else 10, block)
-    ours.first_step(setting)
-    rates = in_turns(dict(bare=bare(setting), ours=ours.sampler(setting)), effort.overhead_rounds)
-    kept = [1 - ratio for ratio in ratios(rates["ours"], rates["bare"])]
-    training_seconds = STEPS * runs / statistics.median(rates["ours"])
+def shares(workload: Workload, effort: Effort, block: int | None) -> Iterator[dict[str, Any]]:
+    """The shares of a sweep's time that metrics of every step, the evaluation at its interval, saving by the default schedule, and all
+    of these take, for each number of runs: medians over rounds, and the intervals that hold the median with 95%."""
+    rates = in_turns(stretches(workload, block), effort.overhead_rounds, pause=0.0, long_enough=2 * LONG_ENOUGH)
+    seconds_each = {name: 1 / np.array(samples, float) for name, samples in rates.items()}      # of a run-step
+    bare, metrics, evaluations = (seconds_each[name] for name in ("bare", "metrics", "evaluations"))
+    evaluation = (evaluations - metrics) * (STRETCH // 2) / workload.recipe.evaluate_every
     saves = len(schedule.epochs("log", STEPS // 50))
-    saving = [saves * each / (saves * each + training_seconds) for each in seconds_of_a_save(setting, effort.rounds[8])]
-    together = [a + (1 - a) * statistics.median(saving) for a in kept]
-    return dict(label=workload.label, runs=runs, rounds=len(kept), **summary("metrics_and_evaluation", kept), **summary("saving", saving),
-                **summary("together", together))
+    for num in effort.overhead_runs:
+        took = seconds_of_a_save(ours.Setting(workload, num, 2, block), effort.rounds[8])
+        saving = saves * statistics.median(took) / (STEPS * num)
+        whole = metrics + evaluation + saving
+        parts = dict(metrics=metrics - bare, evaluation=evaluation, saving=np.full_like(whole, saving), together=whole - bare)
+        yield dict(label=workload.label, runs=num, rounds=len(bare), save_seconds=statistics.median(took),
+                   **{key: x for name, part in parts.items() for key, x in with_interval(name, part / whole).items()})
 
 
 def more_runs(workload: Workload, effort: Effort, block: int | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The benchmark for reading: medians, and in brackets the range over rounds."""
+"""The benchmark for reading: medians, and in brackets the range over rounds, or for overheads the interval of the median."""
 from typing import Any
 
 from rich.table import Table
@@ -7,6 +7,7 @@ from experiments.cli.plan import size
 
 COLUMNS = ("model", "runs", "GFLOP", "run-steps/s", "matmul GFLOP/s", "gemm ratio", "× plain vmap", "× PyTorch", "compile s",
            "first step s", "peak", "a run")
+OVERHEADS = ("metrics", "evaluation", "saving", "together")
 
 
 def rows(title: str, measured: list[dict[str, Any]]) -> Table:
@@ -21,23 +22,21 @@ def rows(title: str, measured: list[dict[str, Any]]) -> Table:
     return shown
 
 
-def spread(row: dict[str, Any], name: str, percent: bool = False) -> str:
-    """The median and the range of a field."""
+def spread(row: dict[str, Any], name: str, around: str = "range", form: str = ".3g") -> str:
+    """The median of a field, and its range or interval."""
     if row[name] is None:
         return "not measured"
-    least, most = row[f"{name}_range"]
-    if percent:
-        return f"{row[name]:.1%} [{least:.1%}, {most:.1%}]"
-    return f"{row[name]:.3g} [{least:.3g}, {most:.3g}]"
+    least, most = row[f"{name}_{around}"]
+    return f"{row[name]:{form}} [{least:{form}}, {most:{form}}]"
 
 
 def sentences(measured: dict[str, Any]) -> list[str]:
     """The other sections in words."""
     said = []
     for found in measured["overheads"]:
-        kept, saved, both = (spread(found, name, True) for name in ("metrics_and_evaluation", "saving", "together"))
-        said.append(f"{found['label']}, {found['runs']} runs: metrics of every step and the evaluation take {kept} of a sweep's time, "
-                    f"saving {saved}, together {both}")
+        metrics, evaluation, saving, both = (spread(found, name, "interval", ".1%") for name in OVERHEADS)
+        said.append(f"{found['label']}, {found['runs']} runs: metrics of every step take {metrics} of a sweep's time, the evaluation "
+                    f"{evaluation}, saving {saving}, together {both}")
     for found in measured["more_runs"]:
         said.append(f"{found['label']}: a run-step among 128 runs costs {spread(found, 'cost')} times one among 8")
     if found := measured["start"]:

@@ -27,7 +27,7 @@ class Effort(NamedTuple):
     """How much is measured, by the number of runs: many short rounds, so that one bad moment of the machine is outvoted.
 
     steps, rival_steps: optimiser steps in a sample of ours, and of a rival that has all runs in one program
-    overhead_rounds: what is compared differs by a few percent, neighbouring samples by 7, so these are many
+    overhead_rounds, overhead_runs: what is compared differs by a few percent, neighbouring samples by 7, so these are many
     large, tiny: which of the models, where compiling all of them would take too long
     """
     rounds: dict[int, int]
@@ -38,7 +38,8 @@ class Effort(NamedTuple):
     tiny_epochs: int
     tiny_rival_steps: int
     sections: bool
-    overhead_rounds: int = 27
+    overhead_rounds: int = 300
+    overhead_runs: tuple[int, ...] = (8, 128)
     large: tuple[int, ...] = (0, 1, 2)
     tiny: tuple[int, ...] = (0, 1, 2)
 

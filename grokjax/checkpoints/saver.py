@@ -23,9 +23,12 @@ class Saver:
         self.pending: int | None = None
         self.facts: dict[int, tuple[int, bool]] = {}
         options = ocp.CheckpointManagerOptions(max_to_keep=None, cleanup_tmp_directories=True, enable_async_checkpointing=True)
+        # Compression makes weights 8% smaller, and is a third of a save's work and half of reading's.
+        handlers: Any = {item: ocp.PyTreeCheckpointHandler(use_compression=False) for item in snapshots.ITEMS}
+        handlers["checksums"] = ocp.JsonCheckpointHandler()
         with disk.explained("the folder of the snapshots", directory):
             directory.mkdir(parents=True, exist_ok=True)
-            self.manager = ocp.CheckpointManager(directory, options=options)
+            self.manager = ocp.CheckpointManager(directory, options=options, item_handlers=handlers)
 
     def save(self, epoch: int, step: int, *, runs: Any, keep: bool) -> None:
         """Begin to save a state (leaves [S, ...]) and return; it counts as saved after `wait`. An epoch that was there is replaced."""
@@ -128,7 +131,7 @@ def arguments(items: dict[str, Any], seal: dict[str, Any]) -> Any:
         # Without shard_axes Orbax cuts other axes.
         return ocp.SaveArgs(chunk_byte_size=max(1, x.nbytes // x.shape[0]), shard_axes=(0,))
 
-    trees = {item: ocp.args.StandardSave(tree, save_args=jax.tree.map(one_chunk_per_run, tree)) for item, tree in items.items()}
+    trees = {item: ocp.args.PyTreeSave(tree, save_args=jax.tree.map(one_chunk_per_run, tree)) for item, tree in items.items()}
     return ocp.args.Composite(**trees, checksums=ocp.args.JsonSave(seal))
 
 

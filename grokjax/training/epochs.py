@@ -89,6 +89,15 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
     placed = [(place(turn, hypers, splits), tables[turn.devices]) for turn in local]
     made = functools.partial(Epoch, laid=tuple(laid))
     advance = functools.partial(loop.epoch, program, steps)
+    length = lambda step: min(steps - step % steps, last - step)
+
+    def begin(step: int, states: list[RunState], which: slice) -> list[Any]:
+        """Begin the epoch from `step` for some local turns. Their states leave the list, so that each is freed once its turn is done and
+        the caller has dropped the epoch that holds it."""
+        spans = {devices: span_of(turn, step, length(step)) for devices, turn in by_devices.items()}
+        return [advance(turn.mesh, turn.block, span=spans[turn.devices], shared=shared, runs=states.pop(0), table=table)
+                for turn, (shared, table) in list(zip(local, placed, strict=True))[which]]
+
     compiled = functools.partial(compile_side_by_side, program, advance, local, placed)
     ahead = compiled() if first is None and last else []
     if first is None:
@@ -106,18 +115,20 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
     if step < last and active.any():
         for kind in ahead or compiled():
             kind.result()
+    early: list[Any] = []
     while step < last and active.any():
-        count = min(steps - step % steps, last - step)
-        spans = {devices: span_of(turn, step, count) for devices, turn in by_devices.items()}
-        results: list[Any] = []
-        before = states[::-1]
-        del states      # a turn's state is freed once it is advanced and the caller has dropped the epoch that holds it
-        for turn, (shared, table) in zip(local, placed, strict=True):
-            results.append(advance(turn.mesh, turn.block, span=spans[turn.devices], shared=shared, runs=before.pop(), table=table))
-        states = [state for state, *_ in results]
+        count = length(step)
+        del states[:len(early)]
+        results = early + begin(step, states, slice(len(early), None))
+        states, early = [state for state, *_ in results], []
+        if step + count < last and jax.process_count() == 1:
+            # The devices go on while the host reads, keeps and saves this epoch: with one turn, so that little more memory is held, and
+            # not among several processes, where what they gather would wait for it.
+            early = begin(step + count, states[:1], slice(1))
         active, diverged = flags(states, laid)
         evaluated = np.arange(step // program.recipe.evaluate_every + 1, (step + count) // program.recipe.evaluate_every + 1)
         measured = [np.asarray(kept)[:, :count] for _, kept, _ in results], [np.asarray(seen)[:, :len(evaluated)] for *_, seen in results]
+        del results
         metrics = metrics_of(program, laid, measured, evaluated * program.recipe.evaluate_every)
         number, step = number + 1, step + count
         yield made(number, step, step - count, metrics, tuple(states), active, diverged)
