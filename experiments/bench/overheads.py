@@ -22,6 +22,8 @@ from grokjax.training.devices import usable_cores
 
 STEPS = 5000
 """Optimiser steps of the sweep whose saving is reckoned: the default of `experiments.seed_sweep`."""
+SAVES = 9
+"""How many are timed."""
 STRETCH = 20
 """Steps of a sample: metrics cost a few percent, which neighbouring seconds differ by."""
 
@@ -94,7 +96,7 @@ def shares(workload: Workload, effort: Effort, block: int | None) -> Iterator[di
     evaluation = (evaluations - metrics) * (STRETCH // 2) / workload.recipe.evaluate_every
     saves = len(schedule.epochs("log", STEPS // 50))
     for num in effort.overhead_runs:
-        took = seconds_of_a_save(ours.Setting(workload, num, 2, block), effort.rounds[8])
+        took = seconds_of_a_save(ours.Setting(workload, num, 2, block), SAVES)
         saving = saves * statistics.median(took) / (STEPS * num)
         whole = metrics + evaluation + saving
         parts = dict(metrics=metrics - bare, evaluation=evaluation, saving=np.full_like(whole, saving), together=whole - bare)

@@ -94,7 +94,7 @@ def train_part(part: checkpoints.Part, progress: Progress, interruption: Interru
     everyone = np.ones(part.num_runs, bool)
     alive, active = (np.asarray(first.runs.alive), np.asarray(first.runs.active)) if first else (everyone, everyone)
     epochs = training.train(spec.task, spec.config, spec.recipe, part.hypers, steps=spec.epoch_steps, until=spec.steps, block=spec.block,
-                            first=first)
+                            first=first, goes_on=lambda: not interruption.asked)
     del first       # what is trained on is held once: by the epoch under way
     for epoch in epochs:
         part.record(epoch)

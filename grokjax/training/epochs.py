@@ -1,7 +1,7 @@
 """`train`, a generator of epochs: saving, printing and stopping are the caller's plain `for` loop."""
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -59,12 +59,14 @@ class Epoch:
 
 
 def train(task: Task, config: ModelConfig, recipe: Recipe, hypers: Hyper, *, epochs: int | None = None, steps: int = 50,
-          until: int | None = None, block: int | None = None, first: Any = None, devices: Sequence[Any] | None = None) -> Iterator[Epoch]:
+          until: int | None = None, block: int | None = None, first: Any = None, devices: Sequence[Any] | None = None,
+          goes_on: Callable[[], bool] = lambda: True) -> Iterator[Epoch]:
     """Epochs of `steps` optimiser steps of all runs of `hypers` [S]: number 0 (nothing trained yet), then 1, 2, ...
 
     epochs: how many;  until: optimiser steps in all instead (the last epoch may be shorter)
     first: go on from this epoch, kept or restored (anything with number, step and runs); number 0 is then not repeated
     block: runs per block, part of a run's bits (None: `default_block`);  devices: all of every process
+    goes_on: asked when an epoch is trained; if True, the devices begin the next one while the caller has this, also if it then stops
     It ends early when no run is active: all stopped (`Recipe.stop_below`) or diverged. What it yields stays valid.
     Raises ValueError, before anything is compiled, for bad counts.
     """
@@ -77,11 +79,11 @@ def train(task: Task, config: ModelConfig, recipe: Recipe, hypers: Hyper, *, epo
     block = block or default_block(config, task, devices[0].platform)
     splits, program = data.splits(task, hypers), Program(task, config, recipe)
     laid = turns(splits, block, devices, blocks_per_turn(block * num_bytes(shapes(program))))
-    return _epochs(program, hypers, laid, splits, (steps, last), first)
+    return _epochs(program, hypers, laid, splits, (steps, last), first, goes_on)
 
 
 def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data.Split], span: tuple[int, int],
-            first: Any) -> Iterator[Epoch]:
+            first: Any, goes_on: Callable[[], bool]) -> Iterator[Epoch]:
     steps, last = span
     local = [turn for turn in laid if turn.local]
     table, by_devices = data.table_of(program.task), {turn.devices: turn for turn in local}
@@ -121,11 +123,11 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
         del states[:len(early)]
         results = early + begin(step, states, slice(len(early), None))
         states, early = [state for state, *_ in results], []
-        if step + count < last and jax.process_count() == 1:
+        active, diverged = flags(states, laid)
+        if step + count < last and active.any() and jax.process_count() == 1 and goes_on():
             # The devices go on while the host reads, keeps and saves this epoch: with one turn, so that little more memory is held, and
             # not among several processes, where what they gather would wait for it.
             early = begin(step + count, states[:1], slice(1))
-        active, diverged = flags(states, laid)
         evaluated = np.arange(step // program.recipe.evaluate_every + 1, (step + count) // program.recipe.evaluate_every + 1)
         measured = [np.asarray(kept)[:, :count] for _, kept, _ in results], [np.asarray(seen)[:, :len(evaluated)] for *_, seen in results]
         del results

@@ -4,10 +4,11 @@ import json
 import pathlib
 
 import jax
+import numpy as np
 import pytest
 
 from experiments import benchmark
-from experiments.bench import matmul, measuring, ours, plain, rows, torch_loop, workloads
+from experiments.bench import matmul, measuring, ours, overheads, plain, rows, table, torch_loop, workloads
 from grokjax.training import devices
 
 FIELDS = {"task", "layers", "runs", "flops_per_run_step", "run_steps_per_second", "gemm_gflops", "gemm_ratio", "speedup_over_plain_vmap",
@@ -56,6 +57,22 @@ def test_a_mistake_is_one_sentence(argv, words, capsys):
     assert said.startswith("benchmark: ") and said.count("\n") == 1 and all(word in said for word in words), said
 
 
+def test_overheads_are_shares_of_one_whole():
+    (found,) = overheads.shares(SMALL, BRIEF._replace(overhead_rounds=5, overhead_runs=(2,)), block=1)
+    assert (found["runs"], found["rounds"]) == (2, 5)
+    assert 0 < found["saving"] < 1 and found["save_seconds"] > 0
+    for name in table.OVERHEADS:
+        least, most = found[f"{name}_interval"]
+        assert least <= found[name] <= most < 1
+    assert "together" in table.sentences(dict(overheads=[found], more_runs=[], start=None))[0]
+
+
+def test_the_interval_holds_the_true_median_19_times_in_20():
+    samples = np.random.default_rng(0).exponential(size=(2000, 60))
+    found = [measuring.with_interval("x", each)["x_interval"] for each in samples]
+    assert np.mean([least <= np.log(2) <= most for least, most in found]) == pytest.approx(0.95, abs=0.02)
+
+
 def test_contestants_take_turns():
     order = []
     contestant = lambda name, rate: lambda: order.append(name) or rate
@@ -65,9 +82,8 @@ def test_contestants_take_turns():
     assert measuring.summary("x", None) == dict(x=None, x_range=None)
 
 
-def test_a_slow_machine_makes_three_rounds(monkeypatch):
-    monkeypatch.setattr(measuring, "LONG_ENOUGH", -1.0)
-    assert measuring.in_turns(dict(a=lambda: 2.0), 9) == dict(a=[2.0] * 3)
+def test_a_slow_machine_makes_three_rounds():
+    assert measuring.in_turns(dict(a=lambda: 2.0), 9, long_enough=-1.0) == dict(a=[2.0] * 3)
 
 
 def test_yardsticks_and_limits_of_the_issue():

@@ -60,6 +60,25 @@ def test_several_turns_give_the_bits_of_one(most, monkeypatch):
     np.testing.assert_array_equal(parts.metrics["test_loss"], whole.metrics["test_loss"])
 
 
+def test_the_next_epoch_is_begun_before_one_is_read_unless_the_caller_stops(monkeypatch):
+    """With one turn of three; what is begun early has the same bits."""
+    config, recipe, _ = preset()
+    monkeypatch.setattr(devices, "MOST_BLOCKS", 1)
+    begun, epoch = [], loop.epoch
+    monkeypatch.setattr(loop, "epoch", lambda *args, span, **kwargs: begun.append(int(span[0])) or epoch(*args, span=span, **kwargs))
+    runs = {}
+    for goes_on in (True, False):
+        epochs = train(TASK, config, recipe, seeds(0, 1, 2), steps=5, until=12, goes_on=lambda answer=goes_on: answer)
+        next(epochs)
+        begun.clear()
+        next(epochs)
+        assert begun.count(5) == goes_on
+        *_, runs[goes_on] = epochs
+        assert [begun.count(step) for step in (5, 10)] == [3, 3]
+    chex.assert_trees_all_equal(runs[True].runs, runs[False].runs)
+    np.testing.assert_array_equal(runs[True].metrics["loss"], runs[False].metrics["loss"])
+
+
 def test_metrics_of_a_step_are_those_of_the_plain_gradient_before_it():
     config, recipe, _ = preset()
     begun, trained = train(TASK, config, recipe, seeds(5), steps=5, until=5)
