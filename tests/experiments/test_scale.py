@@ -98,8 +98,13 @@ def test_a_sweep_larger_than_memory_runs_in_parts_and_says_so(whole, tmp_path, m
 
 
 def test_what_fits_follows_from_free_memory(monkeypatch):
+    """On a CPU all lies in the host's memory; of an accelerator, what a save holds does."""
     from experiments.cli import request
-    asked = request.read(["--seeds=1000"])
-    monkeypatch.setattr(plan, "free_memory", lambda device: 2e9)
-    made = plan.plan(asked)
-    assert 1 < made.part_runs < 1000 and made.memory < 2e9
+    asked, runs = request.read(["--seeds=10000"]), {}
+    for host, device in ((4e9, None), (1e12, 4e9), (4e9, 1e12), (1e12, 1e12)):
+        monkeypatch.setattr(plan, "free_memory", lambda found=(host, device): found)
+        runs[host, device] = plan.plan(asked).part_runs
+    assert plan.plan(asked).part_runs == 10000
+    assert 1 < runs[4e9, None] < runs[4e9, 1e12] < runs[1e12, 4e9] < 10000
+    state = 12 * 202_240
+    assert runs[4e9, None] * 6 * state == pytest.approx(0.8 * 4e9 - 600e6, rel=0.05)
