@@ -95,7 +95,8 @@ def arguments(setting: Setting) -> dict[str, Any]:
     hypers, program, begun = setting.hypers, setting.program, next(epochs(setting, epochs=0))
     turn = begun.laid[0]
     table, shared = turn.put_everywhere(data.table_of(program.task)), places.place(turn, hypers, data.splits(program.task, hypers))
-    return dict(mesh=turn.mesh, block=turn.block, span=places.span_of(turn, 0, 0), shared=shared, runs=begun.states[0], table=table)
+    span = places.span_of(turn, 0, setting.steps)
+    return dict(mesh=turn.mesh, block=turn.block, span=span, shared=shared, runs=begun.states[0], table=table)
 
 
 def memory(setting: Setting) -> dict[str, int]:

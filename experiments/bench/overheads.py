@@ -48,8 +48,7 @@ def stretches(workload: Workload, block: int | None) -> dict[str, Contestant]:
     """
     setting = ours.Setting(workload, ours.Setting(workload, 1, STRETCH, block).block_size * jax.device_count(), STRETCH, block)
     taken = ours.arguments(setting)
-    span, bare_taken = taken["span"], {name: taken[name] for name in ("mesh", "block", "shared", "runs", "table")}
-    taken["span"] = (span[0], jax.device_put(np.int32(STRETCH), span[1].sharding))
+    bare_taken = {name: value for name, value in taken.items() if name != "span"}
 
     def sampler(every: int | None) -> Contestant:
         program = setting.program
@@ -65,17 +64,17 @@ def stretches(workload: Workload, block: int | None) -> dict[str, Contestant]:
     return dict(bare=sampler(None), metrics=sampler(10 ** 9), evaluations=sampler(STRETCH // 2))
 
 
-def seconds_of_a_save(setting: ours.Setting, saves: int) -> list[float]:
+def seconds_of_a_save(setting: ours.Setting) -> list[float]:
     """What each save takes from training: on a CPU its processor time over the cores, since the next epoch is under way meanwhile and
     would have had them all; else the time in which the host can give out no work."""
     program, hypers, took = setting.program, jax.tree.map(np.asarray, setting.hypers), []
     begun, trained = ours.epochs(setting, epochs=1)
     with tempfile.TemporaryDirectory() as folder:
-        spec = checkpoints.Spec(program.task, program.config, program.recipe, hypers, saves * setting.steps, setting.steps, "every:1",
+        spec = checkpoints.Spec(program.task, program.config, program.recipe, hypers, SAVES * setting.steps, setting.steps, "every:1",
                                 block=setting.block_size)
         with checkpoints.create(pathlib.Path(folder) / "sweep", spec) as writer:
             (part,) = writer.parts
-            for number in range(saves + 1):
+            for number in range(SAVES + 1):
                 step = number * setting.steps
                 epoch = dataclasses.replace(trained, number=number, step=step, first_step=step - setting.steps) if number else begun
                 began = time.process_time()
@@ -96,7 +95,7 @@ def shares(workload: Workload, effort: Effort, block: int | None) -> Iterator[di
     evaluation = (evaluations - metrics) * (STRETCH // 2) / workload.recipe.evaluate_every
     saves = len(schedule.epochs("log", STEPS // 50))
     for num in effort.overhead_runs:
-        took = seconds_of_a_save(ours.Setting(workload, num, 2, block), SAVES)
+        took = seconds_of_a_save(ours.Setting(workload, num, 2, block))
         saving = saves * statistics.median(took) / (STEPS * num)
         whole = metrics + evaluation + saving
         parts = dict(metrics=metrics - bare, evaluation=evaluation, saving=np.full_like(whole, saving), together=whole - bare)

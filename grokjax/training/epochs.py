@@ -92,12 +92,12 @@ def _epochs(program: Program, hypers: Hyper, laid: list[Turn], splits: list[data
     made = functools.partial(Epoch, laid=tuple(laid))
     advance = functools.partial(loop.epoch, program, steps)
     length = lambda step: min(steps - step % steps, last - step)
+    span_at = functools.lru_cache(len(by_devices))(lambda devices, step: span_of(by_devices[devices], step, length(step)))
 
     def begin(step: int, states: list[RunState], which: slice) -> list[Any]:
         """Begin the epoch from `step` for some local turns. Their states leave the list, so that each is freed once its turn is done and
         the caller has dropped the epoch that holds it."""
-        spans = {devices: span_of(turn, step, length(step)) for devices, turn in by_devices.items()}
-        return [advance(turn.mesh, turn.block, span=spans[turn.devices], shared=shared, runs=states.pop(0), table=table)
+        return [advance(turn.mesh, turn.block, span=span_at(turn.devices, step), shared=shared, runs=states.pop(0), table=table)
                 for turn, (shared, table) in list(zip(local, placed, strict=True))[which]]
 
     compiled = functools.partial(compile_side_by_side, program, advance, local, placed)
