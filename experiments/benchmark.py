@@ -34,8 +34,8 @@ from typing import Any, NamedTuple
 from absl import flags
 from rich.console import Console
 
-from experiments.bench import machine, overheads, rows, start, table, workloads
-from experiments.cli.values import UsageError, integer, writable
+from experiments.benchmarks import machine, overheads, rows, start, table, workloads
+from grokjax.cli.values import UsageError, integer, writable
 from grokjax.training import devices
 
 WIDTH = 180

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 import jax
 from rich.console import Console
 
-from experiments.cli import cluster, flags, machine, output, plan, request, run
-from experiments.cli.values import UsageError
 from grokjax import checkpoints
-from grokjax.checkpoints import hosts
+from grokjax.checkpoints import multihost
+from grokjax.cli import cluster, flags, machine, request
+from grokjax.cli.values import UsageError
+from grokjax.runner import output, plan, run
 
 WIDTH = 120
 """Characters of a line where there is no terminal."""
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
             print(flags.help_text(str(__doc__)))
             return 0
         cluster.join(flags.parse(argv))
-        return sweep(request.read(argv), Console(width=None if sys.stdout.isatty() else WIDTH, quiet=not hosts.is_first()))
+        return sweep(request.read(argv), Console(width=None if sys.stdout.isatty() else WIDTH, quiet=not multihost.is_first()))
     except UsageError as error:
         return failed(error, 2)
     except OSError as error:
@@ -53,9 +54,9 @@ def sweep(asked: request.Request, console: Console) -> int:
     if outcome.interrupted:
         console.print("stopped, and what is finished is saved: go on with the same command and --resume")
         return 130
-    if not hosts.is_first():
+    if not multihost.is_first():
         return 0
-    from experiments.cli import report  # plotting and statistics are imported only when there is something to show
+    from grokjax.runner import report  # plotting and statistics are imported only when there is something to show
     report.write(asked.output, outcome, console)
     return 0
 
@@ -65,7 +66,7 @@ def prepared(asked: request.Request, console: Console) -> checkpoints.Writer | N
     try:
         made = plan.plan(asked)
         spec = output.specification(asked, made)
-        hosts.on_first(lambda: output.check(asked, made, spec))
+        multihost.on_first(lambda: output.check(asked, made, spec))
         plan.show(asked, made, console)
         return None if asked.dry_run else output.opened(asked, spec)
     except (ValueError, FileNotFoundError) as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from grokjax import checkpoints as checkpoints
     from grokjax import config as config
+    from grokjax import curves as curves
     from grokjax import figures as figures
     from grokjax import interp as interp
     from grokjax import keys as keys
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from grokjax.config import ModelConfig as ModelConfig
     from grokjax.config import Recipe as Recipe
     from grokjax.config import freeze as freeze
+    from grokjax.mapping import map_runs as map_runs
+    from grokjax.run import Run as Run
     from grokjax.sweep import concatenate as concatenate
     from grokjax.sweep import grid as grid
     from grokjax.sweep import paired as paired
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from grokjax.training import Epoch as Epoch
     from grokjax.training import train as train
 
-MODULES = ("checkpoints", "config", "figures", "interp", "keys", "model", "objective", "presets", "replay", "sweep", "tap", "tasks",
+MODULES = ("checkpoints", "config", "curves", "figures", "interp", "keys", "model", "objective", "presets", "replay", "sweep", "tap", "tasks",
            "theory", "training", "trees")
 NAMES = {
     "open_sweep": "checkpoints",
@@ -51,6 +54,8 @@ NAMES = {
     "ModelConfig": "config",
     "Recipe": "config",
     "freeze": "config",
+    "map_runs": "mapping",
+    "Run": "run",
     "concatenate": "sweep",
     "grid": "sweep",
     "paired": "sweep",

@@ -34,7 +34,9 @@ def at_least(name: str, value: Any, least: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """What changes a shape or the program of the transformer. Vocabulary, positions and outputs come from the task.
+    """What changes a shape or the program of the transformer; `ModelConfig.of(task, d_model=64)` takes the sizes from a task.
+
+    vocabulary, num_positions, num_outputs: token ids, positions P, and logits at each position that is read: those of the task
 
     num_layers: 1, 2, ...; num_heads of width d_head (None: d_model / num_heads); d_mlp (None: 4 d_model)
     mlp: False for attention only;  activation: relu | gelu (the exact one, with erf)
@@ -79,6 +81,18 @@ class ModelConfig:
         if self.positions == "rope" and self.head_width % 2:
             raise ValueError(f"positions='rope' rotates pairs: the head width {self.head_width} must be even")
 
+    @classmethod
+    def of(cls, task: Any, **options: Any) -> "ModelConfig":
+        """The config of a model for a task: its sizes follow from the task, `options` are any other fields.
+
+        Raises ValueError for an option that follows from the task, TypeError for a field that does not exist.
+        """
+        sizes = sizes_of(task)
+        if given := sorted(set(options) & set(sizes)):
+            name = given[0]
+            raise ValueError(f"{name}={options[name]!r} cannot be set: it follows from the task, where it is {sizes[name]!r}")
+        return cls(**sizes, **options)
+
     @property
     def head_width(self) -> int:
         """K, the width of a head."""
@@ -88,6 +102,26 @@ class ModelConfig:
     def mlp_width(self) -> int:
         """M, the number of neurons of a layer."""
         return 4 * self.d_model if self.d_mlp is None else self.d_mlp
+
+
+SIZES = ("vocabulary", "num_positions", "num_outputs")
+"""The fields of ModelConfig that a model and its task must have in common."""
+DIGITS = ("base", "order")
+"""Those that only an encoding by columns (abacus) reads."""
+
+
+def sizes_of(task: Any) -> dict[str, Any]:
+    """The fields of ModelConfig that follow from a task."""
+    return {name: getattr(task, name) for name in SIZES} | {name: getattr(task, name) for name in DIGITS if hasattr(task, name)}
+
+
+def require_fit(config: ModelConfig, task: Any) -> None:
+    """Raise a ValueError that names both values where a model cannot be a model of the task."""
+    sizes = sizes_of(task)
+    for name in (*SIZES, *(DIGITS if config.positions == "abacus" else ())):
+        if name in sizes and getattr(config, name) != sizes[name]:
+            raise ValueError(f"the config has {name}={getattr(config, name)!r}, but {type(task).__name__} has {name}={sizes[name]!r}: "
+                             "make the config with ModelConfig.of(task, ...)")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from grokjax.config import Hyper, ModelConfig, Recipe
-from grokjax.model import fused, transformer
+from grokjax.model import transformer
+from grokjax.model.fast import fused
 
 Task = Any
 """A frozen dataclass as in `grokjax.tasks`, or the user's own with the same attributes.
@@ -50,10 +51,15 @@ def loss_function(recipe: Recipe) -> Callable[[Array, Array], Array]:
     return recipe.loss if callable(recipe.loss) else cross_entropy
 
 
+def scored(recipe: Recipe, logits: Float[Array, "B C V"], labels: Int[Array, "B C"]) -> Scores:
+    """Scores of given logits."""
+    return Scores(loss_function(recipe)(logits, labels), against(logits, labels).max(-1) < 0)
+
+
 def scores(config: ModelConfig, task: Task, recipe: Recipe, params: PyTree, hyper: Hyper, batch: Any, *, offset: Array | int = 0) -> Scores:
     """Scores of a batch, by the program that computes only what feeds the loss."""
     logits = logits_of(config, task, params, batch.tokens, attention_rate=hyper.attention_rate, offset=offset)
-    return Scores(loss_function(recipe)(logits, batch.labels), against(logits, batch.labels).max(-1) < 0)
+    return scored(recipe, logits, batch.labels)
 
 
 def mean_loss(config: ModelConfig, task: Task, recipe: Recipe, params: PyTree, hyper: Hyper, batch: Any, *,

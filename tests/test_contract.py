@@ -76,7 +76,7 @@ def labels(key):
 
 def problems(key):
     a, b = random.randint(key, (2, 64, 2), 0, 4)
-    return interp.problems.Problems(jnp.zeros((64, 0), int), a, b, jnp.full(64, 1 / 64))
+    return interp.addition.evaluation_sets.Problems(jnp.zeros((64, 0), int), a, b, jnp.full(64, 1 / 64))
 
 
 def moments(key):
@@ -111,7 +111,7 @@ def symbols(key):
 def edited_digit(key):
     """Problems with their tokens, and what to put in the place of a site."""
     a, b = random.randint(key, (2, 16, 1), 0, 10)
-    return interp.problems.Problems(TASK.encode(a, b).tokens, a, b, jnp.full(16, 1 / 16))
+    return interp.addition.evaluation_sets.Problems(TASK.encode(a, b).tokens, a, b, jnp.full(16, 1 / 16))
 
 
 def partly_right(key):

@@ -6,18 +6,21 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = (
-    {"config", "tap", "keys", "trees", "figures"},
-    {"tasks", "model", "theory", "sweep"},
+    {"config", "tap", "keys", "trees", "mapping", "presets", "figures"},
+    {"tasks", "model", "theory", "curves", "sweep"},
     {"objective"},
-    {"presets", "training", "interp"},
+    {"run"},
+    {"training", "interp"},
     {"checkpoints", "interop", "replay"},
+    {"runner"},
+    {"cli"},
     {"__init__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
 def room(module: str) -> str:
-    """The file or package directly under grokjax that holds a module: `grokjax.model.fused` is in `model`."""
+    """The file or package directly under grokjax that holds a module: `grokjax.model.fast.fused` is in `model`."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 

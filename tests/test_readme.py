@@ -7,8 +7,8 @@ import shlex
 import pytest
 
 from experiments import seed_sweep
-from experiments.cli import request
 from grokjax import interp
+from grokjax.cli import request
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -7,7 +7,7 @@ import pytest
 
 import grokjax as gj
 from grokjax import replay
-from grokjax.interp import updates
+from grokjax.interp import optimizer_statistics
 from grokjax.trees import pick
 
 TASK = gj.Addition(num_digits=1, base=4, batch_size=8)
@@ -58,7 +58,7 @@ def test_each_change_acts_and_leaves_the_exact_replay_alone(epochs):
 def test_moments_begin_afresh_but_the_schedule_goes_on(epochs):
     state, hyper = pick(epochs[2].runs, RUN), gj.sweep.select(HYPERS, RUN)
     fresh = replay.reset_moments(RECIPE, hyper, state)
-    assert not any(x.any() for x in updates.second_moments(state.params, fresh.moments).values())
+    assert not any(x.any() for x in optimizer_statistics.second_moments(state.params, fresh.moments).values())
     counts = lambda run: [int(count) for _, count in optax.tree_utils.tree_get_all_with_path(run.moments, "count")]
     assert counts(state) == [10, 10] and sorted(counts(fresh)) == [0, 10]
     chex.assert_trees_all_equal(fresh.replace(moments=()), state.replace(moments=()))
@@ -83,7 +83,7 @@ def test_a_ring_keeps_the_last_states_and_any_step_in_it_can_be_replayed(epochs)
 
 def test_watched_gives_the_updates_of_every_step(epochs):
     found = again(epochs[2], {}, {"learning_rate": 0.0})
-    norms = replay.watched(replay.chosen(epochs[2], RUN), found, lambda old, new: updates.norms(old.params, new.params))
+    norms = replay.watched(replay.chosen(epochs[2], RUN), found, lambda old, new: optimizer_statistics.norms(old.params, new.params))
     assert norms["W_E"].shape == (10, 2) and (norms["W_E"][:, 0] > 0).all() and not norms["W_E"][:, 1].any()
     first = np.linalg.norm(np.asarray(found[0].runs.params["W_U"])[0] - np.asarray(epochs[2].runs.params["W_U"])[RUN])
     np.testing.assert_allclose(norms["W_U"][0, 0], first, rtol=1e-5)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from grokjax import trees
+from grokjax.mapping import map_runs
 
 TREES = [dict(a=jnp.full((2, 3), float(i)), blocks=[dict(b=jnp.int32(i))]) for i in range(4)]
 
@@ -41,7 +42,7 @@ def test_a_function_of_one_run_is_lifted_over_all_on_every_device():
         traced.append(1)
         return {"norm": factor * jnp.linalg.norm(run["w"])}
 
-    lifted = trees.of_each_run(norm)
+    lifted = map_runs(norm)
     for seed in range(2):
         w, factor = np.random.default_rng(seed).normal(size=(5, 3)).astype(np.float32), np.arange(5, dtype=np.float32)
         found = lifted({"w": w}, factor)["norm"]
@@ -57,4 +58,4 @@ def test_a_function_of_one_run_is_lifted_over_all_on_every_device():
 def test_several_matrices_at_once_are_factorised_on_one_device(function, waits):
     """On two CPU devices jaxlib's batched kernels can wait for each other for ever."""
     assert trees._waits(function, jax.ShapeDtypeStruct((3, 4, 4), jnp.float32)) is waits
-    assert trees.of_each_run(function)(np.random.default_rng(0).normal(size=(4, 3, 4, 4)).astype(np.float32)).shape[0] == 4
+    assert map_runs(function)(np.random.default_rng(0).normal(size=(4, 3, 4, 4)).astype(np.float32)).shape[0] == 4

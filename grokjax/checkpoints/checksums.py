@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from grokjax.checkpoints import hosts
+from grokjax.checkpoints import multihost
 from grokjax.trees import named_leaves
 
 Manifest = dict[str, Any]
@@ -41,7 +41,7 @@ def manifest(items: dict[str, Any], facts: dict[str, Any]) -> Manifest:
     """The checksum item of a snapshot; every process must call it."""
     leaves = [(item, name, leaf) for item, tree in items.items() for name, leaf in named_leaves(tree).items()]
     local = np.stack([of_leaf(leaf) for *_, leaf in leaves])
-    sums = np.bitwise_or.reduce(hosts.gather(local), axis=0)
+    sums = np.bitwise_or.reduce(multihost.gather(local), axis=0)
     body: Manifest = dict(facts, items={item: {} for item in items})
     for (item, name, leaf), row in zip(leaves, sums, strict=True):
         body["items"][item][name] = dict(dtype=np.dtype(leaf.dtype).name, shape=list(leaf.shape), crc32=row.tolist())

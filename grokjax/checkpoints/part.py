@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from grokjax.checkpoints import disk, hosts, metrics, schedule, snapshots
+from grokjax.checkpoints import disk, metrics, multihost, schedule, snapshots
 from grokjax.checkpoints.saver import Saver
 from grokjax.checkpoints.spec import Spec, columns
 from grokjax.training import Epoch
@@ -57,11 +57,11 @@ class Part:
         found = None
         for epoch in reversed(candidates):
             found = self._read(epoch, target)
-            if hosts.all_say(found is not None):
+            if multihost.all_say(found is not None):
                 break
             found = None
         newer = [epoch for epoch in candidates if found is None or epoch > found.number]
-        hosts.on_first(lambda: self._forget(newer, None if found is None else found.step))
+        multihost.on_first(lambda: self._forget(newer, None if found is None else found.step))
         if found is not None:
             self._end = self._written = found.step
             self._newest_saved = found.number
@@ -78,7 +78,7 @@ class Part:
         scheduled = epoch.number in self.schedule
         # Before a shorter last epoch: a sweep that is lengthened goes on from the last whole one.
         before_ragged = epoch.number == self.spec.num_epochs - 1 and self.spec.steps % self.spec.epoch_steps > 0
-        due = hosts.first_says(self._due())
+        due = multihost.first_says(self._due())
         if scheduled or before_ragged or due == SAVE:
             self._save(epoch, keep=scheduled)
             return True
@@ -93,7 +93,7 @@ class Part:
 
     def flush(self) -> None:
         """Write the metrics that are not on the disk yet; if several processes train, all must call it."""
-        hosts.on_first(self._write)
+        multihost.on_first(self._write)
         self._buffer, self._written, self._flushed = [], self._end, time.monotonic()
 
     def _write(self) -> None:
@@ -123,7 +123,7 @@ class Part:
     def close(self) -> None:
         """Write what metrics are left and release Orbax's threads, after the save under way."""
         try:
-            if hosts.is_first():
+            if multihost.is_first():
                 self._write()
             self._buffer = []
         finally:
@@ -132,7 +132,7 @@ class Part:
                 saver.close()
 
     def _append(self, epoch: Any) -> None:
-        arrays = {name: hosts.to_host(array) for name, array in epoch.metrics.items()}
+        arrays = {name: multihost.to_host(array) for name, array in epoch.metrics.items()}
         length = metrics.num_steps(arrays)
         if self._end + length != epoch.step:
             raise ValueError(f"epoch {epoch.number} ends at step {epoch.step}: it brings {length} steps, before it there are {self._end}")

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from grokjax.checkpoints import checksums, disk, hosts, snapshots
+from grokjax.checkpoints import checksums, disk, multihost, snapshots
 from grokjax.checkpoints.spec import FORMAT, versions
 
 FULL_STATES = 2
@@ -63,7 +63,7 @@ class Saver:
 
     def _change(self, action: Callable[[], bool]) -> None:
         """Let the first process remove epochs; if it did, Orbax looks again at what is there."""
-        if hosts.first_says(bool(hosts.on_first(action))):
+        if multihost.first_says(bool(multihost.on_first(action))):
             self.manager.reload()
 
     def _prune(self, newest: int) -> bool:

@@ -8,11 +8,11 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from grokjax import trees
 from grokjax.checkpoints import metrics, record, schedule, snapshots
 from grokjax.checkpoints import spec as specs
 from grokjax.checkpoints.part import folders
 from grokjax.config import Hyper
+from grokjax.mapping import map_runs
 from grokjax.training.state import Program, RunState, shapes
 
 
@@ -141,6 +141,6 @@ def over(sweep: Sweep | str | pathlib.Path, function: Callable[[PyTree], PyTree]
     chosen = sweep.epochs if epochs is None else list(epochs)
     if not chosen:
         raise ValueError(f"no epoch of {sweep.directory} is {'saved yet' if epochs is None else 'asked for'}")
-    mapped = trees.of_each_run(function)
+    mapped = map_runs(function)
     results = [mapped(sweep.params(epoch)) for epoch in chosen]
     return jax.tree.map(lambda *leaves: np.stack(leaves), *results)

@@ -7,7 +7,7 @@ from typing import Self
 
 import filelock
 
-from grokjax.checkpoints import disk, hosts
+from grokjax.checkpoints import disk, multihost
 from grokjax.checkpoints import spec as specs
 from grokjax.checkpoints.part import Part
 from grokjax.checkpoints.saver import quiet
@@ -76,7 +76,7 @@ def opened(directory: pathlib.Path, spec: Spec, prepare: Callable[[], list[str]]
             held.release()
             raise
 
-    lock, notes = hosts.on_first(first) or (None, [])
+    lock, notes = multihost.on_first(first) or (None, [])
     return Writer(directory, spec, notes=notes, lock=lock)
 
 

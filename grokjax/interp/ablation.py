@@ -3,7 +3,7 @@
 `by` says what a unit's activation is replaced by: `zero`, `mean` (over the batch, position by position), `resampled(key)` (another
 example's) or `constant(value)`. The last block's heads and neurons take a short cut: what a head wrote is swapped in the residual stream
 where it is read, and a neuron is a rank-one change of the logits; both are exact, and the tapped edit is what they are tested by.
-For hundreds of runs `trees.of_each_run` takes memory for one on each device, where `vmap` takes it for all.
+For hundreds of runs `map_runs` takes memory for one on each device, where `vmap` takes it for all.
 """
 import functools
 from collections.abc import Callable

@@ -10,9 +10,10 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from grokjax import objective
 from grokjax.config import ModelConfig
-from grokjax.interp import activations, factors, features, probes
+from grokjax.interp import activations, factorizations, probes
+from grokjax.interp.addition import features
+from grokjax.interp.addition.evaluation_sets import Problems
 from grokjax.interp.probes import Probe
-from grokjax.interp.problems import Problems
 from grokjax.tasks.layout import permutation
 
 
@@ -30,14 +31,14 @@ def cosine(matrix: Float[Array, "D 2"], other: Float[Array, "D 2"]) -> Float[Arr
 def subspace(matrix: Float[Array, "D classes"]) -> Float[Array, "D classes-1"]:
     """An orthonormal basis of what tells the classes apart; a column of zeros for each dimension that is not there."""
     centred = matrix - matrix.mean(1, keepdims=True)
-    basis, size = factors.singular(centred)
+    basis, size = factorizations.singular(centred)
     return (basis * (size > 1e-5 * size[0]))[:, : matrix.shape[1] - 1]
 
 
 def principal_angles(matrix: Float[Array, "D classes"], other: Float[Array, "D other"]) -> Float[Array, " angles"]:
     """Degrees between the subspaces of two probes, the smallest first (Björck & Golub 1973); 90 for a dimension that is not there."""
     with jax.default_matmul_precision("float32"):
-        cosines = factors.singular(subspace(matrix).T @ subspace(other))[1]
+        cosines = factorizations.singular(subspace(matrix).T @ subspace(other))[1]
         return jnp.degrees(jnp.arccos(jnp.clip(cosines, 0, 1)))
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from grokjax.interp import factors
+from grokjax.interp import factorizations
 
 
 class Probe(NamedTuple):
@@ -58,7 +58,7 @@ def ridge(activation: Float[Array, "B D"], targets: Float[Array, "B classes"], *
         middle = root**2 @ targets
         y = root[:, None] * (targets - middle)
         shift = penalty * _scale(x) * jnp.eye(min(x.shape))
-        W = x.T @ factors.solution(x @ x.T + shift, y) if x.shape[0] < x.shape[1] else factors.solution(x.T @ x + shift, x.T @ y)
+        W = x.T @ factorizations.solution(x @ x.T + shift, y) if x.shape[0] < x.shape[1] else factorizations.solution(x.T @ x + shift, x.T @ y)
         return Probe(W, middle - centre @ W)
 
 
@@ -71,7 +71,7 @@ def logistic(activation: Float[Array, "B D"], targets: Float[Array, "B classes"]
     with jax.default_matmul_precision("float32"):
         root, centre, x = _centred(activation, weights)
         scale = _scale(x)
-        whitener = factors.whitener(x.T @ x + (penalty + 1e-6) * scale * jnp.eye(x.shape[1]))
+        whitener = factorizations.whitener(x.T @ x + (penalty + 1e-6) * scale * jnp.eye(x.shape[1]))
         white = (activation - centre) @ whitener
 
         def loss(state):

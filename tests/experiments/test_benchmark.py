@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import benchmark
-from experiments.bench import matmul, measuring, ours, overheads, plain, rows, table, torch_loop, workloads
+from experiments.benchmarks import matmul, measuring, ours, overheads, plain, rows, table, torch_loop, workloads
 from grokjax.training import devices
 
 FIELDS = {"task", "layers", "runs", "flops_per_run_step", "run_steps_per_second", "gemm_gflops", "gemm_ratio", "speedup_over_plain_vmap",

@@ -12,9 +12,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import experiments
-from experiments import findings, study
-from experiments.study import Answer, Finding
-from grokjax.interp.statistics import Interval
+from experiments import findings
+from experiments.frame import study
+from experiments.frame.study import Answer, Finding
+from grokjax.curves.statistics import Interval
 
 ROOT = pathlib.Path(__file__).parents[2]
 MODULES = [importlib.import_module(f"experiments.{module.name}") for module in pkgutil.iter_modules(experiments.__path__)]

@@ -11,7 +11,7 @@ import pytest
 
 import grokjax as gj
 from experiments import seed_sweep
-from experiments.cli import plan
+from grokjax.runner import plan
 
 ROOT = pathlib.Path(seed_sweep.__file__).parents[1]
 TINY = ["--digits=1", "--d_model=8", "--heads=2", "--batch=8", "--epoch_steps=5", "--evaluation_size=16", "--evaluate_every=5", "--seeds=3"]
@@ -99,7 +99,7 @@ def test_a_sweep_larger_than_memory_runs_in_parts_and_says_so(whole, tmp_path, m
 
 def test_what_fits_follows_from_free_memory(monkeypatch):
     """On a CPU all lies in the host's memory; of an accelerator, what a save holds does."""
-    from experiments.cli import request
+    from grokjax.cli import request
     asked, runs = request.read(["--seeds=10000"]), {}
     for host, device in ((4e9, None), (1e12, 4e9), (4e9, 1e12), (1e12, 1e12)):
         monkeypatch.setattr(plan, "free_memory", lambda found=(host, device): found)

@@ -12,7 +12,7 @@ import pytest
 
 import grokjax as gj
 from experiments import seed_sweep
-from experiments.cli.progress import Progress
+from grokjax.cli.progress import Progress
 
 TINY = ["--digits=1", "--d_model=8", "--heads=2", "--batch=8", "--epoch_steps=5", "--evaluation_size=16", "--evaluate_every=5"]
 

@@ -5,12 +5,13 @@ import numpy as np
 from jax import random
 
 import grokjax as gj
-from grokjax.interp import directions, features, probes, problems
+from grokjax.interp import directions, probes
+from grokjax.interp.addition import evaluation_sets, features
 
 EYE = jnp.eye(6)
 TASK = gj.Addition(num_digits=1, base=4)
 CONFIG = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=8, num_heads=1)
-PROBLEMS = problems.every(TASK)
+PROBLEMS = evaluation_sets.every(TASK)
 CARRY = features.carry(PROBLEMS, 4, 1)
 
 

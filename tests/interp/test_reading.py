@@ -10,7 +10,7 @@ from jax import random
 
 import grokjax as gj
 from grokjax import objective
-from grokjax.interp import attention, compiled, reading
+from grokjax.interp import attention, hand_wired, reading
 
 TASK = gj.Addition(num_digits=2, batch_size=200)
 OWN, OTHERS = (TASK.batch(random.key(k)).tokens for k in (0, 1))
@@ -37,7 +37,7 @@ def test_all_places_give_the_run_itself(mlp):
 
 def test_the_compiled_adder_needs_what_it_is_made_of():
     """It reads operands and visible digits, not `+`, and not the token at its own place other than through attention."""
-    config, params = compiled.adder(TASK)
+    config, params = hand_wired.adder(TASK)
     labels = TASK.batch(random.key(0)).labels
     right = lambda kept: (logits(config, params, kept, jnp.zeros(3, bool)).argmax(-1) == labels).mean(0)
     places = jnp.asarray(attention.places(TASK))

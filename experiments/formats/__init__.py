@@ -1,0 +1,1 @@
+"""What changes with the format of the task: answer order, positions, lengths, other sequence tasks."""

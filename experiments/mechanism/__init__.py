@@ -1,0 +1,1 @@
+"""How a trained run does it: ablation, probes, circuits, edges."""

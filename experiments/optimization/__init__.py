@@ -1,0 +1,1 @@
+"""What changes with optimiser, size and initial weights."""

@@ -1,0 +1,1 @@
+"""Where losses stop, at which exact levels, and for how long."""

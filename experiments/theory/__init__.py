@@ -1,0 +1,1 @@
+"""Exact bounds beside trained runs."""

@@ -1,0 +1,1 @@
+"""The command `grokjax sweep`: flags, progress and tables over `grokjax.runner`."""

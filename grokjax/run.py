@@ -1,0 +1,132 @@
+"""What is looked at: `Run`, a model with all that belongs to it, so that no reader can forget a part."""
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jaxtyping import Array, Float, Int, PyTree
+
+from grokjax import keys, model, objective, tap, trees
+from grokjax.config import Hyper, ModelConfig, Recipe, require_fit
+
+Edits = Mapping[str, Callable[[Array], Array]]
+Cache = dict[str, Array]
+
+
+class Run(struct.PyTreeNode):
+    """A trained (or fresh, or read) model with its task, config, recipe and hyperparameters; or a stack of them.
+
+    task, config, recipe: static, the same for all runs of a stack
+    params, hyper: traced; of one run scalars and single tensors, of a stack every leaf begins with the run axis, [S, ...]
+
+    A stack is picked from like an array, `runs[3]`, `runs[2:5]`, `runs[mask]`, and mapped over with `grokjax.map_runs` or `jax.vmap`.
+    Everything that a run computes uses its own attention rate and matrix precision, and the places of abacus positions unshifted.
+    Raises ValueError where config and task do not fit each other.
+    """
+    task: Any = struct.field(pytree_node=False)
+    config: ModelConfig = struct.field(pytree_node=False)
+    params: PyTree
+    hyper: Hyper = dataclasses.field(default_factory=Hyper)
+    recipe: Recipe = struct.field(pytree_node=False, default=Recipe())
+
+    def __post_init__(self) -> None:
+        require_fit(self.config, self.task)
+
+    @classmethod
+    def init(cls, task: Any, config: ModelConfig, recipe: Recipe, hyper: Hyper) -> "Run":
+        """The run that a seed gives before its first step; of hypers [S] the stack of them."""
+        def one(hyper: Hyper) -> "Run":
+            return cls(task, config, model.init(config, keys.stream(hyper.seed, "init"), hyper), hyper, recipe)
+
+        hyper = jax.tree.map(jnp.asarray, hyper)
+        return one(hyper) if not hyper.seed.ndim else jax.vmap(one)(hyper)
+
+    # a stack
+    @property
+    def is_stack(self) -> bool:
+        """Whether these are several runs, leaves [S, ...]."""
+        return np.ndim(self.hyper.seed) > 0
+
+    @property
+    def num_runs(self) -> int:
+        """S, the number of runs of a stack. Raises TypeError for one run."""
+        if not self.is_stack:
+            raise TypeError(f"{self!r} is one run, not a stack of runs")
+        return int(np.shape(self.hyper.seed)[0])
+
+    def __len__(self) -> int:
+        return self.num_runs
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator["Run"]:
+        return (self[i] for i in range(self.num_runs))
+
+    def __getitem__(self, index: Any) -> "Run":
+        """One run of a stack (an integer), or the stack of some (a slice, a list of integers, or a mask)."""
+        size = self.num_runs
+        if isinstance(index, int | np.integer):
+            if not -size <= index < size:
+                raise IndexError(f"run {index} of {size} runs: it must be from {-size} to {size - 1}")
+        elif not isinstance(index, slice):
+            index = np.asarray(index)
+        return trees.pick(self, index)
+
+    def __repr__(self) -> str:
+        c = self.config
+        what = f"{c.num_layers} layer{'s' * (c.num_layers > 1)}, width {c.d_model}, {c.num_heads} head{'s' * (c.num_heads > 1)}"
+        return f"{_who(self.hyper.seed)} of {described(self.task)}: {what}"
+
+    # what the model computes
+    def forward(self, tokens: Int[Array, "B P"], *, read: Sequence[int] | None = None,
+                tap: tap.Tap | None = None) -> Float[Array, "B R V"]:
+        """Logits at the positions `read` (None: at every position); `tap` sees every named activation."""
+        if self.is_stack:
+            raise ValueError(f"{self!r}: a stack computes nothing by itself: pick a run, runs[0], or lift a function with map_runs")
+        with jax.default_matmul_precision(self.recipe.precision):
+            return model.forward(self.config, self.params, tokens, read=read, tap=tap, attention_rate=self.hyper.attention_rate)
+
+    def logits(self, tokens: Int[Array, "B P"], edits: Edits | None = None) -> Float[Array, "B C V"]:
+        """Logits of every answer, in reading order; with edits, those of the edited run (see `cache`)."""
+        if edits is None:
+            return objective.by_answer(self.task, self.forward(tokens, read=self.task.read))
+        return objective.by_answer(self.task, self.run_with_cache(tokens, edits)[0][..., np.asarray(self.task.read), :])
+
+    def run_with_cache(self, tokens: Int[Array, "B P"], edits: Edits | None = None) -> tuple[Float[Array, "B P V"], Cache]:
+        """(logits at every position, every activation by name after its edit).
+
+        edits: functions of an activation under its name, `{"blocks.0.attn.z": lambda z: z.at[:, :, 2].set(0)}`
+        Raises ValueError for a name that the model does not have, listing those that it has.
+        """
+        return tap.run_with_cache(self.forward, edits)(tokens)
+
+    def cache(self, tokens: Int[Array, "B P"], edits: Edits | None = None) -> Cache:
+        """Every activation by name, after its edit: the second part of `run_with_cache`."""
+        return self.run_with_cache(tokens, edits)[1]
+
+    # how well it does
+    def scores(self, batch: Any, edits: Edits | None = None) -> objective.Scores:
+        """Per example and answer, in reading order: the loss in nats, and whether the largest logit is the label's."""
+        return objective.scored(self.recipe, self.logits(batch.tokens, edits), batch.labels)
+
+    def loss(self, batch: Any, edits: Edits | None = None) -> Float[Array, ""]:
+        """The mean loss of a batch over examples and answers, in nats."""
+        return self.scores(batch, edits).loss.mean()
+
+
+def described(thing: Any) -> str:
+    """A task, or another dataclass, with only the fields that are not its defaults: `Addition(num_digits=2)`."""
+    if not dataclasses.is_dataclass(thing):
+        return repr(thing)
+    given = [(field.name, getattr(thing, field.name)) for field in dataclasses.fields(thing) if getattr(thing, field.name) != field.default]
+    return f"{type(thing).__name__}({', '.join(f'{name}={value!r}' for name, value in given)})"
+
+
+def _who(seed: Any) -> str:
+    if np.ndim(seed):
+        return f"{np.shape(seed)[0]} runs"
+    return "a run" if isinstance(seed, jax.core.Tracer) or not np.shape(seed) == () else f"run of seed {int(seed)}"

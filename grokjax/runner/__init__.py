@@ -1,0 +1,1 @@
+"""Train a sweep into a directory: plan, train, record, resume, report."""

@@ -1,0 +1,39 @@
+"""The joint law of an answer."""
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import random
+
+import grokjax as gj
+from grokjax.interp.addition import answer_distribution
+
+TASK = gj.Addition(num_digits=2, base=3, relabel=1)
+CONFIG = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=8, num_heads=2)
+PARAMS = gj.model.init(CONFIG, random.key(0), gj.Hyper())
+
+
+def test_the_law_of_the_right_answer_is_the_product_of_what_training_scores():
+    batch = TASK.batch(random.key(1), 5)
+    losses = gj.objective.scores(CONFIG, TASK, gj.config.Recipe(), PARAMS, gj.Hyper(), batch).loss.sum(1)
+    ids = np.argsort(gj.tasks.layout.permutation(TASK))
+    for tokens, labels, loss in zip(batch.tokens, np.asarray(batch.labels), losses, strict=True):
+        law = answer_distribution.law(CONFIG, TASK, PARAMS, tokens)
+        assert law.shape == (3, 3, 3) and law.sum() == pytest.approx(1, abs=1e-5)
+        assert float(-jnp.log(law[tuple(ids[labels])])) == pytest.approx(float(loss), abs=1e-4)
+
+
+def test_independent_digits_have_no_total_correlation_and_copies_all_of_it():
+    rows = jax.nn.softmax(random.normal(random.key(2), (3, 4)))
+    product = jnp.einsum("a,b,c->abc", *rows)
+    np.testing.assert_allclose(answer_distribution.margins(product), rows, rtol=1e-5)
+    assert answer_distribution.total_correlation(product) == pytest.approx(0, abs=1e-5)
+    copies = jnp.zeros((4, 4)).at[jnp.arange(4), jnp.arange(4)].set(.25)
+    assert answer_distribution.total_correlation(copies) == pytest.approx(np.log(4), abs=1e-6)
+    assert answer_distribution.total_variation(copies, jnp.full((4, 4), 1 / 16)) == pytest.approx(.75)
+
+
+def test_modes_without_a_written_answer_are_refused():
+    task = gj.Addition(num_digits=1, mode="single", digit=0)
+    with pytest.raises(ValueError, match="mode='sequence'"):
+        answer_distribution.law(CONFIG, task, PARAMS, jnp.zeros(4, int))
