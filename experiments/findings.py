@@ -1,10 +1,13 @@
-"""Which questions of the notes are answered, and how? Build docs/findings.md from what the experiments wrote into docs/findings/.
+"""Which questions of the notes are answered, and how? Build docs/findings.md from what the experiments wrote
+into docs/findings/.
 
     python -m experiments.findings
 
-Takes a second. One row per question: what was measured, the number with its interval, the picture and the verdict; below, the command,
-the machine and the size behind each experiment. Nothing on that page is written by hand.
+Takes a second. One row per question: what was measured, the number with its interval, the picture and the
+  verdict; below, the command, the machine and the size behind each experiment. Nothing on that page is
+  written by hand.
 """
+
 import json
 import pathlib
 import sys
@@ -34,12 +37,16 @@ def main(argv: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"findings: {error}", file=sys.stderr)
         return 2
-    print(f"{sum(len(finding['answers']) for finding in found.values())} questions of {len(found)} experiments in {path}")
+    print(
+        f"{sum(len(finding['answers']) for finding in found.values())} questions of {len(found)} experiments in {path}"
+    )
     return 0
 
 
 def read(directory: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Every finding by the name of its experiment. ValueError for a damaged file, or a question that two of them answer."""
+    """Every finding by the name of its experiment. ValueError for a damaged file, or a question that two of
+    them answer.
+    """
     found: dict[str, dict[str, Any]] = {}
     answered: dict[str, str] = {}
     for path in sorted(directory.glob("*.json")):
@@ -49,31 +56,61 @@ def read(directory: pathlib.Path) -> dict[str, dict[str, Any]]:
             raise ValueError(f"{path} is damaged: run its experiment again") from None
         for answer in found[path.stem]["answers"]:
             if (other := answered.setdefault(answer["id"], path.stem)) != path.stem:
-                raise ValueError(f"{answer['id']} is answered by {other} and by {path.stem}; one row per question")
+                raise ValueError(
+                    f"{answer['id']} is answered by {other} and by {path.stem}; one row per question"
+                )
     return found
 
 
 def page(found: dict[str, dict[str, Any]]) -> str:
     """The findings as Markdown."""
-    rows = sorted((answer["id"], row(name, answer)) for name, finding in found.items() for answer in finding["answers"])
+    rows = sorted(
+        (answer["id"], row(name, answer)) for name, finding in found.items() for answer in finding["answers"]
+    )
     head = ["| id | question | measured | number | picture | verdict |", "|---|---|---|---|---|---|"]
-    return "\n".join([INTRODUCTION, *head, *(text for _, text in rows), "", "# Experiments", "",
-                      *(section(name, finding) for name, finding in found.items())])
+    return "\n".join(
+        [
+            INTRODUCTION,
+            *head,
+            *(text for _, text in rows),
+            "",
+            "# Experiments",
+            "",
+            *(section(name, finding) for name, finding in found.items()),
+        ]
+    )
 
 
 def row(name: str, answer: dict[str, str]) -> str:
     """One question as a line of the table."""
     picture = f"[{name}](findings/{name}.png)"
-    cells = (answer["id"], answer["question"], answer["measured"], answer["number"], picture, answer["verdict"])
+    cells = (
+        answer["id"],
+        answer["question"],
+        answer["measured"],
+        answer["number"],
+        picture,
+        answer["verdict"],
+    )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def section(name: str, finding: dict[str, Any]) -> str:
     """One experiment: its command, and what stands behind its numbers."""
     seeds = finding["seeds"]
-    return "\n".join([f"## {name}", "", f"`{finding['command']}`", "",
-                      f"{finding['task']}; {finding['size']}; {seeds['count']} seeds from {seeds['first']} on; {finding['machine']}; "
-                      f"commit {finding['commit']}.", "", f"![{name}](findings/{name}.png)", ""])
+    return "\n".join(
+        [
+            f"## {name}",
+            "",
+            f"`{finding['command']}`",
+            "",
+            f"{finding['task']}; {finding['size']}; {seeds['count']} seeds from {seeds['first']} on; {finding['machine']}; "
+            f"commit {finding['commit']}.",
+            "",
+            f"![{name}](findings/{name}.png)",
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":

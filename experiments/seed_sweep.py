@@ -1,13 +1,17 @@
-"""How do the losses of many seeds fall? Train hundreds of seeds jointly and keep every one of them in one directory.
+"""How do the losses of many seeds fall? Train hundreds of seeds jointly and keep every one of them in one
+directory.
 
     python -m experiments.seed_sweep --seeds 128
 
-Writes config.json, hypers.npz, metrics/, checkpoints/, shelves.csv, summary.json and figures/ into --output; grokjax.open_sweep reads it.
+Writes config.json, hypers.npz, metrics/, checkpoints/, shelves.csv, summary.json and figures/ into --output;
+grokjax.open_sweep reads it.
 
-With --digits 3 --d_model 64 --batch 128 --seeds 8 --steps 1500: 63 s of training on two cores that had other work too (24 steps of all
-runs a second), 47 MB. Of 8 runs all stay at ln 10 in digit 1 (for 445 steps, 295-560) and in digit 0 (198 steps, 180-235), medians with
-95% intervals; 3 have a shelf at 2.10 in digit 2, whose exact level given the leading digit is 2.1133.
+With --digits 3 --d_model 64 --batch 128 --seeds 8 --steps 1500: 63 s of training on two cores that had other
+work too (24 steps of all runs a second), 47 MB. Of 8 runs all stay at ln 10 in digit 1 (for 445 steps,
+295-560) and in digit 0 (198 steps, 180-235), medians with 95% intervals; 3 have a shelf at 2.10 in digit 2,
+whose exact level given the leading digit is 2.1133.
 """
+
 import sys
 from collections.abc import Sequence
 
@@ -25,14 +29,19 @@ WIDTH = 120
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the sweep that the flags (without the program's name) ask for; the exit status: 2 for a user's mistake, 130 when stopped."""
+    """Run the sweep that the flags (without the program's name) ask for; the exit status: 2 for a user's
+    mistake, 130 when stopped.
+    """
     machine.set_up()
     try:
         if {"-h", "--help", "-help", "--helpfull"} & set(argv):
             print(flags.help_text(str(__doc__)))
             return 0
         cluster.join(flags.parse(argv))
-        return sweep(request.read(argv), Console(width=None if sys.stdout.isatty() else WIDTH, quiet=not multihost.is_first()))
+        return sweep(
+            request.read(argv),
+            Console(width=None if sys.stdout.isatty() else WIDTH, quiet=not multihost.is_first()),
+        )
     except UsageError as error:
         return failed(error, 2)
     except OSError as error:
@@ -56,13 +65,18 @@ def sweep(asked: request.Request, console: Console) -> int:
         return 130
     if not multihost.is_first():
         return 0
-    from grokjax.runner import report  # plotting and statistics are imported only when there is something to show
+    from grokjax.runner import (
+        report,
+    )  # plotting and statistics are imported only when there is something to show
+
     report.write(asked.output, outcome, console)
     return 0
 
 
 def prepared(asked: request.Request, console: Console) -> checkpoints.Writer | None:
-    """Show the plan; the writer of the directory, None for a dry run. UsageError before anything is compiled or written."""
+    """Show the plan; the writer of the directory, None for a dry run. UsageError before anything is compiled
+    or written.
+    """
     try:
         made = plan.plan(asked)
         spec = output.specification(asked, made)

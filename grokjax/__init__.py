@@ -1,10 +1,13 @@
-"""Train hundreds of small transformers jointly, keep every run, look inside all of them with the same functions.
+"""Train hundreds of small transformers jointly, keep every run, look inside all of them with the same
+functions.
 
 Axis letters, the same in every annotation and (lower case) in every einsum:
-  S runs   B batch   N the whole table   P positions (q query, p key)   R positions read for the loss   C answers (metric columns)
-  D d_model   H heads   K d_head   M d_mlp   V vocabulary   L layers   E saved epochs, evaluations   T steps or draws   F frequencies
+  S runs   B batch   N the whole table   P positions (q query, p key)   R positions read for the loss   C
+  answers (metric columns) D d_model   H heads   K d_head   M d_mlp   V vocabulary   L layers   E saved
+  epochs, evaluations   T steps or draws   F frequencies
 Losses are in nats; a step is one optimiser step; an epoch is the stretch of steps that one jitted loop runs.
 """
+
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +48,24 @@ if TYPE_CHECKING:
     from grokjax.training import Epoch as Epoch
     from grokjax.training import train as train
 
-MODULES = ("checkpoints", "config", "curves", "figures", "interp", "keys", "model", "objective", "presets", "replay", "sweep", "tap", "tasks",
-           "theory", "training", "trees")
+MODULES = (
+    "checkpoints",
+    "config",
+    "curves",
+    "figures",
+    "interp",
+    "keys",
+    "model",
+    "objective",
+    "presets",
+    "replay",
+    "sweep",
+    "tap",
+    "tasks",
+    "theory",
+    "training",
+    "trees",
+)
 NAMES = {
     "open_sweep": "checkpoints",
     "over": "checkpoints",

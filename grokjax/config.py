@@ -1,4 +1,7 @@
-"""The knobs of a run: ModelConfig and Recipe are static (a change compiles anew), Hyper is traced (a change does not)."""
+"""The knobs of a run: ModelConfig and Recipe are static (a change compiles anew), Hyper is traced (a change
+does not).
+"""
+
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +20,9 @@ DIGIT_ORDERS = ("msb", "lsb")
 TENSORS = ("W_E", "W_pos", "W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
 """The weights that have an init scale of their own, `Hyper.scale_NAME`."""
 FREEZABLE = (*TENSORS, "b_in", "b_out", "b_U", "attn_logits", "fire", "ln")
-"""The names that `frozen` takes: bit i of `Hyper.frozen` holds every tensor of that name, in all layers, at its initial value."""
+"""The names that `frozen` takes: bit i of `Hyper.frozen` holds every tensor of that name, in all layers, at
+its initial value.
+"""
 
 
 def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
@@ -34,18 +39,23 @@ def at_least(name: str, value: Any, least: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """What changes a shape or the program of the transformer; `ModelConfig.of(task, d_model=64)` takes the sizes from a task.
+    """What changes a shape or the program of the transformer; `ModelConfig.of(task, d_model=64)` takes the
+    sizes from a task.
 
-    vocabulary, num_positions, num_outputs: token ids, positions P, and logits at each position that is read: those of the task
+    vocabulary, num_positions, num_outputs: token ids, positions P, and logits at each position that is read:
+      those of the task
 
     num_layers: 1, 2, ...; num_heads of width d_head (None: d_model / num_heads); d_mlp (None: 4 d_model)
     mlp: False for attention only;  activation: relu | gelu (the exact one, with erf)
-    attention: live | uniform (equal weights on what is visible) | positional (a learned pattern, one per query and key position)
+    attention: live | uniform (equal weights on what is visible) | positional (a learned pattern, one per
+      query and key position)
     mask: causal | full;  layer_norm: before attention, MLP and unembedding
     positions: learned | sinusoidal | none | rope | abacus (index within each number) | fire
-    max_offset: abacus only, the largest random offset of a training step;  base, order: of the digits that abacus indexes
+    max_offset: abacus only, the largest random offset of a training step;  base, order: of the digits that
+      abacus indexes
     init: normal | uniform, of the same variance
     """
+
     vocabulary: int = 12
     num_positions: int = 17
     num_outputs: int = 10
@@ -73,11 +83,19 @@ class ModelConfig:
             if getattr(self, name) is not None:
                 at_least(name, getattr(self, name), 1)
         at_least("max_offset", self.max_offset, 0)
-        for name, allowed in (("activation", ACTIVATIONS), ("attention", ATTENTIONS), ("mask", MASKS), ("positions", POSITIONS),
-                              ("init", DISTRIBUTIONS), ("order", DIGIT_ORDERS)):
+        for name, allowed in (
+            ("activation", ACTIVATIONS),
+            ("attention", ATTENTIONS),
+            ("mask", MASKS),
+            ("positions", POSITIONS),
+            ("init", DISTRIBUTIONS),
+            ("order", DIGIT_ORDERS),
+        ):
             one_of(name, getattr(self, name), allowed)
         if self.d_head is None and self.d_model % self.num_heads:
-            raise ValueError(f"d_model={self.d_model} must be a multiple of num_heads={self.num_heads}, or set d_head")
+            raise ValueError(
+                f"d_model={self.d_model} must be a multiple of num_heads={self.num_heads}, or set d_head"
+            )
         if self.positions == "rope" and self.head_width % 2:
             raise ValueError(f"positions='rope' rotates pairs: the head width {self.head_width} must be even")
 
@@ -90,7 +108,9 @@ class ModelConfig:
         sizes = sizes_of(task)
         if given := sorted(set(options) & set(sizes)):
             name = given[0]
-            raise ValueError(f"{name}={options[name]!r} cannot be set: it follows from the task, where it is {sizes[name]!r}")
+            raise ValueError(
+                f"{name}={options[name]!r} cannot be set: it follows from the task, where it is {sizes[name]!r}"
+            )
         return cls(**sizes, **options)
 
     @property
@@ -112,7 +132,9 @@ DIGITS = ("base", "order")
 
 def sizes_of(task: Any) -> dict[str, Any]:
     """The fields of ModelConfig that follow from a task."""
-    return {name: getattr(task, name) for name in SIZES} | {name: getattr(task, name) for name in DIGITS if hasattr(task, name)}
+    return {name: getattr(task, name) for name in SIZES} | {
+        name: getattr(task, name) for name in DIGITS if hasattr(task, name)
+    }
 
 
 def require_fit(config: ModelConfig, task: Any) -> None:
@@ -120,8 +142,10 @@ def require_fit(config: ModelConfig, task: Any) -> None:
     sizes = sizes_of(task)
     for name in (*SIZES, *(DIGITS if config.positions == "abacus" else ())):
         if name in sizes and getattr(config, name) != sizes[name]:
-            raise ValueError(f"the config has {name}={getattr(config, name)!r}, but {type(task).__name__} has {name}={sizes[name]!r}: "
-                             "make the config with ModelConfig.of(task, ...)")
+            raise ValueError(
+                f"the config has {name}={getattr(config, name)!r}, but {type(task).__name__} has {name}={sizes[name]!r}: "
+                "make the config with ModelConfig.of(task, ...)"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,10 +155,12 @@ class Recipe:
     optimizer: adamw | adam | sgd, or a function `hyper -> optax.GradientTransformation`
     schedule: the shape after the warm-up, constant | cosine (to 0 at `Hyper.decay_steps`)
     loss: cross_entropy, or a function `(logits [..., V], labels [...]) -> losses [...]` in nats
-    evaluate_every: steps between evaluations on the evaluation set;  evaluation_size: its examples where the task is infinite
+    evaluate_every: steps between evaluations on the evaluation set;  evaluation_size: its examples where the
+      task is infinite
     precision: of matrix products, as `jax.default_matmul_precision` names them (float32, tensorfloat32, ...)
     stop_below: freeze a run whose mean training loss over an epoch is below this (nats); 0 never
     """
+
     optimizer: str | Callable = "adamw"
     schedule: str = "constant"
     loss: str | Callable = "cross_entropy"
@@ -163,14 +189,18 @@ Scalar = Any
 class Hyper(struct.PyTreeNode):
     """What changes a number of a run. One run has scalar leaves; a sweep is the same class with leaves [S].
 
-    seed: of everything random in the run;  data_seed, split_seed: of its batches and of its split where not -1
+    seed: of everything random in the run;  data_seed, split_seed: of its batches and of its split where not
+      -1
     learning_rate, weight_decay (decoupled, on every parameter), b1, b2, eps; momentum is sgd's
-    warmup_steps: the rate is multiplied by min(step / warmup_steps, 1), step from 0;  decay_steps: where cosine ends
+    warmup_steps: the rate is multiplied by min(step / warmup_steps, 1), step from 0;  decay_steps: where
+      cosine ends
     train_fraction: of a finite table
     attention_rate r: pattern = r softmax(scores) + (1 - r) ones
-    init_scale: of all initial weights;  scale_W_E ...: of one tensor, on top of it and of its usual 1/sqrt(width)
+    init_scale: of all initial weights;  scale_W_E ...: of one tensor, on top of it and of its usual
+      1/sqrt(width)
     frozen: bits over FREEZABLE, see `freeze`
     """
+
     seed: Scalar = 0
     learning_rate: Scalar = 1e-3
     weight_decay: Scalar = 1.0
@@ -202,7 +232,9 @@ INTEGERS = ("seed", "data_seed", "split_seed", "frozen")
 
 
 def freeze(*names: str) -> int:
-    """The value of `Hyper.frozen` that holds the named tensors at their initial values: `freeze("W_E", "W_U")`."""
+    """The value of `Hyper.frozen` that holds the named tensors at their initial values: `freeze("W_E",
+    "W_U")`.
+    """
     for name in names:
         one_of("frozen", name, FREEZABLE)
     return sum(1 << FREEZABLE.index(name) for name in set(names))

@@ -1,4 +1,7 @@
-"""One named PRNG stream per purpose, all from a run's seed: what one purpose draws never shifts what another draws."""
+"""One named PRNG stream per purpose, all from a run's seed: what one purpose draws never shifts what another
+draws.
+"""
+
 import jax
 from jax import random
 

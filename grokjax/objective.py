@@ -1,4 +1,7 @@
-"""What a run is scored by: nats and correctness per example and answer, of (config, task, recipe, params, hyper, batch)."""
+"""What a run is scored by: nats and correctness per example and answer, of (config, task, recipe, params,
+hyper, batch).
+"""
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,12 +16,16 @@ from grokjax.model.fast import fused
 Task = Any
 """A frozen dataclass as in `grokjax.tasks`, or the user's own with the same attributes.
 
-`tokens_at`, a range of ids for each position, may be left out: training is faster where it says that few tokens can stand there.
+`tokens_at`, a range of ids for each position, may be left out: training is faster where it says that few
+tokens can stand there.
 """
 
 
 class Scores(NamedTuple):
-    """Per example and answer, in reading order: the loss in nats and whether the largest logit is the label's."""
+    """Per example and answer, in reading order: the loss in nats and whether the largest logit is the
+    label's.
+    """
+
     loss: Float[Array, "B C"]
     correct: Bool[Array, "B C"]
 
@@ -30,19 +37,32 @@ def against(logits: Float[Array, "... V"], labels: Int[Array, "..."]) -> Float[A
 
 
 def cross_entropy(logits: Float[Array, "... V"], labels: Int[Array, "..."]) -> Float[Array, "..."]:
-    """Nats. The softplus of the log-odds against the label keeps its relative precision in float32 down to the smallest loss."""
+    """Nats. The softplus of the log-odds against the label keeps its relative precision in float32 down to
+    the smallest loss.
+    """
     return jax.nn.softplus(jax.nn.logsumexp(against(logits, labels), -1))
 
 
 def by_answer(task: Task, logits: Float[Array, "B R O"]) -> Float[Array, "B C V"]:
-    """Logits of each answer: where one position emits several answers (parallel mode), its outputs are cut into equal parts."""
+    """Logits of each answer: where one position emits several answers (parallel mode), its outputs are cut
+    into equal parts.
+    """
     return logits.reshape(*logits.shape[:-2], len(task.columns), -1)
 
 
-def logits_of(config: ModelConfig, task: Task, params: PyTree, tokens: Int[Array, "B P"], *, attention_rate: Array | float = 1.0,
-              offset: Array | int = 0) -> Float[Array, "B C V"]:
+def logits_of(
+    config: ModelConfig,
+    task: Task,
+    params: PyTree,
+    tokens: Int[Array, "B P"],
+    *,
+    attention_rate: Array | float = 1.0,
+    offset: Array | int = 0,
+) -> Float[Array, "B C V"]:
     """Logits of every answer, in reading order."""
-    logits = transformer.forward(config, params, tokens, read=task.read, attention_rate=attention_rate, offset=offset)
+    logits = transformer.forward(
+        config, params, tokens, read=task.read, attention_rate=attention_rate, offset=offset
+    )
     return by_answer(task, logits)
 
 
@@ -56,15 +76,34 @@ def scored(recipe: Recipe, logits: Float[Array, "B C V"], labels: Int[Array, "B 
     return Scores(loss_function(recipe)(logits, labels), against(logits, labels).max(-1) < 0)
 
 
-def scores(config: ModelConfig, task: Task, recipe: Recipe, params: PyTree, hyper: Hyper, batch: Any, *, offset: Array | int = 0) -> Scores:
+def scores(
+    config: ModelConfig,
+    task: Task,
+    recipe: Recipe,
+    params: PyTree,
+    hyper: Hyper,
+    batch: Any,
+    *,
+    offset: Array | int = 0,
+) -> Scores:
     """Scores of a batch, by the program that computes only what feeds the loss."""
     logits = logits_of(config, task, params, batch.tokens, attention_rate=hyper.attention_rate, offset=offset)
     return scored(recipe, logits, batch.labels)
 
 
-def mean_loss(config: ModelConfig, task: Task, recipe: Recipe, params: PyTree, hyper: Hyper, batch: Any, *,
-              offset: Array | int = 0) -> tuple[Float[Array, ""], Scores]:
-    """(mean nats over examples and answers, scores): what training differentiates, by the fused program wherever it is exact."""
+def mean_loss(
+    config: ModelConfig,
+    task: Task,
+    recipe: Recipe,
+    params: PyTree,
+    hyper: Hyper,
+    batch: Any,
+    *,
+    offset: Array | int = 0,
+) -> tuple[Float[Array, ""], Scores]:
+    """(mean nats over examples and answers, scores): what training differentiates, by the fused program
+    wherever it is exact.
+    """
     if fused.accepts(config, task) and not callable(recipe.loss):
         mean, loss, correct = fused.mean_loss(config, task, params, batch, hyper.attention_rate, offset)
         return mean, Scores(loss, correct)

@@ -1,4 +1,5 @@
 """What is looked at: `Run`, a model with all that belongs to it, so that no reader can forget a part."""
+
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,15 +18,19 @@ Cache = dict[str, Array]
 
 
 class Run(struct.PyTreeNode):
-    """A trained (or fresh, or read) model with its task, config, recipe and hyperparameters; or a stack of them.
+    """A trained (or fresh, or read) model with its task, config, recipe and hyperparameters; or a stack of
+    them.
 
     task, config, recipe: static, the same for all runs of a stack
-    params, hyper: traced; of one run scalars and single tensors, of a stack every leaf begins with the run axis, [S, ...]
+    params, hyper: traced; of one run scalars and single tensors, of a stack every leaf begins with the run
+      axis, [S, ...]
 
-    A stack is picked from like an array, `runs[3]`, `runs[2:5]`, `runs[mask]`, and mapped over with `grokjax.map_runs` or `jax.vmap`.
-    Everything that a run computes uses its own attention rate and matrix precision, and the places of abacus positions unshifted.
-    Raises ValueError where config and task do not fit each other.
+    A stack is picked from like an array, `runs[3]`, `runs[2:5]`, `runs[mask]`, and mapped over with
+    `grokjax.map_runs` or `jax.vmap`. Everything that a run computes uses its own attention rate and matrix
+    precision, and the places of abacus positions unshifted. Raises ValueError where config and task do not
+    fit each other.
     """
+
     task: Any = struct.field(pytree_node=False)
     config: ModelConfig = struct.field(pytree_node=False)
     params: PyTree
@@ -38,8 +43,11 @@ class Run(struct.PyTreeNode):
     @classmethod
     def init(cls, task: Any, config: ModelConfig, recipe: Recipe, hyper: Hyper) -> "Run":
         """The run that a seed gives before its first step; of hypers [S] the stack of them."""
+
         def one(hyper: Hyper) -> "Run":
-            return cls(task, config, model.init(config, keys.stream(hyper.seed, "init"), hyper), hyper, recipe)
+            return cls(
+                task, config, model.init(config, keys.stream(hyper.seed, "init"), hyper), hyper, recipe
+            )
 
         hyper = jax.tree.map(jnp.asarray, hyper)
         return one(hyper) if not hyper.seed.ndim else jax.vmap(one)(hyper)
@@ -82,24 +90,34 @@ class Run(struct.PyTreeNode):
         return f"{_who(self.hyper.seed)} of {described(self.task)}: {what}"
 
     # what the model computes
-    def forward(self, tokens: Int[Array, "B P"], *, read: Sequence[int] | None = None,
-                tap: tap.Tap | None = None) -> Float[Array, "B R V"]:
+    def forward(
+        self, tokens: Int[Array, "B P"], *, read: Sequence[int] | None = None, tap: tap.Tap | None = None
+    ) -> Float[Array, "B R V"]:
         """Logits at the positions `read` (None: at every position); `tap` sees every named activation."""
         if self.is_stack:
-            raise ValueError(f"{self!r}: a stack computes nothing by itself: pick a run, runs[0], or lift a function with map_runs")
+            raise ValueError(
+                f"{self!r}: a stack computes nothing by itself: pick a run, runs[0], or lift a function with map_runs"
+            )
         with jax.default_matmul_precision(self.recipe.precision):
-            return model.forward(self.config, self.params, tokens, read=read, tap=tap, attention_rate=self.hyper.attention_rate)
+            return model.forward(
+                self.config, self.params, tokens, read=read, tap=tap, attention_rate=self.hyper.attention_rate
+            )
 
     def logits(self, tokens: Int[Array, "B P"], edits: Edits | None = None) -> Float[Array, "B C V"]:
         """Logits of every answer, in reading order; with edits, those of the edited run (see `cache`)."""
         if edits is None:
             return objective.by_answer(self.task, self.forward(tokens, read=self.task.read))
-        return objective.by_answer(self.task, self.run_with_cache(tokens, edits)[0][..., np.asarray(self.task.read), :])
+        return objective.by_answer(
+            self.task, self.run_with_cache(tokens, edits)[0][..., np.asarray(self.task.read), :]
+        )
 
-    def run_with_cache(self, tokens: Int[Array, "B P"], edits: Edits | None = None) -> tuple[Float[Array, "B P V"], Cache]:
+    def run_with_cache(
+        self, tokens: Int[Array, "B P"], edits: Edits | None = None
+    ) -> tuple[Float[Array, "B P V"], Cache]:
         """(logits at every position, every activation by name after its edit).
 
-        edits: functions of an activation under its name, `{"blocks.0.attn.z": lambda z: z.at[:, :, 2].set(0)}`
+        edits: functions of an activation under its name, `{"blocks.0.attn.z": lambda z: z.at[:, :,
+          2].set(0)}`
         Raises ValueError for a name that the model does not have, listing those that it has.
         """
         return tap.run_with_cache(self.forward, edits)(tokens)
@@ -110,7 +128,9 @@ class Run(struct.PyTreeNode):
 
     # how well it does
     def scores(self, batch: Any, edits: Edits | None = None) -> objective.Scores:
-        """Per example and answer, in reading order: the loss in nats, and whether the largest logit is the label's."""
+        """Per example and answer, in reading order: the loss in nats, and whether the largest logit is the
+        label's.
+        """
         return objective.scored(self.recipe, self.logits(batch.tokens, edits), batch.labels)
 
     def loss(self, batch: Any, edits: Edits | None = None) -> Float[Array, ""]:
@@ -122,11 +142,17 @@ def described(thing: Any) -> str:
     """A task, or another dataclass, with only the fields that are not its defaults: `Addition(num_digits=2)`."""
     if not dataclasses.is_dataclass(thing):
         return repr(thing)
-    given = [(field.name, getattr(thing, field.name)) for field in dataclasses.fields(thing) if getattr(thing, field.name) != field.default]
+    given = [
+        (field.name, getattr(thing, field.name))
+        for field in dataclasses.fields(thing)
+        if getattr(thing, field.name) != field.default
+    ]
     return f"{type(thing).__name__}({', '.join(f'{name}={value!r}' for name, value in given)})"
 
 
 def _who(seed: Any) -> str:
     if np.ndim(seed):
         return f"{np.shape(seed)[0]} runs"
-    return "a run" if isinstance(seed, jax.core.Tracer) or not np.shape(seed) == () else f"run of seed {int(seed)}"
+    return (
+        "a run" if isinstance(seed, jax.core.Tracer) or np.shape(seed) != () else f"run of seed {int(seed)}"
+    )

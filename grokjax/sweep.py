@@ -1,4 +1,5 @@
 """Sweeps of the traced knobs: Hyper with leaves [S] from lists of values; check, select, describe."""
+
 import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
@@ -31,7 +32,9 @@ MOST_EXCLUDED = ("b1", "b2", "momentum")
 
 
 def _checked(name: str, values: Any) -> np.ndarray:
-    """`values` as int32 or float32, [] or [S], or a ValueError that names the field, the first bad value and what is allowed."""
+    """`values` as int32 or float32, [] or [S], or a ValueError that names the field, the first bad value and
+    what is allowed.
+    """
     least, most, allowed = RANGES.get(name, (0, INFINITY, "at least 0"))
     kind = "an integer" if name in INTEGERS else "a finite number"
     flat = np.asarray(values)
@@ -44,15 +47,28 @@ def _checked(name: str, values: Any) -> np.ndarray:
     with np.errstate(over="ignore"):
         narrow = flat if bad.any() else flat.astype(np.int32 if name in INTEGERS else np.float32)
     # what is in range as it is written must still be so in float32: .99999999 is not below 1 there
-    bad |= (narrow == most) & (name in MOST_EXCLUDED) | (narrow == least) & (name in LEAST_EXCLUDED) | ~np.isfinite(narrow)
+    bad |= (
+        (narrow == most) & (name in MOST_EXCLUDED)
+        | (narrow == least) & (name in LEAST_EXCLUDED)
+        | ~np.isfinite(narrow)
+    )
     if bad.any():
-        raise ValueError(f"{name}={flat[bad].flat[0].item() if flat.ndim else flat.item()} must be {kind} {allowed}")
+        raise ValueError(
+            f"{name}={flat[bad].flat[0].item() if flat.ndim else flat.item()} must be {kind} {allowed}"
+        )
     return narrow
 
 
 def check(hyper: Hyper) -> Hyper:
-    """The same hyper, or hypers, with every leaf int32 or float32, or a ValueError that names field, value and what is allowed."""
-    return Hyper(**{field.name: jnp.asarray(_checked(field.name, getattr(hyper, field.name))) for field in dataclasses.fields(Hyper)})
+    """The same hyper, or hypers, with every leaf int32 or float32, or a ValueError that names field, value
+    and what is allowed.
+    """
+    return Hyper(
+        **{
+            field.name: jnp.asarray(_checked(field.name, getattr(hyper, field.name)))
+            for field in dataclasses.fields(Hyper)
+        }
+    )
 
 
 def _lists(lists: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -62,7 +78,11 @@ def _lists(lists: dict[str, Any]) -> dict[str, np.ndarray]:
         raise ValueError(f"{unknown[0]} is no field of Hyper; there are {', '.join(names)}")
     arrays = {}
     for name, values in lists.items():
-        values = list(values) if isinstance(values, Iterable) and not isinstance(values, str | np.ndarray | jax.Array) else values
+        values = (
+            list(values)
+            if isinstance(values, Iterable) and not isinstance(values, str | np.ndarray | jax.Array)
+            else values
+        )
         arrays[name] = np.atleast_1d(_checked(name, values))
         if arrays[name].ndim != 1 or not arrays[name].size:
             raise ValueError(f"{name}={values!r} must be a number or a list of at least one number")
@@ -71,25 +91,42 @@ def _lists(lists: dict[str, Any]) -> dict[str, np.ndarray]:
 
 def _spread(hyper: Hyper, size: int, columns: dict[str, np.ndarray]) -> Hyper:
     """Hypers with leaves [size]: the given columns, all else as in `hyper`."""
-    base = {field.name: _checked(field.name, getattr(hyper, field.name)) for field in dataclasses.fields(Hyper)}
+    base = {
+        field.name: _checked(field.name, getattr(hyper, field.name)) for field in dataclasses.fields(Hyper)
+    }
     if several := [name for name, value in base.items() if value.ndim]:
-        raise ValueError(f"{several[0]} of the hyper to start from has shape {base[several[0]].shape}; it must be one run's, a scalar")
-    return Hyper(**{name: jnp.asarray(columns.get(name, np.broadcast_to(value, (size,)))) for name, value in base.items()})
+        raise ValueError(
+            f"{several[0]} of the hyper to start from has shape {base[several[0]].shape}; it must be one run's, a scalar"
+        )
+    return Hyper(
+        **{
+            name: jnp.asarray(columns.get(name, np.broadcast_to(value, (size,))))
+            for name, value in base.items()
+        }
+    )
 
 
 def grid(hyper: Hyper, **lists: Any) -> Hyper:
-    """Hypers of every combination of the lists, the first named one slowest; what is not named is as in `hyper`."""
+    """Hypers of every combination of the lists, the first named one slowest; what is not named is as in
+    `hyper`.
+    """
     arrays = _lists(lists)
     rows = np.array(list(itertools.product(*(range(len(array)) for array in arrays.values()))), int)
-    return _spread(hyper, len(rows), {name: array[rows[:, i]] for i, (name, array) in enumerate(arrays.items())})
+    return _spread(
+        hyper, len(rows), {name: array[rows[:, i]] for i, (name, array) in enumerate(arrays.items())}
+    )
 
 
 def paired(hyper: Hyper, **lists: Any) -> Hyper:
-    """Hypers that take the first of every list, then the second, ...: lists of one length, single numbers for all runs."""
+    """Hypers that take the first of every list, then the second, ...: lists of one length, single numbers for
+    all runs.
+    """
     arrays = _lists(lists)
     size = max((len(array) for array in arrays.values()), default=1)
     if odd := [name for name, array in arrays.items() if len(array) not in (1, size)]:
-        raise ValueError(f"{odd[0]} has {len(arrays[odd[0]])} values, the longest list {size}: paired lists must be of one length")
+        raise ValueError(
+            f"{odd[0]} has {len(arrays[odd[0]])} values, the longest list {size}: paired lists must be of one length"
+        )
     return _spread(hyper, size, {name: np.broadcast_to(array, (size,)) for name, array in arrays.items()})
 
 
@@ -97,13 +134,17 @@ def concatenate(sweeps: Sequence[Hyper]) -> Hyper:
     """The runs of several sweeps, one sweep after another; a single hyper counts as a sweep of one run."""
     if not sweeps:
         raise ValueError("sweeps=[] must hold at least one sweep")
-    return jax.tree.map(lambda *leaves: jnp.concatenate([jnp.atleast_1d(leaf) for leaf in leaves]), *map(check, sweeps))
+    return jax.tree.map(
+        lambda *leaves: jnp.concatenate([jnp.atleast_1d(leaf) for leaf in leaves]), *map(check, sweeps)
+    )
 
 
 def num_runs(hypers: Hyper) -> int:
     """S, the number of runs of a sweep."""
     if not jnp.ndim(hypers.seed):
-        raise ValueError("hypers.seed is a scalar: this is one run, not a sweep; grid(hyper) makes a sweep of one")
+        raise ValueError(
+            "hypers.seed is a scalar: this is one run, not a sweep; grid(hyper) makes a sweep of one"
+        )
     return jnp.shape(hypers.seed)[0]
 
 

@@ -1,7 +1,10 @@
-"""Read and edit named activations: the model calls `tap(name, x) -> x`; everything else is ordinary functions over that.
+"""Read and edit named activations: the model calls `tap(name, x) -> x`; everything else is ordinary functions
+over that.
 
->>> logits, cache = run_with_cache(forward, {"blocks.0.attn.z": lambda z: z.at[:, :, 2].set(0)})(config, params, tokens)
+>>> logits, cache = run_with_cache(forward, {"blocks.0.attn.z": lambda z: z.at[:, :, 2].set(0)})(config,
+  params, tokens)
 """
+
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -21,9 +24,12 @@ def prefixed(tap: Tap, prefix: str) -> Tap:
     return untouched if tap is untouched else lambda name, x: tap(f"{prefix}.{name}", x)
 
 
-def run_with_cache(forward: Callable[..., Output], edits: Mapping[str, Callable[[Any], Any]] | None = None,
-                   ) -> Callable[..., tuple[Output, dict[str, jax.Array]]]:
-    """A function of `forward`'s arguments that returns (output, cache): the cache has every named activation, after its edit.
+def run_with_cache(
+    forward: Callable[..., Output],
+    edits: Mapping[str, Callable[[Any], Any]] | None = None,
+) -> Callable[..., tuple[Output, dict[str, jax.Array]]]:
+    """A function of `forward`'s arguments that returns (output, cache): the cache has every named activation,
+    after its edit.
 
     `edits` maps names to functions of the activation. Those that hold arrays are data: vmap over them works.
     Raises ValueError for a name that the model does not have, listing the real ones.
@@ -39,7 +45,9 @@ def run_with_cache(forward: Callable[..., Output], edits: Mapping[str, Callable[
 
         output = forward(*args, tap=tap, **kwargs)
         if unknown := sorted(set(edits) - set(cache)):
-            raise ValueError(f"no activation is named {', '.join(unknown)}; there are {', '.join(sorted(cache))}")
+            raise ValueError(
+                f"no activation is named {', '.join(unknown)}; there are {', '.join(sorted(cache))}"
+            )
         return output, cache
 
     return run

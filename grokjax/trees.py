@@ -1,4 +1,5 @@
 """Pytrees of runs: pick, stack, name the leaves, count the parameters."""
+
 from typing import Any
 
 import jax
@@ -30,5 +31,7 @@ def num_parameters(tree: Tree) -> int:
 
 def num_bytes(tree: Tree) -> int:
     """The bytes of all leaves (arrays or shapes); typed keys count as 8."""
-    return sum(leaf.size * (8 if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf.dtype.itemsize)
-               for leaf in jax.tree.leaves(tree))
+    return sum(
+        leaf.size * (8 if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf.dtype.itemsize)
+        for leaf in jax.tree.leaves(tree)
+    )

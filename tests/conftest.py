@@ -1,4 +1,7 @@
-"""What every test needs: two devices on a CPU, one compilation cache, matplotlib without a display, the reference data."""
+"""What every test needs: two devices on a CPU, one compilation cache, matplotlib without a display, the
+reference data.
+"""
+
 import gc
 import os
 import pathlib
@@ -9,25 +12,32 @@ ROOT = pathlib.Path(__file__).parents[1]
 REFERENCE = "GROKJAX_REFERENCE"
 
 # Read when JAX starts its backend, so before any test computes.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --xla_cpu_multi_thread_eigen=false")
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_force_host_platform_device_count=2 --xla_cpu_multi_thread_eigen=false"
+)
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("MPLBACKEND", "agg")
 
-# Tracing makes millions of objects, few of them garbage: about a tenth of the tests' time went into looking for it.
+# Tracing makes millions of objects, few of them garbage: about a tenth of the tests' time went into looking
+# for it.
 gc.set_threshold(50_000, 5, 5)
 
 AS_USERS_RUN_IT = ("training", "golden", "checkpoints", "test_seed_sweep", "test_scale")
-"""Folders and files whose subject is the compiled program itself, its bits. Elsewhere compilation would take most of the time."""
+"""Folders and files whose subject is the compiled program itself, its bits. Elsewhere compilation would take
+most of the time.
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def compilation(request):
-    """Full optimisation where programs are run as users run them; none where only the arithmetic is the subject."""
+    """Full optimisation where programs are run as users run them; none where only the arithmetic is the
+    subject.
+    """
     import jax  # after the environment above is set
 
     plain = not {request.path.parent.name, request.path.stem} & set(AS_USERS_RUN_IT)
     if plain != compilation_is_plain[0]:
-        jax.clear_caches()      # what is compiled in one way must not serve in the other
+        jax.clear_caches()  # what is compiled in one way must not serve in the other
         compilation_is_plain[0] = plain
         jax.config.update("jax_disable_most_optimizations", plain)
 
@@ -37,10 +47,14 @@ compilation_is_plain = [False]
 
 @pytest.fixture(scope="session")
 def reference() -> pathlib.Path:
-    """The folder of models and curves that others trained; a test that needs it is skipped, with the reason, where it is not set."""
+    """The folder of models and curves that others trained; a test that needs it is skipped, with the reason,
+    where it is not set.
+    """
     folder = os.environ.get(REFERENCE)
     if not folder:
-        pytest.skip(f"the environment variable {REFERENCE} does not name the folder of reference weights and curves")
+        pytest.skip(
+            f"the environment variable {REFERENCE} does not name the folder of reference weights and curves"
+        )
     if not pathlib.Path(folder).is_dir():
         pytest.fail(f"{REFERENCE}={folder!r} is not a folder")
     return pathlib.Path(folder)

@@ -1,4 +1,7 @@
-"""Imports point down: a module imports only from floors below its own, or from files of its package that do not import it back."""
+"""Imports point down: a module imports only from floors below its own, or from files of its package that do
+not import it back.
+"""
+
 import ast
 import pathlib
 
@@ -20,7 +23,9 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
 def room(module: str) -> str:
-    """The file or package directly under grokjax that holds a module: `grokjax.model.fast.fused` is in `model`."""
+    """The file or package directly under grokjax that holds a module: `grokjax.model.fast.fused` is in
+    `model`.
+    """
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
@@ -28,7 +33,10 @@ def room(module: str) -> str:
 def statements(tree: ast.AST) -> list[ast.AST]:
     """Every node but those that only a type checker reads."""
     for_types = lambda node: isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-    return [tree, *(node for child in ast.iter_child_nodes(tree) if not for_types(child) for node in statements(child))]
+    return [
+        tree,
+        *(node for child in ast.iter_child_nodes(tree) if not for_types(child) for node in statements(child)),
+    ]
 
 
 def imports(source: str, package: str, modules: set[str]) -> set[str]:
@@ -57,7 +65,9 @@ def graph(root: pathlib.Path) -> dict[str, set[str]]:
         parts = path.relative_to(root).with_suffix("").parts
         files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     package = lambda name: name if files[name].name == "__init__.py" else name.rpartition(".")[0]
-    return {name: imports(path.read_text(), package(name), set(files)) - {name} for name, path in files.items()}
+    return {
+        name: imports(path.read_text(), package(name), set(files)) - {name} for name, path in files.items()
+    }
 
 
 def wrong_arrows(arrows: dict[str, set[str]]) -> list[str]:
@@ -75,6 +85,7 @@ def wrong_arrows(arrows: dict[str, set[str]]) -> list[str]:
 
 def imported_back(arrows: dict[str, set[str]]) -> list[str]:
     """The modules that reach themselves through the imports of their own package."""
+
     def reached(start: str) -> set[str]:
         seen, open_ends = set(), [start]
         while open_ends:
@@ -82,6 +93,7 @@ def imported_back(arrows: dict[str, set[str]]) -> list[str]:
             open_ends += inside - seen
             seen |= inside
         return seen
+
     return sorted(name for name in arrows if name in reached(name))
 
 
@@ -98,16 +110,25 @@ def test_no_file_is_imported_back():
     assert imported_back(graph(ROOT)) == []
 
 
-@pytest.mark.parametrize("path, source, complaint", [
-    ("config.py", "from grokjax.model import fused", "floor 1"),
-    ("tasks/addition.py", "from ..theory.levels import carry", "floor 1"),
-    ("tasks/addition.py", "def late():\n    import grokjax.training.loop", "floor 3"),
-    ("keys.py", "from . import checkpoints", "floor 4"),
-    ("sweep.py", "class A:\n    from grokjax.tasks import Batch", "floor 1"),
-    ("interp/probes.py", "from experiments import seed_sweep", "outside"),
-])
+@pytest.mark.parametrize(
+    "path, source, complaint",
+    [
+        ("config.py", "from grokjax.model import fused", "floor 1"),
+        ("tasks/addition.py", "from ..theory.levels import carry", "floor 1"),
+        ("tasks/addition.py", "def late():\n    import grokjax.training.loop", "floor 3"),
+        ("keys.py", "from . import checkpoints", "floor 4"),
+        ("sweep.py", "class A:\n    from grokjax.tasks import Batch", "floor 1"),
+        ("interp/probes.py", "from experiments import seed_sweep", "outside"),
+    ],
+)
 def test_a_planted_arrow_is_found(tmp_path, path, source, complaint):
-    for name in ("grokjax/model/fused", "grokjax/theory/levels", "grokjax/training/loop", "grokjax/checkpoints", "experiments/seed_sweep"):
+    for name in (
+        "grokjax/model/fused",
+        "grokjax/theory/levels",
+        "grokjax/training/loop",
+        "grokjax/checkpoints",
+        "experiments/seed_sweep",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{name}.py").touch()
     for package in ("", "model/", "theory/", "training/"):
@@ -121,5 +142,6 @@ def test_a_planted_arrow_is_found(tmp_path, path, source, complaint):
 
 
 def test_a_planted_circle_is_found():
-    assert imported_back({"grokjax.a.x": {"grokjax.a.y"}, "grokjax.a.y": {"grokjax.a.x"}, "grokjax.a.z": {"grokjax.a.y"}}) == [
-        "grokjax.a.x", "grokjax.a.y"]
+    assert imported_back(
+        {"grokjax.a.x": {"grokjax.a.y"}, "grokjax.a.y": {"grokjax.a.x"}, "grokjax.a.z": {"grokjax.a.y"}}
+    ) == ["grokjax.a.x", "grokjax.a.y"]

@@ -1,4 +1,5 @@
 """What a run is scored by: cross-entropy to its last digit, and the way from logits to answers."""
+
 import dataclasses
 
 import jax
@@ -39,7 +40,10 @@ def test_the_usual_formula_would_have_lost_the_small_ones():
 
 
 def test_cross_entropy_is_the_usual_one_where_that_is_accurate():
-    logits, labels = jax.random.normal(jax.random.key(0), (5, 3, 12)), jax.random.randint(jax.random.key(1), (5, 3), 0, 12)
+    logits, labels = (
+        jax.random.normal(jax.random.key(0), (5, 3, 12)),
+        jax.random.randint(jax.random.key(1), (5, 3), 0, 12),
+    )
     usual = -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], -1)[..., 0]
     np.testing.assert_allclose(objective.cross_entropy(logits, labels), usual, rtol=1e-5)
 
@@ -58,7 +62,7 @@ def test_every_answer_has_its_own_logits(mode):
     assert logits.shape == (6, len(task.columns), 10)
     all_logits = transformer.forward(config, params, batch.tokens)
     for i in range(len(task.columns)):
-        own = all_logits[:, task.read[i]] if mode == "sequence" else all_logits[:, -1, 10 * i:10 * i + 10]
+        own = all_logits[:, task.read[i]] if mode == "sequence" else all_logits[:, -1, 10 * i : 10 * i + 10]
         np.testing.assert_allclose(logits[:, i], own, atol=1e-5)
 
 
@@ -68,9 +72,14 @@ def test_a_loss_of_the_users_own_is_what_is_reported_and_differentiated():
     squared = lambda logits, labels: jnp.square(logits - jax.nn.one_hot(labels, 10)).sum(-1)
     recipe, hyper = Recipe(loss=squared), Hyper(attention_rate=0.5)
     (mean, scores), gradient = jax.value_and_grad(
-        lambda p: objective.mean_loss(config, TASK, recipe, p, hyper, batch), has_aux=True)(params)
+        lambda p: objective.mean_loss(config, TASK, recipe, p, hyper, batch), has_aux=True
+    )(params)
     logits = objective.logits_of(config, TASK, params, batch.tokens, attention_rate=0.5)
     np.testing.assert_allclose(scores.loss, squared(logits, batch.labels), rtol=1e-4)
     np.testing.assert_allclose(mean, scores.loss.mean(), rtol=1e-6)
-    true = jax.grad(lambda p: squared(objective.logits_of(config, TASK, p, batch.tokens, attention_rate=0.5), batch.labels).mean())(params)
+    true = jax.grad(
+        lambda p: squared(
+            objective.logits_of(config, TASK, p, batch.tokens, attention_rate=0.5), batch.labels
+        ).mean()
+    )(params)
     np.testing.assert_allclose(gradient["W_U"], true["W_U"], atol=1e-5)

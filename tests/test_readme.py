@@ -1,4 +1,7 @@
-"""What stands in the README is so: two lines to start with, commands that exist, a snippet that runs, links that lead somewhere."""
+"""What stands in the README is so: two lines to start with, commands that exist, a snippet that runs, links
+that lead somewhere.
+"""
+
 import importlib.util
 import pathlib
 import re
@@ -29,7 +32,13 @@ def test_start_is_two_lines_that_each_make_their_environment():
     assert second == f"{makes} && .venv/bin/python -m pytest"
     assert '".[test]"' in makes and runs.startswith("experiments.seed_sweep ")
     made = request.read(flags_of(first))
-    assert (made.task.num_digits, made.config.d_model, made.steps, made.resume, len(made.hypers.seed)) == (3, 64, 1500, True, 8)
+    assert (made.task.num_digits, made.config.d_model, made.steps, made.resume, len(made.hypers.seed)) == (
+        3,
+        64,
+        1500,
+        True,
+        8,
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -42,12 +51,26 @@ def test_commands_of_the_table_exist(command):
 
 def test_the_snippets_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    tiny = ["--digits=1", "--d_model=8", "--heads=2", "--batch=8", "--epoch_steps=5", "--evaluation_size=16", "--evaluate_every=5"]
+    tiny = [
+        "--digits=1",
+        "--d_model=8",
+        "--heads=2",
+        "--batch=8",
+        "--epoch_steps=5",
+        "--evaluation_size=16",
+        "--evaluate_every=5",
+    ]
     assert seed_sweep.main([*tiny, "--seeds=2", "--steps=20", "--output=runs/start"]) == 0
     names = {}
     for snippet in re.findall(r"```python\n(.*?)```", README, re.S):
         exec(snippet, names)
-    assert names["sweep"].metrics["loss"].shape == (2, 20, 2) and names["damage"].log_odds.shape == (2, 1, 2, 1, 2)
+    assert names["sweep"].metrics["loss"].shape == (2, 20, 2) and names["damage"].log_odds.shape == (
+        2,
+        1,
+        2,
+        1,
+        2,
+    )
 
 
 def test_every_module_of_interp_that_is_named_is_there():

@@ -1,4 +1,5 @@
 """An exact replay is bit-equal to the run that it replays; a changed one differs by what was changed."""
+
 import chex
 import jax
 import numpy as np
@@ -23,7 +24,11 @@ def epochs():
 
 
 def again(first, *changes, until=20, steps=1):
-    return list(replay.replay(TASK, CONFIG, RECIPE, HYPERS, first, run=RUN, until=until, changes=changes, steps=steps, block=1))
+    return list(
+        replay.replay(
+            TASK, CONFIG, RECIPE, HYPERS, first, run=RUN, until=until, changes=changes, steps=steps, block=1
+        )
+    )
 
 
 @pytest.mark.parametrize("steps", (1, 5))
@@ -32,7 +37,9 @@ def test_an_exact_replay_is_the_run_to_the_bit_step_by_step(epochs, steps):
     chex.assert_trees_all_equal(pick(found[-1].runs, 0), pick(epochs[4].runs, RUN))
     for name in ("loss", "gradient_norm.W_E", "accuracy"):
         seen = np.concatenate([epoch.metrics[name][0] for epoch in found])
-        np.testing.assert_array_equal(seen, np.concatenate([epoch.metrics[name][RUN] for epoch in epochs[3:]]))
+        np.testing.assert_array_equal(
+            seen, np.concatenate([epoch.metrics[name][RUN] for epoch in epochs[3:]])
+        )
 
 
 def test_it_starts_from_what_was_read_from_a_file_as_well(epochs):
@@ -42,16 +49,24 @@ def test_it_starts_from_what_was_read_from_a_file_as_well(epochs):
     chex.assert_trees_all_equal(pick(alone.runs, 0), pick(epochs[2].runs, RUN))
 
 
-CHANGES = {}, {"data_seed": 77}, {"learning_rate": 1e-5}, {"b2": .5}, {"reset_moments": True}
+CHANGES = {}, {"data_seed": 77}, {"learning_rate": 1e-5}, {"b2": 0.5}, {"reset_moments": True}
 
 
 def test_each_change_acts_and_leaves_the_exact_replay_alone(epochs):
     first = again(epochs[2], *CHANGES, until=11)[0]
     losses = first.metrics["loss"][:, 0]
-    assert (losses == losses[0]).all(1).tolist() == [True, False, True, True, True]      # before the update only other data show
+    assert (losses == losses[0]).all(1).tolist() == [
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]  # before the update only other data show
     end = again(epochs[2], *CHANGES)[-1]
     chex.assert_trees_all_equal(pick(end.runs, 0), pick(epochs[4].runs, RUN))
-    moved = [np.asarray(end.runs.params["W_E"][i] != end.runs.params["W_E"][0]).any() for i in range(len(CHANGES))]
+    moved = [
+        np.asarray(end.runs.params["W_E"][i] != end.runs.params["W_E"][0]).any() for i in range(len(CHANGES))
+    ]
     assert moved == [False, True, True, True, True]
 
 
@@ -59,7 +74,9 @@ def test_moments_begin_afresh_but_the_schedule_goes_on(epochs):
     state, hyper = pick(epochs[2].runs, RUN), gj.sweep.select(HYPERS, RUN)
     fresh = replay.reset_moments(RECIPE, hyper, state)
     assert not any(x.any() for x in optimizer_statistics.second_moments(state.params, fresh.moments).values())
-    counts = lambda run: [int(count) for _, count in optax.tree_utils.tree_get_all_with_path(run.moments, "count")]
+    counts = lambda run: [
+        int(count) for _, count in optax.tree_utils.tree_get_all_with_path(run.moments, "count")
+    ]
     assert counts(state) == [10, 10] and sorted(counts(fresh)) == [0, 10]
     chex.assert_trees_all_equal(fresh.replace(moments=()), state.replace(moments=()))
 
@@ -72,7 +89,11 @@ def test_a_change_of_the_seed_or_of_nothing_known_is_refused(epochs):
 
 def test_a_ring_keeps_the_last_states_and_any_step_in_it_can_be_replayed(epochs):
     rings = list(replay.recent(epochs, 3))
-    assert [[epoch.step for epoch in ring] for ring in (rings[0], rings[2], rings[-1])] == [[0], [0, 5, 10], [10, 15, 20]]
+    assert [[epoch.step for epoch in ring] for ring in (rings[0], rings[2], rings[-1])] == [
+        [0],
+        [0, 5, 10],
+        [10, 15, 20],
+    ]
     first = replay.before(rings[-1], 17)
     assert first.step == 15
     found = again(first, {}, until=18)
@@ -83,9 +104,15 @@ def test_a_ring_keeps_the_last_states_and_any_step_in_it_can_be_replayed(epochs)
 
 def test_watched_gives_the_updates_of_every_step(epochs):
     found = again(epochs[2], {}, {"learning_rate": 0.0})
-    norms = replay.watched(replay.chosen(epochs[2], RUN), found, lambda old, new: optimizer_statistics.norms(old.params, new.params))
+    norms = replay.watched(
+        replay.chosen(epochs[2], RUN),
+        found,
+        lambda old, new: optimizer_statistics.norms(old.params, new.params),
+    )
     assert norms["W_E"].shape == (10, 2) and (norms["W_E"][:, 0] > 0).all() and not norms["W_E"][:, 1].any()
-    first = np.linalg.norm(np.asarray(found[0].runs.params["W_U"])[0] - np.asarray(epochs[2].runs.params["W_U"])[RUN])
+    first = np.linalg.norm(
+        np.asarray(found[0].runs.params["W_U"])[0] - np.asarray(epochs[2].runs.params["W_U"])[RUN]
+    )
     np.testing.assert_allclose(norms["W_U"][0, 0], first, rtol=1e-5)
     with pytest.raises(ValueError, match="no epoch"):
         replay.watched(epochs[2], [], lambda old, new: {})

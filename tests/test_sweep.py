@@ -1,4 +1,5 @@
 """Sweeps: products and pairs in the promised order, ranges refused by name, runs selected and described."""
+
 import dataclasses
 import itertools
 
@@ -18,20 +19,33 @@ def test_a_grid_is_the_product_with_the_first_name_slowest():
     hypers = sweep.grid(Hyper(b1=0.8), seed=range(3), weight_decay=[0.3, 1.0])
     assert sweep.num_runs(hypers) == 6
     expected = list(itertools.product(range(3), [0.3, 1.0]))
-    assert list(zip(hypers.seed.tolist(), hypers.weight_decay.tolist(), strict=True)) == [(s, pytest.approx(w)) for s, w in expected]
+    assert list(zip(hypers.seed.tolist(), hypers.weight_decay.tolist(), strict=True)) == [
+        (s, pytest.approx(w)) for s, w in expected
+    ]
     assert (hypers.b1 == np.float32(0.8)).all() and hypers.b1.shape == (6,)
 
 
 def test_every_leaf_has_the_run_axis_and_the_type_of_its_field():
-    for hypers in (sweep.grid(Hyper(), seed=[1, 2]), sweep.paired(Hyper(), seed=[1, 2], eps=1), sweep.grid(Hyper()), sweep.paired(Hyper())):
+    for hypers in (
+        sweep.grid(Hyper(), seed=[1, 2]),
+        sweep.paired(Hyper(), seed=[1, 2], eps=1),
+        sweep.grid(Hyper()),
+        sweep.paired(Hyper()),
+    ):
         for name in FIELDS:
             leaf = getattr(hypers, name)
-            assert leaf.shape == (sweep.num_runs(hypers),) and leaf.dtype == (jnp.int32 if name in INTEGERS else jnp.float32), name
+            assert leaf.shape == (sweep.num_runs(hypers),) and leaf.dtype == (
+                jnp.int32 if name in INTEGERS else jnp.float32
+            ), name
 
 
 def test_pairs_go_together_and_single_numbers_to_all():
-    hypers = sweep.paired(Hyper(), seed=[5, 6, 7], learning_rate=np.array([0.1, 0.2, 0.3]), frozen=freeze("W_E"))
-    assert hypers.seed.tolist() == [5, 6, 7] and hypers.learning_rate.tolist() == pytest.approx([0.1, 0.2, 0.3])
+    hypers = sweep.paired(
+        Hyper(), seed=[5, 6, 7], learning_rate=np.array([0.1, 0.2, 0.3]), frozen=freeze("W_E")
+    )
+    assert hypers.seed.tolist() == [5, 6, 7] and hypers.learning_rate.tolist() == pytest.approx(
+        [0.1, 0.2, 0.3]
+    )
     assert hypers.frozen.tolist() == [1, 1, 1]
     with pytest.raises(ValueError, match="b1 has 2 values, the longest list 3"):
         sweep.paired(Hyper(), seed=[5, 6, 7], b1=[0.1, 0.2])
@@ -69,19 +83,36 @@ def test_rows_name_the_seed_and_what_differs_in_numbers_that_read_back():
         assert np.float32(row["learning_rate"]) == rate
 
 
-@pytest.mark.parametrize("name, value, words", [
-    ("learning_rate", NAN, "learning_rate=nan must be a finite number at least 0"), ("learning_rate", -1e-3, "learning_rate=-0.001 "),
-    ("learning_rate", INFINITY, "learning_rate=inf "), ("learning_rate", 1e300, "learning_rate=1e\\+300 "),
-    ("weight_decay", -1, "weight_decay=-1 "),
-    ("b1", 1, "b1=1 must be a finite number at least 0 and below 1"), ("b2", 0.999999999, "b2=0.999999999 .* below 1"),
-    ("momentum", 1.5, "momentum=1.5 "), ("eps", 0, "eps=0 must be a finite number above 0"), ("eps", 1e-60, "eps=1e-60 .* above 0"),
-    ("warmup_steps", -1, "warmup_steps=-1 "), ("train_fraction", 1.5, "train_fraction=1.5 must be a finite number above 0 and at most 1"),
-    ("train_fraction", 0, "train_fraction=0 "), ("attention_rate", 1.01, "attention_rate=1.01 must be a finite number from 0 to 1"),
-    ("scale_W_E", -1, "scale_W_E=-1 "), ("seed", -1, "seed=-1 must be an integer from 0 to 2\\^31 - 1"),
-    ("seed", 2**31, "seed=2147483648 "), ("seed", 0.5, "seed=0.5 must be an integer"), ("seed", 2**70, "seed=1180591620717411303424 "),
-    ("data_seed", -2, "data_seed=-2 .* or -1 for the seed of the run"), ("frozen", 2**20, "frozen=1048576 "),
-    ("seed", "3", "seed='3' must be an integer"), ("b1", None, "b1=None "), ("b1", True, "b1=True "), ("b1", "x", "b1='x' "),
-])
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("learning_rate", NAN, "learning_rate=nan must be a finite number at least 0"),
+        ("learning_rate", -1e-3, "learning_rate=-0.001 "),
+        ("learning_rate", INFINITY, "learning_rate=inf "),
+        ("learning_rate", 1e300, "learning_rate=1e\\+300 "),
+        ("weight_decay", -1, "weight_decay=-1 "),
+        ("b1", 1, "b1=1 must be a finite number at least 0 and below 1"),
+        ("b2", 0.999999999, "b2=0.999999999 .* below 1"),
+        ("momentum", 1.5, "momentum=1.5 "),
+        ("eps", 0, "eps=0 must be a finite number above 0"),
+        ("eps", 1e-60, "eps=1e-60 .* above 0"),
+        ("warmup_steps", -1, "warmup_steps=-1 "),
+        ("train_fraction", 1.5, "train_fraction=1.5 must be a finite number above 0 and at most 1"),
+        ("train_fraction", 0, "train_fraction=0 "),
+        ("attention_rate", 1.01, "attention_rate=1.01 must be a finite number from 0 to 1"),
+        ("scale_W_E", -1, "scale_W_E=-1 "),
+        ("seed", -1, "seed=-1 must be an integer from 0 to 2\\^31 - 1"),
+        ("seed", 2**31, "seed=2147483648 "),
+        ("seed", 0.5, "seed=0.5 must be an integer"),
+        ("seed", 2**70, "seed=1180591620717411303424 "),
+        ("data_seed", -2, "data_seed=-2 .* or -1 for the seed of the run"),
+        ("frozen", 2**20, "frozen=1048576 "),
+        ("seed", "3", "seed='3' must be an integer"),
+        ("b1", None, "b1=None "),
+        ("b1", True, "b1=True "),
+        ("b1", "x", "b1='x' "),
+    ],
+)
 def test_values_out_of_range_are_refused_by_name_alone_or_in_a_list(name, value, words):
     with pytest.raises(ValueError, match=words):
         sweep.check(Hyper(**{name: value}))
@@ -96,10 +127,14 @@ def test_a_bad_value_in_a_list_is_the_one_that_is_named():
         sweep.grid(Hyper(), train_fraction=[0.3, 1.5, 0.5])
 
 
-@pytest.mark.parametrize("lists, words", [
-    (dict(weight_deacy=[1]), "weight_deacy is no field of Hyper; there are seed, learning_rate"),
-    (dict(seed=[]), r"seed=\[\] must be a number or a list"), (dict(seed=[[1, 2]]), "seed=.* must be a number or a list"),
-])
+@pytest.mark.parametrize(
+    "lists, words",
+    [
+        (dict(weight_deacy=[1]), "weight_deacy is no field of Hyper; there are seed, learning_rate"),
+        (dict(seed=[]), r"seed=\[\] must be a number or a list"),
+        (dict(seed=[[1, 2]]), "seed=.* must be a number or a list"),
+    ],
+)
 def test_unknown_fields_and_empty_lists_are_refused(lists, words):
     for make in (sweep.grid, sweep.paired):
         with pytest.raises(ValueError, match=words):
@@ -112,7 +147,17 @@ def test_a_sweep_is_no_hyper_to_start_from():
 
 
 def test_check_accepts_the_ends_of_the_ranges_and_fixes_the_types():
-    hyper = sweep.check(Hyper(seed=2**31 - 1, data_seed=-1, b1=0, train_fraction=1, attention_rate=0, weight_decay=0, learning_rate=0))
+    hyper = sweep.check(
+        Hyper(
+            seed=2**31 - 1,
+            data_seed=-1,
+            b1=0,
+            train_fraction=1,
+            attention_rate=0,
+            weight_decay=0,
+            learning_rate=0,
+        )
+    )
     assert hyper.seed.dtype == jnp.int32 and int(hyper.seed) == 2**31 - 1
     assert all(getattr(hyper, name).dtype == jnp.float32 for name in FIELDS if name not in INTEGERS)
     again = sweep.check(sweep.grid(hyper, seed=range(3)))

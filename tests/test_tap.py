@@ -1,4 +1,5 @@
 """The tap: names, edits, the error for a name that is not there, and edits as data."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,7 +40,9 @@ def test_edits_that_hold_arrays_are_data_for_every_head_of_every_run():
     tokens = jnp.asarray([[0, 1, 2, 3], [4, 4, 1, 0]])
 
     def ablated(params, head):
-        return run_with_cache(forward, {"blocks.0.attn.z": lambda z: z.at[:, :, head].set(0)})(config, params, tokens)[0]
+        return run_with_cache(forward, {"blocks.0.attn.z": lambda z: z.at[:, :, head].set(0)})(
+            config, params, tokens
+        )[0]
 
     every = jax.vmap(jax.vmap(ablated, (None, 0)), (0, None))(runs, jnp.arange(2))
     assert every.shape == (3, 2, 2, 4, 5)

@@ -1,4 +1,5 @@
 """Pytrees of runs."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,18 +45,30 @@ def test_a_function_of_one_run_is_lifted_over_all_on_every_device():
 
     lifted = map_runs(norm)
     for seed in range(2):
-        w, factor = np.random.default_rng(seed).normal(size=(5, 3)).astype(np.float32), np.arange(5, dtype=np.float32)
+        w, factor = (
+            np.random.default_rng(seed).normal(size=(5, 3)).astype(np.float32),
+            np.arange(5, dtype=np.float32),
+        )
         found = lifted({"w": w}, factor)["norm"]
         assert isinstance(found, np.ndarray)
         np.testing.assert_allclose(found, factor * np.linalg.norm(w, axis=1), rtol=1e-6)
-    assert len(traced) == 2         # to see what it does, and to compile it
+    assert len(traced) == 2  # to see what it does, and to compile it
 
 
-@pytest.mark.parametrize(("function", "waits"), [
-    (lambda x: jnp.linalg.svd(x)[1], True), (lambda x: jax.lax.map(lambda m: jnp.linalg.svd(m)[1], x), False),
-    (lambda x: jax.jit(jax.vmap(jnp.linalg.cholesky))(x @ x.swapaxes(1, 2)), True), (lambda x: jnp.linalg.norm(x), False),
-    (lambda x: jnp.linalg.svd(x[0])[1] + jnp.linalg.svd(x[1])[1], True)])
+@pytest.mark.parametrize(
+    ("function", "waits"),
+    [
+        (lambda x: jnp.linalg.svd(x)[1], True),
+        (lambda x: jax.lax.map(lambda m: jnp.linalg.svd(m)[1], x), False),
+        (lambda x: jax.jit(jax.vmap(jnp.linalg.cholesky))(x @ x.swapaxes(1, 2)), True),
+        (lambda x: jnp.linalg.norm(x), False),
+        (lambda x: jnp.linalg.svd(x[0])[1] + jnp.linalg.svd(x[1])[1], True),
+    ],
+)
 def test_several_matrices_at_once_are_factorised_on_one_device(function, waits):
     """On two CPU devices jaxlib's batched kernels can wait for each other for ever."""
     assert trees._waits(function, jax.ShapeDtypeStruct((3, 4, 4), jnp.float32)) is waits
-    assert map_runs(function)(np.random.default_rng(0).normal(size=(4, 3, 4, 4)).astype(np.float32)).shape[0] == 4
+    assert (
+        map_runs(function)(np.random.default_rng(0).normal(size=(4, 3, 4, 4)).astype(np.float32)).shape[0]
+        == 4
+    )

@@ -1,4 +1,5 @@
 """What a figure was measured on."""
+
 import importlib.util
 import os
 import pathlib
@@ -16,11 +17,19 @@ def describe() -> dict[str, Any]:
     found = versions()
     if importlib.util.find_spec("torch"):
         import torch
+
         found = found | {"torch": torch.__version__}
     return dict(
-        processor=processor(), cores=usable_cores(), memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        platform=jax.default_backend(), device=jax.devices()[0].device_kind, num_devices=jax.device_count(), versions=found,
-        xla_flags=os.environ.get("XLA_FLAGS", ""), load_average=os.getloadavg()[0])
+        processor=processor(),
+        cores=usable_cores(),
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        platform=jax.default_backend(),
+        device=jax.devices()[0].device_kind,
+        num_devices=jax.device_count(),
+        versions=found,
+        xla_flags=os.environ.get("XLA_FLAGS", ""),
+        load_average=os.getloadavg()[0],
+    )
 
 
 def processor() -> str:

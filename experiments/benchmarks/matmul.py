@@ -1,4 +1,5 @@
 """The machine's matrix-product rate: what the arithmetic of training is held against."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,8 @@ from experiments.benchmarks.measuring import seconds
 
 SIZE = 2048
 ALL_THREADS = {"xla_cpu_multi_thread_eigen": True}
-"""For what runs on one CPU device alone: it may use every core, as it would in a process that has one device."""
+"""For what runs on one CPU device alone: it may use every core, as it would in a process that has one device.
+"""
 
 
 def compiled(function: Any, *shapes: Any) -> Any:
@@ -20,13 +22,15 @@ def compiled(function: Any, *shapes: Any) -> Any:
 
 
 def contestant() -> Callable[[], float]:
-    """GFLOP/s of the best way to multiply large float32 matrices on all cores: one product on all threads, or one on every device."""
+    """GFLOP/s of the best way to multiply large float32 matrices on all cores: one product on all threads, or
+    one on every device.
+    """
     x = jnp.ones((SIZE, SIZE))
     squared = jax.jit(lambda x: x @ x)
     shared, each = compiled(squared, x), [jax.device_put(x, device) for device in jax.local_devices()]
     with jax.default_matmul_precision("float32"):
         jax.block_until_ready([squared(own) for own in each])
-    flops = 2 * SIZE ** 3 / 1e9
+    flops = 2 * SIZE**3 / 1e9
 
     def rate(products: int, multiply: Callable[[], Any]) -> float:
         return products * flops / seconds(lambda: jax.block_until_ready(multiply()))

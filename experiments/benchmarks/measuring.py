@@ -1,4 +1,7 @@
-"""How contestants are timed: in turns (A B C A B C …), so that a noisy machine favours nobody; medians and ranges."""
+"""How contestants are timed: in turns (A B C A B C …), so that a noisy machine favours nobody; medians and
+ranges.
+"""
+
 import contextlib
 import statistics
 import tempfile
@@ -28,7 +31,9 @@ def seconds(action: Callable[..., Any], *arguments: Any) -> float:
 
 @contextlib.contextmanager
 def nothing_compiled() -> Iterator[None]:
-    """Inside, the cache of compiled programs is empty at first and lies in a folder of its own: compiling takes what it takes."""
+    """Inside, the cache of compiled programs is empty at first and lies in a folder of its own: compiling
+    takes what it takes.
+    """
     kept = jax.config.values["jax_compilation_cache_dir"]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         _move_cache(folder)
@@ -44,9 +49,12 @@ def _move_cache(folder: str | None) -> None:
     compilation_cache.reset_cache()
 
 
-def in_turns(contestants: dict[str, Contestant], rounds: int, *, pause: float = PAUSE,
-             long_enough: float = LONG_ENOUGH) -> dict[str, list[float]]:
-    """Samples of every contestant, one per round; after `long_enough` seconds no round is begun, but three are made."""
+def in_turns(
+    contestants: dict[str, Contestant], rounds: int, *, pause: float = PAUSE, long_enough: float = LONG_ENOUGH
+) -> dict[str, list[float]]:
+    """Samples of every contestant, one per round; after `long_enough` seconds no round is begun, but three
+    are made.
+    """
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     began = time.perf_counter()
     for done in range(rounds):
@@ -71,7 +79,15 @@ def summary(name: str, samples: list[float] | None) -> dict[str, Any]:
 
 
 def with_interval(name: str, samples: np.ndarray) -> dict[str, Any]:
-    """The median under the name, and under name_interval the samples between which the true median lies with 95% (by their ranks)."""
+    """The median under the name, and under name_interval the samples between which the true median lies with
+    95% (by their ranks).
+    """
     ordered, half = np.sort(samples), 0.98 * len(samples) ** 0.5
-    least, most = max(int(len(samples) / 2 - half), 0), min(int(np.ceil(len(samples) / 2 + half)), len(samples) - 1)
-    return {name: float(np.median(ordered)), f"{name}_interval": [float(ordered[least]), float(ordered[most])]}
+    least, most = (
+        max(int(len(samples) / 2 - half), 0),
+        min(int(np.ceil(len(samples) / 2 + half)), len(samples) - 1),
+    )
+    return {
+        name: float(np.median(ordered)),
+        f"{name}_interval": [float(ordered[least]), float(ordered[most])],
+    }

@@ -1,4 +1,7 @@
-"""This project's own path: the real `grokjax.train`, every metric of every step and the evaluation at its default interval included."""
+"""This project's own path: the real `grokjax.train`, every metric of every step and the evaluation at its
+default interval included.
+"""
+
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
@@ -18,7 +21,10 @@ from grokjax.training.state import shapes
 
 
 class Setting(NamedTuple):
-    """So many runs of a workload in blocks (None: the default), in epochs of so many steps; a sample is one epoch or several."""
+    """So many runs of a workload in blocks (None: the default), in epochs of so many steps; a sample is one
+    epoch or several.
+    """
+
     workload: Workload
     runs: int
     steps: int
@@ -44,24 +50,30 @@ class Setting(NamedTuple):
 def epochs(setting: Setting, **length: Any) -> Iterator[training.Epoch]:
     """The epochs of `grokjax.train`, number 0 first."""
     task, config, recipe = setting.program.task, setting.program.config, setting.program.recipe
-    return training.train(task, config, recipe, setting.hypers, steps=setting.steps, block=setting.block, **length)
+    return training.train(
+        task, config, recipe, setting.hypers, steps=setting.steps, block=setting.block, **length
+    )
 
 
 def first_step(setting: Setting) -> tuple[float, float]:
-    """(compile_seconds, first_step_seconds): until every run has made its first step, and how much of that a second time spares."""
+    """(compile_seconds, first_step_seconds): until every run has made its first step, and how much of that a
+    second time spares.
+    """
     cold, warm = (seconds(lambda: list(epochs(setting, until=1))) for _ in range(2))
     return max(cold - warm, 0.0), cold
 
 
 class Reached(NamedTuple):
     """A place to go on from."""
+
     number: int
     step: int
     runs: Any
 
 
 def sampler(setting: Setting) -> Callable[[], float]:
-    """Run-steps per second; epochs with and without an evaluation are weighted as they follow each other in a long run.
+    """Run-steps per second; epochs with and without an evaluation are weighted as they follow each other in a
+    long run.
 
     ValueError if neither number of steps, of an epoch or between evaluations, is a multiple of the other.
     """
@@ -91,16 +103,22 @@ def whole_epochs(setting: Setting) -> float:
 
 
 def arguments(setting: Setting) -> dict[str, Any]:
-    """What the program of the first turn takes, as `train` gives it: compiled for these, it is not compiled again."""
+    """What the program of the first turn takes, as `train` gives it: compiled for these, it is not compiled
+    again.
+    """
     hypers, program, begun = setting.hypers, setting.program, next(epochs(setting, epochs=0))
     turn = begun.laid[0]
-    table, shared = turn.put_everywhere(data.table_of(program.task)), places.place(turn, hypers, data.splits(program.task, hypers))
+    table, shared = (
+        turn.put_everywhere(data.table_of(program.task)),
+        places.place(turn, hypers, data.splits(program.task, hypers)),
+    )
     span = places.span_of(turn, 0, setting.steps)
     return dict(mesh=turn.mesh, block=turn.block, span=span, shared=shared, runs=begun.states[0], table=table)
 
 
 def memory(setting: Setting) -> dict[str, int]:
-    """bytes_per_run, of one run's whole state; block_bytes, of the compiled program's temporaries for one block on every device;
+    """bytes_per_run, of one run's whole state; block_bytes, of the compiled program's temporaries for one
+    block on every device;
     peak_bytes: the state twice (before and after an epoch), that, and what is measured in an epoch."""
     taken = arguments(setting)
     compiled = loop.epoch.lower(setting.program, setting.steps, **taken).compile().memory_analysis()
@@ -118,7 +136,7 @@ def memory(setting: Setting) -> dict[str, int]:
 @contextlib.contextmanager
 def unchunked() -> Iterator[None]:
     """XLA counts the body of a scan once, however often it runs: here the rows of a step are one chunk."""
-    kept, fused.CHUNK = fused.CHUNK, 2 ** 60
+    kept, fused.CHUNK = fused.CHUNK, 2**60
     try:
         yield
     finally:
@@ -126,7 +144,9 @@ def unchunked() -> Iterator[None]:
 
 
 def flops_per_run_step(setting: Setting) -> float:
-    """XLA's count for one compiled step of one run, optimiser and metrics included, with the rows of a batch in one chunk."""
+    """XLA's count for one compiled step of one run, optimiser and metrics included, with the rows of a batch
+    in one chunk.
+    """
     task = setting.program.task
     one = jax.tree.map(lambda x: np.asarray(x)[0], setting.hypers)
     rows = data.splits(task, jax.tree.map(lambda x: np.asarray(x)[:1], setting.hypers))[0].train
@@ -134,6 +154,10 @@ def flops_per_run_step(setting: Setting) -> float:
     with unchunked():
         step = jax.jit(functools.partial(loop.step, setting.program))
         # The count is taken before machine code is made, so that need not be good.
-        options: dict[str, str | bool] | None = {"xla_backend_optimization_level": "0"} if jax.default_backend() == "cpu" else None
-        counted: Any = step.lower(one, train, shapes(setting.program)).compile(compiler_options=options).cost_analysis()
+        options: dict[str, str | bool] | None = (
+            {"xla_backend_optimization_level": "0"} if jax.default_backend() == "cpu" else None
+        )
+        counted: Any = (
+            step.lower(one, train, shapes(setting.program)).compile(compiler_options=options).cost_analysis()
+        )
         return counted["flops"]

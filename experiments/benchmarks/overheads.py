@@ -1,4 +1,7 @@
-"""What keeping everything costs: metrics of every step, the evaluation, and saving, as shares of a sweep's time; and more runs."""
+"""What keeping everything costs: metrics of every step, the evaluation, and saving, as shares of a sweep's
+time; and more runs.
+"""
+
 import dataclasses
 import functools
 import pathlib
@@ -13,7 +16,15 @@ import numpy as np
 from jax.sharding import Mesh
 
 from experiments.benchmarks import ours
-from experiments.benchmarks.measuring import LONG_ENOUGH, Contestant, in_turns, ratios, seconds, summary, with_interval
+from experiments.benchmarks.measuring import (
+    LONG_ENOUGH,
+    Contestant,
+    in_turns,
+    ratios,
+    seconds,
+    summary,
+    with_interval,
+)
 from experiments.benchmarks.workloads import Effort, Workload
 from grokjax import checkpoints, training
 from grokjax.checkpoints import schedule
@@ -29,31 +40,41 @@ STRETCH = 20
 
 
 @functools.partial(jax.jit, static_argnames=("program", "steps", "mesh", "block"))
-def bare_epoch(program: training.Program, steps: int, mesh: Mesh, block: int, *, shared: Any, runs: Any, table: Any) -> Any:
+def bare_epoch(
+    program: training.Program, steps: int, mesh: Mesh, block: int, *, shared: Any, runs: Any, table: Any
+) -> Any:
     """`steps` steps of blocks of runs on each device that keep nothing but the state."""
+
     def steps_of_a_block(table: Any, shared: Any, runs: Any) -> Any:
         hypers, split = shared
         one = lambda *run: loop.update(program, *run)[0]
         body = lambda _, batch, carry: (jax.vmap(one)(hypers, batch, carry[0]),)
-        return loop.over_steps(program, steps, steps, (hypers, loop.own_rows(table, split)[0]), body, (runs,))[0]
+        return loop.over_steps(
+            program, steps, steps, (hypers, loop.own_rows(table, split)[0]), body, (runs,)
+        )[0]
 
     with jax.default_matmul_precision(program.recipe.precision):
         return loop.over_blocks(mesh, block, steps_of_a_block, (table,), (shared, runs))
 
 
 def stretches(workload: Workload, block: int | None) -> dict[str, Contestant]:
-    """Samplers of STRETCH steps of a run or block per device: steps that keep nothing, with metrics, and with evaluations too.
+    """Samplers of STRETCH steps of a run or block per device: steps that keep nothing, with metrics, and with
+    evaluations too.
 
     They are short, so that neighbouring samples see the same moment of the machine.
     """
-    setting = ours.Setting(workload, ours.Setting(workload, 1, STRETCH, block).block_size * jax.device_count(), STRETCH, block)
+    setting = ours.Setting(
+        workload, ours.Setting(workload, 1, STRETCH, block).block_size * jax.device_count(), STRETCH, block
+    )
     taken = ours.arguments(setting)
     bare_taken = {name: value for name, value in taken.items() if name != "span"}
 
     def sampler(every: int | None) -> Contestant:
         program = setting.program
         if every:
-            program = dataclasses.replace(program, recipe=dataclasses.replace(workload.recipe, evaluate_every=every))
+            program = dataclasses.replace(
+                program, recipe=dataclasses.replace(workload.recipe, evaluate_every=every)
+            )
             begin = functools.partial(loop.epoch, program, STRETCH, **taken)
         else:
             begin = functools.partial(bare_epoch, program, STRETCH, **bare_taken)
@@ -61,22 +82,34 @@ def stretches(workload: Workload, block: int | None) -> dict[str, Contestant]:
         action()
         return lambda: setting.runs * STRETCH / seconds(action)
 
-    return dict(bare=sampler(None), metrics=sampler(10 ** 9), evaluations=sampler(STRETCH // 2))
+    return dict(bare=sampler(None), metrics=sampler(10**9), evaluations=sampler(STRETCH // 2))
 
 
 def seconds_of_a_save(setting: ours.Setting) -> list[float]:
-    """What each save takes from training: on a CPU its processor time over the cores, since the next epoch is under way meanwhile and
-    would have had them all; else the time in which the host can give out no work."""
+    """What each save takes from training: on a CPU its processor time over the cores, since the next epoch is
+    under way meanwhile and would have had them all; else the time in which the host can give out no work."""
     program, hypers, took = setting.program, jax.tree.map(np.asarray, setting.hypers), []
     begun, trained = ours.epochs(setting, epochs=1)
     with tempfile.TemporaryDirectory() as folder:
-        spec = checkpoints.Spec(program.task, program.config, program.recipe, hypers, SAVES * setting.steps, setting.steps, "every:1",
-                                block=setting.block_size)
+        spec = checkpoints.Spec(
+            program.task,
+            program.config,
+            program.recipe,
+            hypers,
+            SAVES * setting.steps,
+            setting.steps,
+            "every:1",
+            block=setting.block_size,
+        )
         with checkpoints.create(pathlib.Path(folder) / "sweep", spec) as writer:
             (part,) = writer.parts
             for number in range(SAVES + 1):
                 step = number * setting.steps
-                epoch = dataclasses.replace(trained, number=number, step=step, first_step=step - setting.steps) if number else begun
+                epoch = (
+                    dataclasses.replace(trained, number=number, step=step, first_step=step - setting.steps)
+                    if number
+                    else begun
+                )
                 began = time.process_time()
                 blocked = seconds(part.record, epoch)
                 part.wait()
@@ -87,10 +120,15 @@ def seconds_of_a_save(setting: ours.Setting) -> list[float]:
 
 
 def shares(workload: Workload, effort: Effort, block: int | None) -> Iterator[dict[str, Any]]:
-    """The shares of a sweep's time that metrics of every step, the evaluation at its interval, saving by the default schedule, and all
-    of these take, for each number of runs: medians over rounds, and the intervals that hold the median with 95%."""
-    rates = in_turns(stretches(workload, block), effort.overhead_rounds, pause=0.0, long_enough=2 * LONG_ENOUGH)
-    seconds_each = {name: 1 / np.array(samples, float) for name, samples in rates.items()}      # of a run-step
+    """The shares of a sweep's time that metrics of every step, the evaluation at its interval, saving by the
+    default schedule, and all
+    of these take, for each number of runs: medians over rounds, and the intervals that hold the median with
+      95%.
+    """
+    rates = in_turns(
+        stretches(workload, block), effort.overhead_rounds, pause=0.0, long_enough=2 * LONG_ENOUGH
+    )
+    seconds_each = {name: 1 / np.array(samples, float) for name, samples in rates.items()}  # of a run-step
     bare, metrics, evaluations = (seconds_each[name] for name in ("bare", "metrics", "evaluations"))
     evaluation = (evaluations - metrics) * (STRETCH // 2) / workload.recipe.evaluate_every
     saves = len(schedule.epochs("log", STEPS // 50))
@@ -98,9 +136,21 @@ def shares(workload: Workload, effort: Effort, block: int | None) -> Iterator[di
         took = seconds_of_a_save(ours.Setting(workload, num, 2, block))
         saving = saves * statistics.median(took) / (STEPS * num)
         whole = metrics + evaluation + saving
-        parts = dict(metrics=metrics - bare, evaluation=evaluation, saving=np.full_like(whole, saving), together=whole - bare)
-        yield dict(label=workload.label, runs=num, rounds=len(bare), save_seconds=statistics.median(took),
-                   **{key: x for name, part in parts.items() for key, x in with_interval(name, part / whole).items()})
+        parts = dict(
+            metrics=metrics - bare,
+            evaluation=evaluation,
+            saving=np.full_like(whole, saving),
+            together=whole - bare,
+        )
+        yield dict(
+            label=workload.label,
+            runs=num,
+            rounds=len(bare),
+            save_seconds=statistics.median(took),
+            **{
+                key: x for name, part in parts.items() for key, x in with_interval(name, part / whole).items()
+            },
+        )
 
 
 def more_runs(workload: Workload, effort: Effort, block: int | None) -> dict[str, Any]:
@@ -108,5 +158,8 @@ def more_runs(workload: Workload, effort: Effort, block: int | None) -> dict[str
     few, many = (ours.Setting(workload, runs, 2, block) for runs in (8, 128))
     ours.first_step(few)
     one_few = ours.sampler(few)
-    rates = in_turns(dict(few=lambda: statistics.mean(one_few() for _ in range(16)), many=ours.sampler(many)), effort.rounds[8])
+    rates = in_turns(
+        dict(few=lambda: statistics.mean(one_few() for _ in range(16)), many=ours.sampler(many)),
+        effort.rounds[8],
+    )
     return dict(label=workload.label, runs=[8, 128], **summary("cost", ratios(rates["few"], rates["many"])))

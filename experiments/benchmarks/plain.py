@@ -1,4 +1,5 @@
 """The first rival: a plain model, every activation at every position, under a plain `jax.vmap` over the runs."""
+
 import functools
 import os
 from collections.abc import Callable
@@ -65,7 +66,10 @@ def fitting(workload: Workload, runs: int, steps: int, limit: float) -> tuple[An
     taken = arguments(workload, runs)
     made = compiled(program, *taken)
     needs = made.memory_analysis()
-    if runs > 1 and needs.temp_size_in_bytes + needs.argument_size_in_bytes + needs.output_size_in_bytes > limit:
+    if (
+        runs > 1
+        and needs.temp_size_in_bytes + needs.argument_size_in_bytes + needs.output_size_in_bytes > limit
+    ):
         return fitting(workload, runs // 2, steps, limit)
     return made, taken, runs
 
@@ -74,4 +78,7 @@ def contestant(workload: Workload, runs: int, steps: int) -> tuple[Callable[[], 
     """(run-steps per second on one device that uses all cores, the runs that fitted)."""
     made, (hypers, _, train), fitted = fitting(workload, runs, steps, SHARE * available())
     params, train = initial(workload, hypers), jax.tree.map(jax.numpy.asarray, train)
-    return lambda: fitted * steps / seconds(lambda: jax.block_until_ready(made(hypers, params, train))), fitted
+    return (
+        lambda: fitted * steps / seconds(lambda: jax.block_until_ready(made(hypers, params, train))),
+        fitted,
+    )

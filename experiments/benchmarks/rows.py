@@ -1,4 +1,7 @@
-"""One row of the benchmark: a workload at a number of runs, ours against the rivals and the matrix product, in turns."""
+"""One row of the benchmark: a workload at a number of runs, ours against the rivals and the matrix product,
+in turns.
+"""
+
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -30,18 +33,30 @@ def measured(setting: ours.Setting, rounds: int, rival_steps: int) -> dict[str, 
         rival, fitted = plain.contestant(workload, runs, rival_steps)
         flops = counting.result()
     rival()
-    contestants: dict[str, Contestant] = dict(gemm=matmul.contestant(), ours=ours.sampler(setting), plain=rival)
+    contestants: dict[str, Contestant] = dict(
+        gemm=matmul.contestant(), ours=ours.sampler(setting), plain=rival
+    )
     if (loop := torch_loop.contestant(workload)) is not None:
         contestants["torch"] = loop
     rates = in_turns(contestants, rounds)
     return dict(
-        task=workload.name, layers=workload.layers, runs=runs, label=workload.label, block=setting.block_size,
-        rounds=len(rates["ours"]), yardstick_gflop=workload.yardstick,
+        task=workload.name,
+        layers=workload.layers,
+        runs=runs,
+        label=workload.label,
+        block=setting.block_size,
+        rounds=len(rates["ours"]),
+        yardstick_gflop=workload.yardstick,
         flops_per_run_step=flops,
-        **summary("run_steps_per_second", rates["ours"]), **summary("gemm_gflops", rates["gemm"]),
+        **summary("run_steps_per_second", rates["ours"]),
+        **summary("gemm_gflops", rates["gemm"]),
         **summary("gemm_ratio", ratios(rates["ours"], rates["gemm"], workload.yardstick)),
-        **summary("speedup_over_plain_vmap", ratios(rates["ours"], rates["plain"])), plain_vmap_runs=fitted,
+        **summary("speedup_over_plain_vmap", ratios(rates["ours"], rates["plain"])),
+        plain_vmap_runs=fitted,
         **summary("plain_vmap_run_steps_per_second", rates["plain"]),
         **summary("speedup_over_pytorch_loop", ratios(rates["ours"], rates["torch"]) if loop else None),
         **summary("pytorch_loop_run_steps_per_second", rates.get("torch")),
-        compile_seconds=compile_seconds, first_step_seconds=first_step_seconds, **ours.memory(setting))
+        compile_seconds=compile_seconds,
+        first_step_seconds=first_step_seconds,
+        **ours.memory(setting),
+    )

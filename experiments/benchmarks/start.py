@@ -1,4 +1,7 @@
-"""From the command to the first trained step: where the time goes, with an empty cache of compiled programs and the second time."""
+"""From the command to the first trained step: where the time goes, with an empty cache of compiled programs
+and the second time.
+"""
+
 import os
 import pathlib
 import subprocess
@@ -38,7 +41,9 @@ def of_code(code: str) -> float:
 
 
 def first_step(rounds: int) -> dict[str, Any]:
-    """cold: with an empty cache; warm: the second time; imports of both, and of these what JAX itself takes with its devices."""
+    """cold: with an empty cache; warm: the second time; imports of both, and of these what JAX itself takes
+    with its devices.
+    """
     cold, warm, imports, devices = [], [], [], []
     for _ in range(rounds):
         imports.append(of_code("import experiments.seed_sweep"))
@@ -46,5 +51,9 @@ def first_step(rounds: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             cold.append(until_trained(pathlib.Path(folder), 0))
             warm.append(until_trained(pathlib.Path(folder), 1))
-    return {**summary("cold_seconds", cold), **summary("warm_seconds", warm), **summary("import_seconds", imports),
-            **summary("jax_and_devices_seconds", devices)}
+    return {
+        **summary("cold_seconds", cold),
+        **summary("warm_seconds", warm),
+        **summary("import_seconds", imports),
+        **summary("jax_and_devices_seconds", devices),
+    }

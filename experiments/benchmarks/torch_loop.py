@@ -1,4 +1,7 @@
-"""The second rival: straightforward PyTorch, one seed after another. torch is no dependency: without it there is no such rival."""
+"""The second rival: straightforward PyTorch, one seed after another. torch is no dependency: without it there
+is no such rival.
+"""
+
 import importlib.util
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +15,15 @@ STEPS = 5
 
 
 def contestant(workload: Workload) -> Callable[[], float] | None:
-    """Run-steps per second with torch's default threads; None where torch is not installed. Another seed takes as long."""
+    """Run-steps per second with torch's default threads; None where torch is not installed. Another seed
+    takes as long.
+    """
     if importlib.util.find_spec("torch") is None:
         return None
     step = training_step(workload)
 
     def sample() -> float:
-        step()   # untimed: caches and freed memory are as the contestant before has left them
+        step()  # untimed: caches and freed memory are as the contestant before has left them
         return STEPS / seconds(lambda: [step() for _ in range(STEPS)])
 
     sample()
@@ -28,9 +33,15 @@ def contestant(workload: Workload) -> Callable[[], float] | None:
 def training_step(workload: Workload) -> Callable[[], float]:
     """A function that makes one step of a new run and returns its loss in nats."""
     import torch
+
     model, draw = transformer(workload.config), batches(workload)
     hyper = workload.hyper
-    optimizer = torch.optim.AdamW(model.parameters(), lr=hyper.learning_rate, betas=(hyper.b1, hyper.b2), weight_decay=hyper.weight_decay)
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=hyper.learning_rate,
+        betas=(hyper.b1, hyper.b2),
+        weight_decay=hyper.weight_decay,
+    )
     read = list(workload.task.read)
 
     def step() -> float:
@@ -49,20 +60,26 @@ def transformer(config: ModelConfig) -> Any:
     """The presets' model: learned positions, causal attention by einsum, ReLU, no layer norm."""
     import torch
     from torch import nn
+
     D, H, K, M = config.d_model, config.num_heads, config.head_width, config.mlp_width
-    weight = lambda *shape, width=D: nn.Parameter(torch.randn(*shape) / width ** 0.5)
+    weight = lambda *shape, width=D: nn.Parameter(torch.randn(*shape) / width**0.5)
 
     class Block(nn.Module):
         """Attention and an MLP, each added to what comes in."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.W_Q, self.W_K, self.W_V, self.W_O = weight(H, D, K), weight(H, D, K), weight(H, D, K), weight(H, K, D)
+            self.W_Q, self.W_K, self.W_V, self.W_O = (
+                weight(H, D, K),
+                weight(H, D, K),
+                weight(H, D, K),
+                weight(H, K, D),
+            )
             self.into, self.out = nn.Linear(D, M), nn.Linear(M, D)
 
         def forward(self, x: Any) -> Any:
             q, k, v = (torch.einsum("bpd,hdk->bhpk", x, W) for W in (self.W_Q, self.W_K, self.W_V))
-            scores = torch.einsum("bhqk,bhpk->bhqp", q, k) / K ** 0.5
+            scores = torch.einsum("bhqk,bhpk->bhqp", q, k) / K**0.5
             hidden = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
             pattern = scores.masked_fill(hidden, float("-inf")).softmax(-1)
             x = x + torch.einsum("bhqp,bhpk,hkd->bqd", pattern, v, self.W_O)
@@ -78,7 +95,7 @@ def transformer(config: ModelConfig) -> Any:
             self.W_U = weight(D, config.num_outputs)
 
         def forward(self, tokens: Any) -> Any:
-            return self.blocks(self.W_E[tokens] + self.W_pos[:tokens.shape[1]]) @ self.W_U
+            return self.blocks(self.W_E[tokens] + self.W_pos[: tokens.shape[1]]) @ self.W_U
 
     return Transformer()
 
@@ -86,6 +103,7 @@ def transformer(config: ModelConfig) -> Any:
 def batches(workload: Workload) -> Callable[[], tuple[Any, Any]]:
     """Draws (tokens, labels): fresh problems of an addition, the same training set of a table."""
     import torch
+
     task = workload.task
     if isinstance(task, tasks.Addition):
         return lambda: additions(task)
@@ -98,6 +116,7 @@ def batches(workload: Workload) -> Callable[[], tuple[Any, Any]]:
 def additions(task: tasks.Addition) -> tuple[Any, Any]:
     """A fresh batch, most significant digit first, in sequence or in single mode."""
     import torch
+
     size, n, base = task.batch_size or 0, task.num_digits, task.base
     a, b = torch.randint(0, base, (2, size, n))
     answer, carry = torch.zeros(size, n + 1, dtype=torch.long), torch.zeros(size, dtype=torch.long)
@@ -106,5 +125,9 @@ def additions(task: tasks.Addition) -> tuple[Any, Any]:
         answer[:, place + 1], carry = total % base, total // base
     answer[:, 0] = carry
     sign = lambda token: torch.full((size, 1), token)
-    shown, labels = (answer[:, :-1], answer) if task.mode == "sequence" else (answer[:, :0], answer[:, [n - (task.digit or 0)]])
+    shown, labels = (
+        (answer[:, :-1], answer)
+        if task.mode == "sequence"
+        else (answer[:, :0], answer[:, [n - (task.digit or 0)]])
+    )
     return torch.cat([a, sign(base), b, sign(base + 1), shown], 1), labels

@@ -1,4 +1,5 @@
 """Snapshots of the runs of a sweep, each picked by its own loss."""
+
 import numpy as np
 from jaxtyping import Float, Int, PyTree
 
@@ -7,9 +8,11 @@ from grokjax.checkpoints import Sweep
 
 
 def losses(sweep: Sweep, column: int) -> Float[np.ndarray, "E S"]:
-    """The training loss (nats) of a metrics column at every saved epoch: the mean of the steps since the one before."""
+    """The training loss (nats) of a metrics column at every saved epoch: the mean of the steps since the one
+    before.
+    """
     loss, steps = sweep.metrics["loss"][:, :, column], [sweep.steps(epoch) for epoch in sweep.epochs]
-    return np.stack([loss[:, max(0, step - sweep.epoch_steps):max(step, 1)].mean(1) for step in steps])
+    return np.stack([loss[:, max(0, step - sweep.epoch_steps) : max(step, 1)].mean(1) for step in steps])
 
 
 def nearest(sweep: Sweep, column: int, nats: float) -> Int[np.ndarray, " S"]:

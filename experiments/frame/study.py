@@ -1,4 +1,7 @@
-"""What every experiment shares: its flags, the sweeps that it trains or finds trained, and how its finding is written down."""
+"""What every experiment shares: its flags, the sweeps that it trains or finds trained, and how its finding is
+written down.
+"""
+
 import dataclasses
 import json
 import math
@@ -34,10 +37,12 @@ Setting = int | tuple[int, ...]
 
 
 class Answer(NamedTuple):
-    """What an experiment says to one question of the notes: its id, the question, what was measured, the number, and a verdict.
+    """What an experiment says to one question of the notes: its id, the question, what was measured, the
+    number, and a verdict.
 
     verdict: `confirmed`, `refuted`, `open: why, and what would settle it`, or `built: command`.
     """
+
     id: str
     question: str
     measured: str
@@ -46,7 +51,10 @@ class Answer(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What an experiment found. numbers: plain JSON, an `Interval` as [value, low, high]; data: the picture's numbers, columns by name."""
+    """What an experiment found. numbers: plain JSON, an `Interval` as [value, low, high]; data: the picture's
+    numbers, columns by name.
+    """
+
     task: str
     size: str
     seeds: Sequence[int]
@@ -59,6 +67,7 @@ class Finding(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class Study:
     """One experiment under way: its settings by name, and the directory under which its sweeps lie."""
+
     settings: dict[str, Setting]
     directory: pathlib.Path
     console: Console
@@ -74,7 +83,8 @@ class Study:
     def sweep(self, label: str, **options: Any) -> checkpoints.Sweep:
         """The sweep of `seed_sweep` with these flags, trained as far as its directory lacks it, opened.
 
-        --seeds and --steps are the study's unless given; a list is a grid. Without --save only the first and the last epoch are kept.
+        --seeds and --steps are the study's unless given; a list is a grid. Without --save only the first and
+        the last epoch are kept.
         """
         return self._sweep(self.directory / label, label, options)
 
@@ -101,8 +111,14 @@ def _flag(value: Any) -> str:
 
 
 def main(module: ModuleType, argv: Sequence[str]) -> int:
-    """Run the experiment of a module (its docstring, DEFAULTS and `measure`), print its finding and write it down; the exit status."""
-    name = module.__name__.rpartition(".")[2] if module.__name__ != "__main__" else pathlib.Path(str(module.__file__)).stem
+    """Run the experiment of a module (its docstring, DEFAULTS and `measure`), print its finding and write it
+    down; the exit status.
+    """
+    name = (
+        module.__name__.rpartition(".")[2]
+        if module.__name__ != "__main__"
+        else pathlib.Path(str(module.__file__)).stem
+    )
     machine.set_up()
     if {"-h", "--help", "-help", "--helpfull"} & set(argv):
         print(module.__doc__)
@@ -120,8 +136,12 @@ def main(module: ModuleType, argv: Sequence[str]) -> int:
     return 0
 
 
-def read(name: str, defaults: dict[str, Setting], argv: Sequence[str]) -> tuple[dict[str, Setting], pathlib.Path, pathlib.Path]:
-    """Settings, the directory of the runs and that of the finding. UsageError for a mistake. A tuple is given as 2,3,5."""
+def read(
+    name: str, defaults: dict[str, Setting], argv: Sequence[str]
+) -> tuple[dict[str, Setting], pathlib.Path, pathlib.Path]:
+    """Settings, the directory of the runs and that of the finding. UsageError for a mistake. A tuple is given
+    as 2,3,5.
+    """
     registry = flags.FlagValues()
     for flag in defaults:
         flags.DEFINE_string(flag, None, "", flag_values=registry)
@@ -138,7 +158,11 @@ def read(name: str, defaults: dict[str, Setting], argv: Sequence[str]) -> tuple[
     if not output.is_dir():
         raise UsageError(f"--output={registry.output!r} must be a directory that exists")
     given = {flag: text for flag in defaults if (text := getattr(registry, flag)) is not None}
-    return {**defaults, **{flag: _setting(flag, text, defaults[flag]) for flag, text in given.items()}}, pathlib.Path(registry.runs), output
+    return (
+        {**defaults, **{flag: _setting(flag, text, defaults[flag]) for flag, text in given.items()}},
+        pathlib.Path(registry.runs),
+        output,
+    )
 
 
 def _setting(flag: str, text: str, default: Setting) -> Setting:
@@ -147,13 +171,19 @@ def _setting(flag: str, text: str, default: Setting) -> Setting:
     return integer(flag, text, least=1)
 
 
-def conclude(name: str, finding: Finding, argv: Sequence[str], output: pathlib.Path, console: Console) -> None:
+def conclude(
+    name: str, finding: Finding, argv: Sequence[str], output: pathlib.Path, console: Console
+) -> None:
     """Print the answers, and write NAME.json (at most 20 kB) and the picture beside it."""
     console.print(table(finding.answers))
     text = json.dumps(record(name, finding, argv), indent=1, allow_nan=False)
-    text = re.sub(r"\[[^][{}\"]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)     # a list of numbers is one line
+    text = re.sub(
+        r"\[[^][{}\"]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text
+    )  # a list of numbers is one line
     if len(text.encode()) > LARGEST:
-        raise UsageError(f"{name}: its finding has {len(text.encode())} bytes, at most {LARGEST}: leave to the picture's CSV what is long")
+        raise UsageError(
+            f"{name}: its finding has {len(text.encode())} bytes, at most {LARGEST}: leave to the picture's CSV what is long"
+        )
     figures.save(finding.figure, output / name, finding.data)
     disk.write(output / f"{name}.json", lambda file: file.write(text.encode() + b"\n"))
     console.print(f"numbers in {output / name}.json, picture in {output / name}.png", highlight=False)
@@ -171,20 +201,31 @@ def record(name: str, finding: Finding, argv: Sequence[str]) -> dict[str, Any]:
     """The finding as it is kept. UsageError for a verdict of another kind than `VERDICTS`."""
     for answer in finding.answers:
         if not re.fullmatch(r"\d{3}-\d{2}", answer.id) or answer.verdict.partition(":")[0] not in VERDICTS:
-            raise UsageError(f"{answer.id}: the verdict {answer.verdict!r} must begin with one of {', '.join(VERDICTS)}")
+            raise UsageError(
+                f"{answer.id}: the verdict {answer.verdict!r} must begin with one of {', '.join(VERDICTS)}"
+            )
     kept = [flag for flag in argv if not flag.startswith(("--output", "--runs"))]
     return dict(
-        command=" ".join([f"python -m experiments.{name}", *kept]), commit=commit(), machine=described_machine(), task=finding.task,
-        size=finding.size, seeds=dict(count=len(finding.seeds), first=min(finding.seeds), last=max(finding.seeds)),
+        command=" ".join([f"python -m experiments.{name}", *kept]),
+        commit=commit(),
+        machine=described_machine(),
+        task=finding.task,
+        size=finding.size,
+        seeds=dict(count=len(finding.seeds), first=min(finding.seeds), last=max(finding.seeds)),
         answers=[answer._asdict() for answer in finding.answers],
-        numbers=plain(finding.numbers))
+        numbers=plain(finding.numbers),
+    )
 
 
 def commit() -> str:
     """The commit of the checkout, with `+` where files differ from it; empty outside of one."""
-    git = lambda *words: subprocess.run(["git", *words], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent, check=False)
+    git = lambda *words: subprocess.run(
+        ["git", *words], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent, check=False
+    )
     try:
-        return git("rev-parse", "--short=10", "HEAD").stdout.strip() + ("+" if git("status", "--porcelain", "-uno").stdout.strip() else "")
+        return git("rev-parse", "--short=10", "HEAD").stdout.strip() + (
+            "+" if git("status", "--porcelain", "-uno").stdout.strip() else ""
+        )
     except FileNotFoundError:
         return ""
 

@@ -1,16 +1,20 @@
-"""How few edges between components does addition need, and do seeds keep the same ones? Minimal edge sets at a fixed loss, by carry class.
+"""How few edges between components does addition need, and do seeds keep the same ones? Minimal edge sets at
+a fixed loss, by carry class.
 
     python -m experiments.mechanism.edge_pruning
 
-The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 16), last snapshot. In --problems problems
-of each carry class every edge is replaced by its value on another problem of the class, one after another from the least attribution on,
-as long as the mean loss of the answer stays below .2 nats. Two runs' sets are compared under the permutation of heads that suits best.
+The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 16), last
+snapshot. In --problems problems of each carry class every edge is replaced by its value on another problem of
+the class, one after another from the least attribution on, as long as the mean loss of the answer stays below
+.2 nats. Two runs' sets are compared under the permutation of heads that suits best.
 Time: 5 minutes of two cores beside the training of the shared runs (5 minutes); GPU: not measured.
 
-Found: of 37 edges 4.9 are enough without a carry, 9.5 with carries that no 9 follows, 10.8 and 14.0 with one and two 9s (16, 16, 16 and 11
-of 16 runs; deeper cascades few runs solve to .2 nats at all). All pass the MLP; heads to logits directly come in with the second 9, what
-patterns depend on hardly matters before. Two seeds' sets have .78 to .84 in common, random ones .16 to .40.
+Found: of 37 edges 4.9 are enough without a carry, 9.5 with carries that no 9 follows, 10.8 and 14.0 with one
+  and two 9s (16, 16, 16 and 11 of 16 runs; deeper cascades few runs solve to .2 nats at all). All pass the
+  MLP; heads to logits directly come in with the second 9, what patterns depend on hardly matters before. Two
+  seeds' sets have .78 to .84 in common, random ones .16 to .40.
 """
+
 import functools
 import itertools
 import sys
@@ -33,7 +37,15 @@ DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "problems": 96}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "problems": 4}
 LIMIT = 0.2
 """Nats, mean over the answer digits."""
-KINDS = ("patterns (q, k)", "values", "embedding to MLP", "heads to MLP", "embedding to logits", "heads to logits", "MLP to logits")
+KINDS = (
+    "patterns (q, k)",
+    "values",
+    "embedding to MLP",
+    "heads to MLP",
+    "embedding to logits",
+    "heads to logits",
+    "MLP to logits",
+)
 
 
 def measure(this: Study) -> Finding:
@@ -45,22 +57,45 @@ def measure(this: Study) -> Finding:
     able = loss <= LIMIT
     overlaps = {j: overlap(sweep.config, kept[able[:, j], j]) for j in classes}
     table = {j: by_kind(sweep.config, kept[able[:, j], j]) for j in classes if able[:, j].any()}
-    shown = {"": np.stack([table[j].mean(0) if j in table else np.full(len(KINDS), np.nan) for j in classes], 1)}
-    names: dict[str, Any] = dict(rows="kind of edge", columns="carry class", label="share of the edges that are kept", row_names=KINDS)
+    shown = {
+        "": np.stack([table[j].mean(0) if j in table else np.full(len(KINDS), np.nan) for j in classes], 1)
+    }
+    names: dict[str, Any] = dict(
+        rows="kind of edge", columns="carry class", label="share of the edges that are kept", row_names=KINDS
+    )
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps; "
-        f"{this['problems']} problems of each class", seeds=this.seeds,
+        f"{this['problems']} problems of each class",
+        seeds=this.seeds,
         answers=[answer(kept, able, int(there.sum()), overlaps)],
-        numbers={"edges": int(there.sum()), "limit": LIMIT,
-                 "classes": {str(j): dict(runs=int(able[:, j].sum()), kept=kept_edges(kept, able, j), loss_of_all=statistics.mean(
-                     whole[:, j].tolist()), **{kind: statistics.mean(list(counts)) for kind, counts in zip(
-                         KINDS, table.get(j, np.zeros((0, len(KINDS)))).T, strict=True)}) for j in classes}},
-        figure=figures.matrices(shown, centred=False, square=False, **names), data=figures.matrices_data(shown, **names))
+        numbers={
+            "edges": int(there.sum()),
+            "limit": LIMIT,
+            "classes": {
+                str(j): dict(
+                    runs=int(able[:, j].sum()),
+                    kept=kept_edges(kept, able, j),
+                    loss_of_all=statistics.mean(whole[:, j].tolist()),
+                    **{
+                        kind: statistics.mean(list(counts))
+                        for kind, counts in zip(KINDS, table.get(j, np.zeros((0, len(KINDS)))).T, strict=True)
+                    },
+                )
+                for j in classes
+            },
+        },
+        figure=figures.matrices(shown, centred=False, square=False, **names),
+        data=figures.matrices_data(shown, **names),
+    )
 
 
-def minimal_sets(sweep: Sweep, problems: int) -> tuple[Bool[np.ndarray, "S J R U"], Float[np.ndarray, "S J"], Float[np.ndarray, "S J"]]:
-    """For every run and carry class the edges that are kept, the loss with them and the loss with all, in the last snapshot."""
+def minimal_sets(
+    sweep: Sweep, problems: int
+) -> tuple[Bool[np.ndarray, "S J R U"], Float[np.ndarray, "S J"], Float[np.ndarray, "S J"]]:
+    """For every run and carry class the edges that are kept, the loss with them and the loss with all, in the
+    last snapshot.
+    """
     batch, classes = sampling.stratified(sweep.task, jax.random.key(0), 2 * problems)
     count, size = int(classes.max()) + 1, 2 * problems
     tokens, labels = (x.reshape(count, size, *x.shape[1:]) for x in (batch.tokens, batch.labels))
@@ -74,7 +109,9 @@ def minimal_sets(sweep: Sweep, problems: int) -> tuple[Bool[np.ndarray, "S J R U
     return found.kept, found.score, whole
 
 
-def _of_class(config: Any, task: Any, params: PyTree, tokens: Array, source: Array, labels: Array) -> tuple[edges.Minimal, Array]:
+def _of_class(
+    config: Any, task: Any, params: PyTree, tokens: Array, source: Array, labels: Array
+) -> tuple[edges.Minimal, Array]:
     read = np.asarray(task.read)
     score = lambda logits: objective.cross_entropy(objective.by_answer(task, logits[:, read]), labels).mean()
     whole = score(edges.forward(config, params, tokens, source, jnp.zeros(edges.exist(config).shape)))
@@ -100,14 +137,20 @@ def by_kind(config: Any, kept: Bool[np.ndarray, "S R U"]) -> Float[np.ndarray, "
 
 
 def overlap(config: Any, kept: Bool[np.ndarray, "S R U"]) -> tuple[statistics.Interval, statistics.Interval]:
-    """Common share (Jaccard) of the sets of neighbouring seeds, at best over permutations of heads, and of random sets of these sizes."""
+    """Common share (Jaccard) of the sets of neighbouring seeds, at best over permutations of heads, and of
+    random sets of these sizes.
+    """
     there, random = edges.exist(config), np.random.default_rng(0)
     shuffled = np.zeros_like(kept)
     for run, own in enumerate(kept):
-        places = np.argwhere(there)[random.permutation(there.sum())[:own.sum()]]
+        places = np.argwhere(there)[random.permutation(there.sum())[: own.sum()]]
         shuffled[run][tuple(places.T)] = True
-    best = lambda sets: statistics.mean([max(float((x & y).sum() / max((x | y).sum(), 1)) for y in permuted(config, other))
-                                         for x, other in itertools.pairwise(sets)])
+    best = lambda sets: statistics.mean(
+        [
+            max(float((x & y).sum() / max((x | y).sum(), 1)) for y in permuted(config, other))
+            for x, other in itertools.pairwise(sets)
+        ]
+    )
     return best(kept), best(shuffled)
 
 
@@ -134,11 +177,18 @@ def kept_edges(kept: np.ndarray, able: np.ndarray, j: int) -> statistics.Interva
 
 def answer(kept: np.ndarray, able: np.ndarray, total: int, overlaps: dict[int, Any]) -> Answer:
     """What it says to the notes."""
-    numbers = "; ".join(f"class {j}: {able[:, j].sum()} of {len(able)} runs, {said(kept_edges(kept, able, j), '.1f')} of {total}; "
-                        f"{said(alike, '.2f')} [{said(chance, '.2f')}]" for j, (alike, chance) in overlaps.items())
-    return Answer("002-18", "circuits with edge pruning",
-                  f"runs that can be held below {LIMIT} nats, edges that are left there, common share of two seeds' sets [of random ones]",
-                  numbers, "built: python -m experiments.mechanism.edge_pruning")
+    numbers = "; ".join(
+        f"class {j}: {able[:, j].sum()} of {len(able)} runs, {said(kept_edges(kept, able, j), '.1f')} of {total}; "
+        f"{said(alike, '.2f')} [{said(chance, '.2f')}]"
+        for j, (alike, chance) in overlaps.items()
+    )
+    return Answer(
+        "002-18",
+        "circuits with edge pruning",
+        f"runs that can be held below {LIMIT} nats, edges that are left there, common share of two seeds' sets [of random ones]",
+        numbers,
+        "built: python -m experiments.mechanism.edge_pruning",
+    )
 
 
 if __name__ == "__main__":

@@ -2,17 +2,20 @@
 
     python -m experiments.mechanism.lenses
 
-5-digit addition in sequence mode, most significant digit first: the runs of `experiments.frame.adder`, --seeds 16. At each place the logit lens
-(W_U as it is) and the tuned lens (an affine map for each place and answer digit, fitted on 3/4 of --size 4096 problems by L-BFGS, for
-every saved epoch by least squares), scored on the rest; and where the class means of the answers lie to what W_U reads.
+5-digit addition in sequence mode, most significant digit first: the runs of `experiments.frame.adder`,
+--seeds 16. At each place the logit lens (W_U as it is) and the tuned lens (an affine map for each place and
+answer digit, fitted on 3/4 of --size 4096 problems by L-BFGS, for every saved epoch by least squares), scored
+on the rest; and where the class means of the answers lie to what W_U reads.
 Time: 8 min on two cores that others used too; GPU: not measured.
 
-Found: below the leading digit the logit lens is right at resid_mid in .110 of the cases (guessing .1), with a loss above guessing's
-(3.5 to 4.2 nats). W_U does look elsewhere: it reads .066 of the variance between the answers there, no more than a random direction
-would (.070), and .93 at resid_post. But that is not why: the tuned lens, in the best basis, is right in .36 of the cases, which closes .28
-of the gap to the model's .993. The sum mod 10 is not there before the MLP. The leading digit, a threshold, is (.991), and digit 4 in
-part (.66).
+Found: below the leading digit the logit lens is right at resid_mid in .110 of the cases (guessing .1), with a
+  loss above guessing's (3.5 to 4.2 nats). W_U does look elsewhere: it reads .066 of the variance between the
+  answers there, no more than a random direction would (.070), and .93 at resid_post. But that is not why: the
+  tuned lens, in the best basis, is right in .36 of the cases, which closes .28 of the gap to the model's
+  .993. The sum mod 10 is not there before the MLP. The leading digit, a threshold, is (.991), and digit 4 in
+  part (.66).
 """
+
 import sys
 from typing import Any
 
@@ -43,18 +46,33 @@ def measure(this: Study) -> Finding:
     drawn = evaluation_sets.drawn(sweep.task, this["size"], seed=1)
     batch, key = sweep.task.encode(drawn.a, drawn.b), jax.random.key(1)
     setting, last = (sweep.config, sweep.task), sweep.epochs[-1:]
-    at_end = over(sweep, lambda params: (lenses.logit_lens(*setting, params, batch),
-                                         lenses.tuned_lens(*setting, params, batch, key, share=SHARE),
-                                         lenses.alignment(*setting, params, batch)), last)
+    at_end = over(
+        sweep,
+        lambda params: (
+            lenses.logit_lens(*setting, params, batch),
+            lenses.tuned_lens(*setting, params, batch, key, share=SHARE),
+            lenses.alignment(*setting, params, batch),
+        ),
+        last,
+    )
     direct, tuned, lying = jax.tree.map(lambda x: x[0], at_end)
-    training = over(sweep, lambda params: (lenses.logit_lens(*setting, params, batch).accuracy,
-                                           lenses.translated(*setting, params, batch, key, share=SHARE).accuracy))
+    training = over(
+        sweep,
+        lambda params: (
+            lenses.logit_lens(*setting, params, batch).accuracy,
+            lenses.translated(*setting, params, batch, key, share=SHARE).accuracy,
+        ),
+    )
     panels, xlabel = pictured(sweep, direct, tuned, lying, training)
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
         size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, {this['steps']} steps",
-        seeds=this.seeds, answers=answers(sweep, direct, tuned, lying), numbers=numbers(sweep, direct, tuned, lying, training),
-        figure=figures.points(panels, xlabel=xlabel, ylabel="", sharey=False), data=figures.points_data(panels))
+        seeds=this.seeds,
+        answers=answers(sweep, direct, tuned, lying),
+        numbers=numbers(sweep, direct, tuned, lying, training),
+        figure=figures.points(panels, xlabel=xlabel, ylabel="", sharey=False),
+        data=figures.points_data(panels),
+    )
 
 
 def place(name: str) -> str:
@@ -72,7 +90,9 @@ def below_leading(values: ArrayLike) -> Float[np.ndarray, " S"]:
     return np.asarray(values, float)[:, 1:].mean(1)
 
 
-def pictured(sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying: lenses.Alignment, training: tuple) -> tuple:
+def pictured(
+    sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying: lenses.Alignment, training: tuple
+) -> tuple:
     """The panels and their horizontal axes."""
     places, digits = [place(name) for name in lenses.names(sweep.config)], list(sweep.task.columns)
     steps = [sweep.steps(epoch) for epoch in sweep.epochs]
@@ -80,54 +100,84 @@ def pictured(sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying:
     panels = {}
     for title, field in (("accuracy", "accuracy"), ("loss (nats)", "loss")):
         panels[title] = {f"logit lens, {name}": by_digit(direct, i, field) for i, name in enumerate(places)}
-        panels[title] |= {f"tuned lens, {name}": by_digit(tuned, i, field) for i, name in enumerate(places[:-1])}
+        panels[title] |= {
+            f"tuned lens, {name}": by_digit(tuned, i, field) for i, name in enumerate(places[:-1])
+        }
     panels["share of the answers' variance that W_U reads"] = {
-        f"logit lens, {name}": figures.Points(digits, each(lying.share[:, i])) for i, name in enumerate(places)}
-    over_training = lambda values, i: figures.Points(steps, [statistics.mean(below_leading(epoch[:, i])) for epoch in values])
+        f"logit lens, {name}": figures.Points(digits, each(lying.share[:, i]))
+        for i, name in enumerate(places)
+    }
+    over_training = lambda values, i: figures.Points(
+        steps, [statistics.mean(below_leading(epoch[:, i])) for epoch in values]
+    )
     last = "accuracy over training, leading digit left out"
     panels[last] = {f"logit lens, {name}": over_training(training[0], i) for i, name in enumerate(places)}
-    panels[last] |= {f"tuned lens, {name}": over_training(training[1], i) for i, name in enumerate(places[:-1])}
+    panels[last] |= {
+        f"tuned lens, {name}": over_training(training[1], i) for i, name in enumerate(places[:-1])
+    }
     return panels, {title: "step" if title == last else "answer digit (units 0)" for title in panels}
 
 
-def numbers(sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying: lenses.Alignment, training: tuple) -> dict[str, Any]:
+def numbers(
+    sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying: lenses.Alignment, training: tuple
+) -> dict[str, Any]:
     """Means over runs, answers in reading order."""
     places = [place(name) for name in lenses.names(sweep.config)]
     found: dict[str, Any] = {"digits": list(sweep.task.columns)}
     for name, reading in (("logit lens", direct), ("tuned lens", tuned)):
-        found[name] = {where: {field: each(getattr(reading, field)[:, i]) for field in reading._fields} for i, where in enumerate(places)}
+        found[name] = {
+            where: {field: each(getattr(reading, field)[:, i]) for field in reading._fields}
+            for i, where in enumerate(places)
+        }
     found["share read by W_U"] = {where: each(lying.share[:, i]) for i, where in enumerate(places)}
     angles = lambda i: np.asarray(lying.angles, float)[:, i, 1:].mean(1).T
     found["principal angles to W_U (degrees)"] = {
-        where: [statistics.mean(one) for one in angles(i)] for i, where in enumerate(places)}
+        where: [statistics.mean(one) for one in angles(i)] for i, where in enumerate(places)
+    }
     at = [sweep.steps(epoch) for epoch in sweep.epochs]
     found["accuracy by step"] = {
         f"{name}, {where}": {step: below_leading(values[k][:, i]).mean() for k, step in enumerate(at)}
-        for name, values in (("logit lens", training[0]), ("least-squares lens", training[1])) for i, where in enumerate(places)}
+        for name, values in (("logit lens", training[0]), ("least-squares lens", training[1]))
+        for i, where in enumerate(places)
+    }
     return found
 
 
-def answers(sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying: lenses.Alignment) -> list[Answer]:
+def answers(
+    sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying: lenses.Alignment
+) -> list[Answer]:
     """What it says to the notes."""
     base = sweep.task.base
     listed = lambda values, form: ", ".join(said(x, form) for x in each(values))
     accuracy = statistics.mean(below_leading(direct.accuracy[:, MID]))
     model, elsewhere = below_leading(direct.accuracy[:, -1]), below_leading(tuned.accuracy[:, MID])
-    closed = statistics.mean((elsewhere - below_leading(direct.accuracy[:, MID])) / (model - below_leading(direct.accuracy[:, MID]) + 1e-9))
-    share = {where: said(statistics.mean(below_leading(lying.share[:, i])), ".3f")
-             for i, where in ((MID, "resid_mid"), (-1, "resid_post"))}
+    closed = statistics.mean(
+        (elsewhere - below_leading(direct.accuracy[:, MID]))
+        / (model - below_leading(direct.accuracy[:, MID]) + 1e-9)
+    )
+    share = {
+        where: said(statistics.mean(below_leading(lying.share[:, i])), ".3f")
+        for i, where in ((MID, "resid_mid"), (-1, "resid_post"))
+    }
     chance = (base - 1) / sweep.config.d_model
     return [
-        Answer("002-08", "Decode from resid_mid: Model completely fails",
-               "logit lens at resid_mid, answer digits from the leading one on: accuracy; loss (nats); accuracy of the model",
-               f"{listed(direct.accuracy[:, MID], '.3f')}; {listed(direct.loss[:, MID], '.2f')}; {listed(direct.accuracy[:, -1], '.3f')}",
-               failure(accuracy, base)),
-        Answer("002-09", "probably because resid_mid is not aligned with the unembedding space",
-               "below the leading digit: accuracy of the logit lens, of the tuned lens at resid_mid, of the model; how much of the gap the "
-               "tuned lens closes; share of the variance between the answers' class means that W_U reads, at resid_mid, at resid_post "
-               f"(random {chance:.3f})",
-               f"{said(accuracy, '.3f')}, {said(statistics.mean(elsewhere), '.3f')}, {said(statistics.mean(model), '.3f')}; "
-               f"{said(closed, '.2f')}; {share['resid_mid']}, {share['resid_post']}", reason(closed)),
+        Answer(
+            "002-08",
+            "Decode from resid_mid: Model completely fails",
+            "logit lens at resid_mid, answer digits from the leading one on: accuracy; loss (nats); accuracy of the model",
+            f"{listed(direct.accuracy[:, MID], '.3f')}; {listed(direct.loss[:, MID], '.2f')}; {listed(direct.accuracy[:, -1], '.3f')}",
+            failure(accuracy, base),
+        ),
+        Answer(
+            "002-09",
+            "probably because resid_mid is not aligned with the unembedding space",
+            "below the leading digit: accuracy of the logit lens, of the tuned lens at resid_mid, of the model; how much of the gap the "
+            "tuned lens closes; share of the variance between the answers' class means that W_U reads, at resid_mid, at resid_post "
+            f"(random {chance:.3f})",
+            f"{said(accuracy, '.3f')}, {said(statistics.mean(elsewhere), '.3f')}, {said(statistics.mean(model), '.3f')}; "
+            f"{said(closed, '.2f')}; {share['resid_mid']}, {share['resid_post']}",
+            reason(closed),
+        ),
     ]
 
 
@@ -135,17 +185,26 @@ def failure(accuracy: statistics.Interval, base: int) -> str:
     """The verdict on whether nothing can be decoded: no more than twice as often right as guessing is."""
     if accuracy.low is None or accuracy.high is None:
         return "open: too few runs to tell"
-    return ("confirmed: below twice the rate of guessing" if accuracy.high < 2 / base else
-            "refuted: above twice the rate of guessing" if accuracy.low > 2 / base else "open: at about twice the rate of guessing")
+    return (
+        "confirmed: below twice the rate of guessing"
+        if accuracy.high < 2 / base
+        else "refuted: above twice the rate of guessing"
+        if accuracy.low > 2 / base
+        else "open: at about twice the rate of guessing"
+    )
 
 
 def reason(closed: statistics.Interval) -> str:
     """The verdict on whether another basis is the reason."""
     if closed.low is None or closed.high is None:
         return "open: too few runs to tell"
-    return ("confirmed: most of the answer is there, elsewhere than W_U looks" if closed.low > 0.5 else
-            "refuted: most of the answer is nowhere to be read linearly, in any basis" if closed.high < 0.5 else
-            "open: about half of the answer is there, elsewhere than W_U looks")
+    return (
+        "confirmed: most of the answer is there, elsewhere than W_U looks"
+        if closed.low > 0.5
+        else "refuted: most of the answer is nowhere to be read linearly, in any basis"
+        if closed.high < 0.5
+        else "open: about half of the answer is there, elsewhere than W_U looks"
+    )
 
 
 if __name__ == "__main__":

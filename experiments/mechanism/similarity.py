@@ -2,16 +2,19 @@
 
     python -m experiments.mechanism.similarity
 
-5-digit addition in sequence mode, most significant digit first: the runs of `experiments.frame.adder`, --seeds 16, on --size 512 problems, at the
-positions that predict the answer. Activations of two runs are compared up to rotation (debiased linear CKA, position by position, over
-training too), neurons and heads one by one (the best assignment, by the correlation of their activity over problems).
+5-digit addition in sequence mode, most significant digit first: the runs of `experiments.frame.adder`,
+--seeds 16, on --size 512 problems, at the positions that predict the answer. Activations of two runs are
+compared up to rotation (debiased linear CKA, position by position, over training too), neurons and heads one
+by one (the best assignment, by the correlation of their activity over problems).
 Time: 3 min on two cores; GPU: not measured.
 
-Found: two runs are alike from the start, since they read the same tokens (CKA .92 at resid_mid), and apart in between (.76 at step 400,
-when one learns before the other), but what they end with is new and common: .90 between two runs at the end, .08 between a run's start
-and its own end. Run 4, the worst in accuracy, stands apart. Matched neurons of two runs correlate by .74 (.53 in a random basis, .62
-before training), matched heads, by what their patterns depend on, by .42 (.06 before training).
+Found: two runs are alike from the start, since they read the same tokens (CKA .92 at resid_mid), and apart in
+  between (.76 at step 400, when one learns before the other), but what they end with is new and common: .90
+  between two runs at the end, .08 between a run's start and its own end. Run 4, the worst in accuracy, stands
+  apart. Matched neurons of two runs correlate by .74 (.53 in a random basis, .62 before training), matched
+  heads, by what their patterns depend on, by .42 (.06 before training).
 """
+
 import functools
 import itertools
 import sys
@@ -44,15 +47,21 @@ def measure(this: Study) -> Finding:
     along = np.stack([np.asarray(beside(seen(sweep, tokens, epoch))) for epoch in sweep.epochs])
     own = np.asarray(before_and_after(found[sweep.epochs[0]], found[sweep.epochs[-1]]))
     units = {name: partners(sweep, tokens, name) for name in ("neurons", "heads")}
-    panels = {f"{label}, {name(place)}": matrix[i] for label, matrix in (("start", first[-1:]), ("end", last))
-              for i, place in enumerate(PLACES[-1:] if label == "start" else PLACES)}
+    panels = {
+        f"{label}, {name(place)}": matrix[i]
+        for label, matrix in (("start", first[-1:]), ("end", last))
+        for i, place in enumerate(PLACES[-1:] if label == "start" else PLACES)
+    }
     axes: dict[str, Any] = dict(rows="run", columns="run", label="debiased CKA")
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
         size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, {this['steps']} steps",
-        seeds=this.seeds, answers=[answer(first, last, own, units)],
+        seeds=this.seeds,
+        answers=[answer(first, last, own, units)],
         numbers=numbers(sweep, first, last, along, own, units),
-        figure=figures.matrices(panels, **axes, centred=False), data=figures.matrices_data(panels, **axes))
+        figure=figures.matrices(panels, **axes, centred=False),
+        data=figures.matrices_data(panels, **axes),
+    )
 
 
 def name(place: str) -> str:
@@ -62,6 +71,7 @@ def name(place: str) -> str:
 
 def seen(sweep: Sweep, tokens: Array, epoch: int) -> list[Float[Array, "S C B D"]]:
     """The activations of all runs at each place, position by position."""
+
     def one(params: Any) -> list[Array]:
         cache = activations.cached(sweep.config, params, tokens)[1]
         return [cache[place][:, np.asarray(sweep.task.read)].swapaxes(0, 1) for place in PLACES]
@@ -70,7 +80,9 @@ def seen(sweep: Sweep, tokens: Array, epoch: int) -> list[Float[Array, "S C B D"
 
 
 def alike(x: Float[Array, "C B D"], y: Float[Array, "C B D"]) -> Float[Array, ""]:
-    """The likeness of two runs, mean over positions; where nothing varies (the first position of a run that attends nowhere) it is 0."""
+    """The likeness of two runs, mean over positions; where nothing varies (the first position of a run that
+    attends nowhere) it is 0.
+    """
     return jax.vmap(similarity.debiased_cka)(x, y).mean()
 
 
@@ -88,14 +100,16 @@ def beside(every: list[Float[Array, "S C B D"]]) -> Float[Array, "places S"]:
 
 
 @jax.jit
-def before_and_after(first: list[Float[Array, "S C B D"]], last: list[Float[Array, "S C B D"]]) -> Float[Array, "places S"]:
+def before_and_after(
+    first: list[Float[Array, "S C B D"]], last: list[Float[Array, "S C B D"]]
+) -> Float[Array, "places S"]:
     """Every run at the start with itself at the end."""
     return jnp.stack([jax.lax.map(lambda pair: alike(*pair), pair) for pair in zip(first, last, strict=True)])
 
 
 def partners(sweep: Sweep, tokens: Array, units: str) -> dict[str, list[float]]:
-    """Mean likeness of matched units, of each run and the next: as they are, after shuffling the problems of one, and in a random basis
-    (neurons), or before training."""
+    """Mean likeness of matched units, of each run and the next: as they are, after shuffling the problems of
+    one, and in a random basis (neurons), or before training."""
     read = np.asarray(sweep.task.read)
 
     def columns(params: Any) -> Array:
@@ -108,36 +122,60 @@ def partners(sweep: Sweep, tokens: Array, units: str) -> dict[str, list[float]]:
         x, y = columns(one), columns(other)
         key, width = jax.random.key(0), y.shape[1]
         shuffled = jax.random.permutation(key, y.reshape(len(tokens), -1, width)).reshape(-1, width)
-        found = {"as they are": similarity.correlations(x, y), "problems shuffled": similarity.correlations(x, shuffled)}
-        return found | ({"random basis": similarity.correlations(x, similarity.rotated(y, key))} if units == "neurons" else {})
+        found = {
+            "as they are": similarity.correlations(x, y),
+            "problems shuffled": similarity.correlations(x, shuffled),
+        }
+        return found | (
+            {"random basis": similarity.correlations(x, similarity.rotated(y, key))}
+            if units == "neurons"
+            else {}
+        )
 
     compiled = jax.jit(table)
     at = lambda epoch: [sweep.params(epoch, run) for run in range(sweep.num_runs)]
-    ring = lambda runs: [jax.device_get(compiled(*pair)) for pair in zip(runs, runs[1:] + runs[:1], strict=True)]
+    ring = lambda runs: [
+        jax.device_get(compiled(*pair)) for pair in zip(runs, runs[1:] + runs[:1], strict=True)
+    ]
     trained, fresh = ring(at(sweep.epochs[-1])), ring(at(sweep.epochs[0]))
     mean = lambda tables, label: [float(np.mean(similarity.match(one[label]).likeness)) for one in tables]
-    return {label: mean(trained, label) for label in trained[0]} | {"before training": mean(fresh, "as they are")}
+    return {label: mean(trained, label) for label in trained[0]} | {
+        "before training": mean(fresh, "as they are")
+    }
 
 
 def of_pairs(matrix: Float[np.ndarray, "S S"]) -> statistics.Interval:
-    """The mean over pairs; its interval is that of each run's mean over the others, since pairs that share a run are not independent."""
+    """The mean over pairs; its interval is that of each run's mean over the others, since pairs that share a
+    run are not independent.
+    """
     runs = len(matrix)
     return statistics.mean((matrix.sum(1) - np.diag(matrix)) / max(runs - 1, 1))
 
 
-def numbers(sweep: Sweep, first: np.ndarray, last: np.ndarray, along: np.ndarray, own: np.ndarray, units: dict) -> dict[str, Any]:
+def numbers(
+    sweep: Sweep, first: np.ndarray, last: np.ndarray, along: np.ndarray, own: np.ndarray, units: dict
+) -> dict[str, Any]:
     """Means over runs."""
     at = list(zip(range(len(PLACES)), map(name, PLACES), strict=True))
     pairs = list(itertools.combinations(range(last.shape[1]), 2))
-    return {"CKA at the start": {place: of_pairs(first[i]) for i, place in at},
-            "CKA at the end": {place: of_pairs(last[i]) for i, place in at},
-            "least alike pair": {place: min(last[i][pair] for pair in pairs) for i, place in at},
-            "most alike pair": {place: max(last[i][pair] for pair in pairs) for i, place in at},
-            "each run with the others": {place: (last[i].sum(1) - np.diag(last[i])) / max(len(last[i]) - 1, 1) for i, place in at},
-            "CKA of a run's start with its end": {place: statistics.mean(own[i]) for i, place in at},
-            "CKA by step, neighbours": {place: {sweep.steps(epoch): along[k, i].mean() for k, epoch in enumerate(sweep.epochs)}
-                                        for i, place in at},
-            "matched units": {kind: {label: statistics.mean(values) for label, values in found.items()} for kind, found in units.items()}}
+    return {
+        "CKA at the start": {place: of_pairs(first[i]) for i, place in at},
+        "CKA at the end": {place: of_pairs(last[i]) for i, place in at},
+        "least alike pair": {place: min(last[i][pair] for pair in pairs) for i, place in at},
+        "most alike pair": {place: max(last[i][pair] for pair in pairs) for i, place in at},
+        "each run with the others": {
+            place: (last[i].sum(1) - np.diag(last[i])) / max(len(last[i]) - 1, 1) for i, place in at
+        },
+        "CKA of a run's start with its end": {place: statistics.mean(own[i]) for i, place in at},
+        "CKA by step, neighbours": {
+            place: {sweep.steps(epoch): along[k, i].mean() for k, epoch in enumerate(sweep.epochs)}
+            for i, place in at
+        },
+        "matched units": {
+            kind: {label: statistics.mean(values) for label, values in found.items()}
+            for kind, found in units.items()
+        },
+    }
 
 
 def apart(matrix: Float[np.ndarray, "S S"]) -> list[int]:
@@ -149,16 +187,24 @@ def apart(matrix: Float[np.ndarray, "S S"]) -> list[int]:
 
 def answer(first: np.ndarray, last: np.ndarray, own: np.ndarray, units: dict) -> Answer:
     """The runs there are to play with, and whether one can stand for the others."""
-    of_places = lambda each: ", ".join(f"{name(where)} {said(each(i), '.2f')}" for i, where in enumerate(PLACES))
-    matched = "; ".join(f"{kind} " + ", ".join(f"{label} {said(statistics.mean(values), '.2f')}" for label, values in found.items())
-                        for kind, found in units.items())
+    of_places = lambda each: ", ".join(
+        f"{name(where)} {said(each(i), '.2f')}" for i, where in enumerate(PLACES)
+    )
+    matched = "; ".join(
+        f"{kind} "
+        + ", ".join(f"{label} {said(statistics.mean(values), '.2f')}" for label, values in found.items())
+        for kind, found in units.items()
+    )
     different = ", ".join(map(str, apart(last[-1]))) or "none"
-    return Answer("001-73", "_REPRODUCE_ so we … have our own run to play with",
-                  f"{len(last[-1])} saved runs; does one stand for all? Debiased CKA: of two runs at the start; of two runs at the end; "
-                  "of a run's start with its own end; runs that stand apart; mean correlation of matched units of two runs",
-                  f"{of_places(lambda i: of_pairs(first[i]))}; {of_places(lambda i: of_pairs(last[i]))}; "
-                  f"{of_places(lambda i: statistics.mean(own[i]))}; {different}; {matched}. {verdict(last[-1], own[-1], units)}",
-                  "built: python -m experiments.mechanism.similarity")
+    return Answer(
+        "001-73",
+        "_REPRODUCE_ so we … have our own run to play with",
+        f"{len(last[-1])} saved runs; does one stand for all? Debiased CKA: of two runs at the start; of two runs at the end; "
+        "of a run's start with its own end; runs that stand apart; mean correlation of matched units of two runs",
+        f"{of_places(lambda i: of_pairs(first[i]))}; {of_places(lambda i: of_pairs(last[i]))}; "
+        f"{of_places(lambda i: statistics.mean(own[i]))}; {different}; {matched}. {verdict(last[-1], own[-1], units)}",
+        "built: python -m experiments.mechanism.similarity",
+    )
 
 
 def verdict(last: np.ndarray, own: np.ndarray, units: dict) -> str:
@@ -167,8 +213,11 @@ def verdict(last: np.ndarray, own: np.ndarray, units: dict) -> str:
     neurons = statistics.mean(np.subtract(units["neurons"]["as they are"], units["neurons"]["random basis"]))
     if runs.low is None or start.high is None or neurons.low is None:
         return "Too few runs to tell"
-    common = "like each other more than like their own starts: what is learned is common" if runs.low > start.high else \
-        "no more like each other than like their own starts"
+    common = (
+        "like each other more than like their own starts: what is learned is common"
+        if runs.low > start.high
+        else "no more like each other than like their own starts"
+    )
     return f"Runs end {common}; neuron by neuron {'too, beyond what any basis shows' if neurons.low > 0 else 'no more than in any basis'}"
 
 

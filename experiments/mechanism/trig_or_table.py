@@ -1,20 +1,26 @@
-"""Does multi-digit addition use trigonometry, as modular addition does, or a table? Neurons over their own pair, against controls.
+"""Does multi-digit addition use trigonometry, as modular addition does, or a table? Neurons over their own
+pair, against controls.
 
     python -m experiments.mechanism.trig_or_table
 
-The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch 256, --steps 2500, --seeds 16). Each
-neuron's, and each attention output's, mean activation over the two digits of the column that is answered, from --each 20 problems for every
-pair, is compared with waves of the one frequency that explains most of it (the 3×3 block of its 2D Fourier transform mod 10), with
-polynomials of degree 2 (as many dimensions), functions of the sum mod 10, and either digit alone. Controls: digits in random orders, cells
-in random order, the same runs before training. Restricted and excluded losses on --problems 500.
+The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch
+256, --steps 2500, --seeds 16). Each neuron's, and each attention output's, mean activation over the two
+digits of the column that is answered, from --each 20 problems for every pair, is compared with waves of the
+one frequency that explains most of it (the 3×3 block of its 2D Fourier transform mod 10), with polynomials of
+degree 2 (as many dimensions), functions of the sum mod 10, and either digit alone. Controls: digits in random
+orders, cells in random order, the same runs before training. Restricted and excluded losses on --problems
+500.
 Time: 80 s on one core, once the runs are trained; GPU: not measured.
 
-Found: trigonometric, in every digit alike. One frequency makes up .74 to .79 of the neurons' tables (.33 with the digits shuffled, .14 to
-.17 before training; .65 there in digit 4, whose position sees the leading answer digit); polynomials of as many dimensions .34 to .48.
-The tables are for .76 what either digit says alone, cos ka + cos kb, and hardly functions of the sum (.09): the sum is made after them.
-Attention hands on digits (.96 alone). Keeping only the waves of the tables the loss rises from .02 to .26 nats, keeping only polynomials to
-2.6; without the waves it is 6.3. One frequency a neuron is not all: .24 of the tables lies outside and is worth these .24 nats.
+Found: trigonometric, in every digit alike. One frequency makes up .74 to .79 of the neurons' tables (.33 with
+  the digits shuffled, .14 to .17 before training; .65 there in digit 4, whose position sees the leading
+  answer digit); polynomials of as many dimensions .34 to .48. The tables are for .76 what either digit says
+  alone, cos ka + cos kb, and hardly functions of the sum (.09): the sum is made after them. Attention hands
+  on digits (.96 alone). Keeping only the waves of the tables the loss rises from .02 to .26 nats, keeping
+  only polynomials to 2.6; without the waves it is 6.3. One frequency a neuron is not all: .24 of the tables
+  lies outside and is worth these .24 nats.
 """
+
 import functools
 import sys
 from typing import Any, NamedTuple
@@ -40,8 +46,10 @@ ACTIVE = 0.1
 
 
 class Kinds(NamedTuple):
-    """Shares of the variance of a digit's tables, each unit weighing as much as its table varies: of what `own_pair.made` names, of the
-    waves of tables with digits and with cells shuffled; and how much of the units' variance is the own pair's."""
+    """Shares of the variance of a digit's tables, each unit weighing as much as its table varies: of what
+    `own_pair.made` names, of the waves of tables with digits and with cells shuffled; and how much of the
+    units' variance is the own pair's."""
+
     waves: Float[Array, " C"]
     powers: Float[Array, " C"]
     alone: Float[Array, " C"]
@@ -53,15 +61,19 @@ class Kinds(NamedTuple):
 
 
 class Units(NamedTuple):
-    """Of each unit: the share of its best frequency in its table and in the shuffled one, and its own pair's share of its variance."""
+    """Of each unit: the share of its best frequency in its table and in the shuffled one, and its own pair's
+    share of its variance.
+    """
+
     waves: Float[Array, "C M"]
     shuffled: Float[Array, "C M"]
     own_pair: Float[Array, "C M"]
 
 
 class Losses(NamedTuple):
-    """A digit's loss (nats) as it is; with nothing of the neurons' tables but their waves, or their polynomials; without either of these;
-    and without tables."""
+    """A digit's loss (nats) as it is; with nothing of the neurons' tables but their waves, or their
+    polynomials; without either of these; and without tables."""
+
     whole: Float[Array, " C"]
     only_waves: Float[Array, " C"]
     only_powers: Float[Array, " C"]
@@ -70,7 +82,9 @@ class Losses(NamedTuple):
     no_table: Float[Array, " C"]
 
 
-def looked(config: Any, task: Any, fixed: evaluation_sets.Problems, site: str, params: PyTree) -> tuple[Kinds, Units]:
+def looked(
+    config: Any, task: Any, fixed: evaluation_sets.Problems, site: str, params: PyTree
+) -> tuple[Kinds, Units]:
     """What the tables of a site are made of, for each digit."""
     found = digit_pair.tables(config, task, params, fixed, site=site)
 
@@ -87,14 +101,18 @@ def looked(config: Any, task: Any, fixed: evaluation_sets.Problems, site: str, p
     return jax.lax.map(lambda pair: of_digit(*pair), tuple(found))
 
 
-def losses(config: Any, task: Any, fixed: evaluation_sets.Problems, scored: evaluation_sets.Problems, params: PyTree) -> Losses:
+def losses(
+    config: Any, task: Any, fixed: evaluation_sets.Problems, scored: evaluation_sets.Problems, params: PyTree
+) -> Losses:
     """The restricted and the excluded losses of every digit, by its neurons' tables."""
     found, rows = digit_pair.tables(config, task, params, fixed).means, []
     for place, digit in enumerate(digit_pair.answered(task)):
         table = found[place]
         middle = table.mean((0, 1))
         waves, powers = digit_pair.of_waves(table), digit_pair.of_powers(table)
-        changes = jnp.stack([0 * table, waves - table, powers - table, middle - waves, middle - powers, middle - table])
+        changes = jnp.stack(
+            [0 * table, waves - table, powers - table, middle - waves, middle - powers, middle - table]
+        )
         loss = functools.partial(digit_pair.loss_with, config, task, params, scored, digit=digit)
         rows.append(jax.lax.map(loss, changes))
     return Losses(*jnp.stack(rows, 1))
@@ -103,19 +121,45 @@ def losses(config: Any, task: Any, fixed: evaluation_sets.Problems, scored: eval
 def measure(this: Study) -> Finding:
     """Tables of all runs before and after training."""
     sweep = adder.trained(this)
-    fixed, scored = evaluation_sets.balanced(sweep.task, this["each"]), evaluation_sets.drawn(sweep.task, this["problems"], seed=1)
+    fixed, scored = (
+        evaluation_sets.balanced(sweep.task, this["each"]),
+        evaluation_sets.drawn(sweep.task, this["problems"], seed=1),
+    )
     ends = [sweep.epochs[0], sweep.epochs[-1]]
-    found = {name: over(sweep, functools.partial(looked, sweep.config, sweep.task, fixed, site), ends) for name, site in SITES.items()}
-    cut = Losses(*(values[0] for values in over(sweep, functools.partial(losses, sweep.config, sweep.task, fixed, scored), ends[-1:])))
-    panels = {f"digit {digit}": spread(found["neurons"][1], place) for place, digit in enumerate(digit_pair.answered(sweep.task))}
+    found = {
+        name: over(sweep, functools.partial(looked, sweep.config, sweep.task, fixed, site), ends)
+        for name, site in SITES.items()
+    }
+    cut = Losses(
+        *(
+            values[0]
+            for values in over(
+                sweep, functools.partial(losses, sweep.config, sweep.task, fixed, scored), ends[-1:]
+            )
+        )
+    )
+    panels = {
+        f"digit {digit}": spread(found["neurons"][1], place)
+        for place, digit in enumerate(digit_pair.answered(sweep.task))
+    }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps",
-        seeds=this.seeds, answers=answers({name: kinds for name, (kinds, _) in found.items()}, cut),
-        numbers={name: {when: by_digit(Kinds(*(values[end] for values in kinds))) for end, when in enumerate(("start", "end"))}
-                 for name, (kinds, _) in found.items()} | {"losses": by_digit(cut)},
-        figure=figures.cumulative(panels, xlabel="share of the neuron's table in waves of one frequency", ylabel="share of neurons"),
-        data=figures.cumulative_data(panels))
+        seeds=this.seeds,
+        answers=answers({name: kinds for name, (kinds, _) in found.items()}, cut),
+        numbers={
+            name: {
+                when: by_digit(Kinds(*(values[end] for values in kinds)))
+                for end, when in enumerate(("start", "end"))
+            }
+            for name, (kinds, _) in found.items()
+        }
+        | {"losses": by_digit(cut)},
+        figure=figures.cumulative(
+            panels, xlabel="share of the neuron's table in waves of one frequency", ylabel="share of neurons"
+        ),
+        data=figures.cumulative_data(panels),
+    )
 
 
 def spread(units: Units, place: int) -> dict[str, np.ndarray]:
@@ -127,7 +171,10 @@ def spread(units: Units, place: int) -> dict[str, np.ndarray]:
 
 def by_digit(kinds: Kinds | Losses) -> dict[str, list[statistics.Interval]]:
     """The means over the runs, for each digit from the units."""
-    return {name: [statistics.mean(values[:, place]) for place in range(values.shape[1])] for name, values in kinds._asdict().items()}
+    return {
+        name: [statistics.mean(values[:, place]) for place in range(values.shape[1])]
+        for name, values in kinds._asdict().items()
+    }
 
 
 def answers(found: dict[str, Kinds], cut: Losses) -> list[Answer]:
@@ -136,27 +183,38 @@ def answers(found: dict[str, Kinds], cut: Losses) -> list[Answer]:
     before = np.asarray(found["neurons"].waves[0].mean(1))
     loss = Losses(*(values.mean(1) for values in cut))
     mean = lambda values, form=".2f": said(statistics.mean(np.asarray(values)), form)
-    return [Answer(
-        "001-52", "5-digit addition uses a variant of the trigonometric algorithm",
-        "share of the neurons' tables over their own pair (mean over digits) in waves of one frequency; the same with digits or cells "
-        "shuffled, before training; in polynomials of degree 2; in functions of the sum mod 10; in either digit alone. Attention "
-        "outputs: waves, polynomials, digits alone. Loss (nats): whole; tables restricted to waves, to polynomials; waves, "
-        "polynomials excluded",
-        f"waves {mean(kinds.waves)}; {mean(kinds.shuffled_digits)}, {mean(kinds.shuffled_cells)}, {mean(before)}; polynomials "
-        f"{mean(kinds.powers)}; sum {mean(kinds.modular_sum)}; alone {mean(kinds.alone)}. Attention: {mean(attention.waves)}, "
-        f"{mean(attention.powers)}, {mean(attention.alone)}. Loss {mean(loss.whole, '.3f')}; {mean(loss.only_waves)}, "
-        f"{mean(loss.only_powers)}; {mean(loss.no_waves)}, {mean(loss.no_powers)}", verdict(kinds, before, loss))]
+    return [
+        Answer(
+            "001-52",
+            "5-digit addition uses a variant of the trigonometric algorithm",
+            "share of the neurons' tables over their own pair (mean over digits) in waves of one frequency; the same with digits or cells "
+            "shuffled, before training; in polynomials of degree 2; in functions of the sum mod 10; in either digit alone. Attention "
+            "outputs: waves, polynomials, digits alone. Loss (nats): whole; tables restricted to waves, to polynomials; waves, "
+            "polynomials excluded",
+            f"waves {mean(kinds.waves)}; {mean(kinds.shuffled_digits)}, {mean(kinds.shuffled_cells)}, {mean(before)}; polynomials "
+            f"{mean(kinds.powers)}; sum {mean(kinds.modular_sum)}; alone {mean(kinds.alone)}. Attention: {mean(attention.waves)}, "
+            f"{mean(attention.powers)}, {mean(attention.alone)}. Loss {mean(loss.whole, '.3f')}; {mean(loss.only_waves)}, "
+            f"{mean(loss.only_powers)}; {mean(loss.no_waves)}, {mean(loss.no_powers)}",
+            verdict(kinds, before, loss),
+        )
+    ]
 
 
 def verdict(kinds: Kinds, before: Float[np.ndarray, " S"], loss: Losses) -> str:
-    """Waves must beat both controls and their rival of as many dimensions, in the tables and in what the loss keeps."""
+    """Waves must beat both controls and their rival of as many dimensions, in the tables and in what the loss
+    keeps.
+    """
     above = lambda gap: (interval := statistics.mean(np.asarray(gap))).low is not None and interval.low > 0
     controls = above(kinds.waves - kinds.shuffled_digits) and above(kinds.waves - before)
     if not controls:
         return "refuted: waves of one frequency make up no more than in the controls"
     if above(kinds.powers - kinds.waves) and above(loss.only_waves - loss.only_powers):
         return "refuted: waves beat the controls, but polynomials in as many dimensions hold more of the tables and keep the loss lower"
-    if above(kinds.waves - kinds.powers) and above(loss.only_powers - loss.only_waves) and above(kinds.waves - 0.5):
+    if (
+        above(kinds.waves - kinds.powers)
+        and above(loss.only_powers - loss.only_waves)
+        and above(kinds.waves - 0.5)
+    ):
         return "confirmed"
     return "open: waves beat the controls, but do not hold most of the tables and of the loss together; more training would tell"
 

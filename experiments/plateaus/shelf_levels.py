@@ -1,15 +1,20 @@
-"""The exact loss levels (nats) of every answer digit of an addition, given each set of things that a predictor may know.
+"""The exact loss levels (nats) of every answer digit of an addition, given each set of things that a
+predictor may know.
 
-    python -m experiments.plateaus.shelf_levels --base 10 --digits 5 --order msb --mode sequence --json levels.json
+    python -m experiments.plateaus.shelf_levels --base 10 --digits 5 --order msb --mode sequence --json
+    levels.json
 
---base 2-36; --digits 1-100; --order msb|lsb: which answer digit is written first; --mode sequence|single: whether a predictor sees the
-answer digits written before (in single mode it sees none, and the order does not matter); --json: a file for the rows {"digit": k
-(0 = units, N = the leading digit), "known": NAME, "nats": x}, with "bound" where x is not exact but right to within it.
+--base 2-36; --digits 1-100; --order msb|lsb: which answer digit is written first; --mode sequence|single:
+whether a predictor sees the answer digits written before (in single mode it sees none, and the order does not
+matter); --json: a file for the rows {"digit": k (0 = units, N = the leading digit), "known": NAME, "nats":
+x}, with "bound" where x is not exact but right to within it.
 
-Time: 3 s for 5 digits and for 20, 6 s for 6 to 12 (where the multisets of 6 digits are enumerated), 11 s for 100. With the command above
-digit 4, the first after the leading one, has 2.113267 given `answer_so_far` and .623832 given `answer_so_far+own_pair+pair_above`; digit 1
-has .688139 given `own_pair` and .491187 given `own_pair+one_lower_digit`.
+Time: 3 s for 5 digits and for 20, 6 s for 6 to 12 (where the multisets of 6 digits are enumerated), 11 s for
+  100. With the command above digit 4, the first after the leading one, has 2.113267 given `answer_so_far` and
+  .623832 given `answer_so_far+own_pair+pair_above`; digit 1 has .688139 given `own_pair` and .491187 given
+  `own_pair+one_lower_digit`.
 """
+
 import json
 import pathlib
 import sys
@@ -27,7 +32,9 @@ MODES = ("sequence", "single")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the atlas that the flags (without the program's name) ask for and write it to --json; the exit status."""
+    """Print the atlas that the flags (without the program's name) ask for and write it to --json; the exit
+    status.
+    """
     if any(word in ("--help", "-help", "-h", "--helpfull") for word in argv):
         print(__doc__)
         return 0
@@ -45,17 +52,26 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _settings(argv: Sequence[str]) -> tuple[tuple[int, int, str, str], pathlib.Path | None]:
-    """The arguments of `levels.atlas` and the file to write; ValueError with one sentence for what cannot be read."""
+    """The arguments of `levels.atlas` and the file to write; ValueError with one sentence for what cannot be
+    read.
+    """
     registry = flags.FlagValues()
     for name, default in DEFAULTS.items():
         flags.DEFINE_string(name, default, "", flag_values=registry)
     try:
         rest = registry(["shelf_levels", *argv])[1:]
     except flags.Error as error:
-        raise UsageError(f"{str(error).strip().rstrip('?. ')}; the flags are {', '.join('--' + name for name in DEFAULTS)}") from None
+        raise UsageError(
+            f"{str(error).strip().rstrip('?. ')}; the flags are {', '.join('--' + name for name in DEFAULTS)}"
+        ) from None
     if rest:
         raise UsageError(f"{rest[0]!r} belongs to no flag: write --flag=value")
-    base, digits, order, mode = integer("base", registry.base), integer("digits", registry.digits), registry.order, registry.mode
+    base, digits, order, mode = (
+        integer("base", registry.base),
+        integer("digits", registry.digits),
+        registry.order,
+        registry.mode,
+    )
     if mode not in MODES:
         raise UsageError(f"--mode={mode!r} must be one of {', '.join(MODES)}")
     levels.check(base, digits, order, mode)

@@ -1,4 +1,7 @@
-"""A checksum of every leaf of every run: flipped bits in array data are silent in Orbax, and wrong types are cast."""
+"""A checksum of every leaf of every run: flipped bits in array data are silent in Orbax, and wrong types are
+cast.
+"""
+
 import json
 import pathlib
 import zlib
@@ -21,7 +24,10 @@ def is_key(leaf: Any) -> bool:
 
 def of_rows(array: np.ndarray) -> list[int]:
     """CRC-32 of the bytes of every row [S, ...] -> S numbers."""
-    return [zlib.crc32(np.ascontiguousarray(array[i:i + 1]).reshape(-1).view(np.uint8).data) for i in range(len(array))]
+    return [
+        zlib.crc32(np.ascontiguousarray(array[i : i + 1]).reshape(-1).view(np.uint8).data)
+        for i in range(len(array))
+    ]
 
 
 def of_leaf(leaf: Any) -> np.ndarray:
@@ -33,7 +39,7 @@ def of_leaf(leaf: Any) -> np.ndarray:
     for shard in leaf.addressable_shards:
         if shard.replica_id == 0:
             first = shard.index[0].start or 0
-            found[first:first + len(shard.data)] = of_rows(np.asarray(shard.data))
+            found[first : first + len(shard.data)] = of_rows(np.asarray(shard.data))
     return found
 
 
@@ -44,7 +50,9 @@ def manifest(items: dict[str, Any], facts: dict[str, Any]) -> Manifest:
     sums = np.bitwise_or.reduce(multihost.gather(local), axis=0)
     body: Manifest = dict(facts, items={item: {} for item in items})
     for (item, name, leaf), row in zip(leaves, sums, strict=True):
-        body["items"][item][name] = dict(dtype=np.dtype(leaf.dtype).name, shape=list(leaf.shape), crc32=row.tolist())
+        body["items"][item][name] = dict(
+            dtype=np.dtype(leaf.dtype).name, shape=list(leaf.shape), crc32=row.tolist()
+        )
     return body
 
 
@@ -65,9 +73,13 @@ def read(path: pathlib.Path) -> Manifest:
         seal = json.loads(file.read_text())
         body, number = seal["manifest"], seal["crc32"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"epoch {path.name} in {path.parent} is damaged: its checksums cannot be read ({type(error).__name__})") from error
+        raise ValueError(
+            f"epoch {path.name} in {path.parent} is damaged: its checksums cannot be read ({type(error).__name__})"
+        ) from error
     if zlib.crc32(canonical(body)) != number:
-        raise ValueError(f"epoch {path.name} in {path.parent} is damaged: its checksums are not those that were written")
+        raise ValueError(
+            f"epoch {path.name} in {path.parent} is damaged: its checksums are not those that were written"
+        )
     return body
 
 
@@ -76,8 +88,12 @@ def verify(name: str, array: np.ndarray, record: dict[str, Any], rows: slice) ->
     shape = tuple(record["shape"])
     expected = (len(range(*rows.indices(shape[0]))), *shape[1:])
     if array.dtype.name != record["dtype"] or array.shape != expected:
-        raise ValueError(f"{name} is {array.dtype.name}{list(array.shape)}, saved was {record['dtype']}{list(expected)}")
+        raise ValueError(
+            f"{name} is {array.dtype.name}{list(array.shape)}, saved was {record['dtype']}{list(expected)}"
+        )
     saved = record["crc32"][rows]
     for i, (found, right) in enumerate(zip(of_rows(array), saved, strict=True)):
         if found != right:
-            raise ValueError(f"{name} of run {range(*rows.indices(shape[0]))[i]} has checksum {found:08x}, saved was {right:08x}")
+            raise ValueError(
+                f"{name} of run {range(*rows.indices(shape[0]))[i]} has checksum {found:08x}, saved was {right:08x}"
+            )

@@ -1,4 +1,5 @@
 """Files that are either whole or not there, the lock of a sweep, and one sentence for a disk that refuses."""
+
 import contextlib
 import errno
 import os
@@ -14,7 +15,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write(path: pathlib.Path, fill: Callable[[IO[bytes]], object]) -> None:
-    """Write a file so that a kill at any moment leaves the old one or the new one: temporary, fsync, rename, fsync of the folder."""
+    """Write a file so that a kill at any moment leaves the old one or the new one: temporary, fsync, rename,
+    fsync of the folder.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     try:
@@ -66,18 +69,28 @@ def sentence(what: str, directory: pathlib.Path, error: BaseException) -> str:
     except OSError:
         free = None
     text = str(error)
-    if getattr(error, "errno", None) in FULL or any(os.strerror(number) in text for number in FULL) or free == 0:
-        return (f"the disk is full: {what} could not be written to {directory} ({(free or 0) / 1e6:.1f} MB are free); "
-                "what was saved before is intact: make room and go on with --resume")
+    if (
+        getattr(error, "errno", None) in FULL
+        or any(os.strerror(number) in text for number in FULL)
+        or free == 0
+    ):
+        return (
+            f"the disk is full: {what} could not be written to {directory} ({(free or 0) / 1e6:.1f} MB are free); "
+            "what was saved before is intact: make room and go on with --resume"
+        )
     reason = text.strip().splitlines()[0] if text.strip() else type(error).__name__
     return f"{what} could not be written to {directory}: {reason}; what was saved before is intact"
 
 
 def lock(directory: pathlib.Path) -> filelock.BaseFileLock:
-    """The lock of a sweep's directory, taken; the system frees it when its holder dies. ValueError while another process holds it."""
+    """The lock of a sweep's directory, taken; the system frees it when its holder dies. ValueError while
+    another process holds it.
+    """
     held = filelock.FileLock(directory / ".lock", thread_local=False)
     try:
         held.acquire(timeout=0)
     except filelock.Timeout:
-        raise ValueError(f"{directory} is being written by another process: wait until it ends, or stop it") from None
+        raise ValueError(
+            f"{directory} is being written by another process: wait until it ends, or stop it"
+        ) from None
     return held

@@ -1,4 +1,7 @@
-"""Metrics of every step in immutable chunk files that are appended, never rewritten; the zip's CRC finds damage."""
+"""Metrics of every step in immutable chunk files that are appended, never rewritten; the zip's CRC finds
+damage.
+"""
+
 import pathlib
 import re
 import zipfile
@@ -16,6 +19,7 @@ AXIS_FREE = ("test_step",)
 
 class Chunk(NamedTuple):
     """A file with the metrics of steps first … last - 1."""
+
     first: int
     last: int
     path: pathlib.Path
@@ -59,7 +63,12 @@ def write(directory: pathlib.Path, first: int, last: int, arrays: Mapping[str, n
     """Write the metrics of steps first … last - 1 as one file."""
     path = directory / f"steps-{first:08d}-{last:08d}.npz"
     with disk.explained(f"the metrics of steps {first} to {last}", directory):
-        disk.write(path, lambda file: np.savez(file, allow_pickle=False, **{name: compact(name, array) for name, array in arrays.items()}))
+        disk.write(
+            path,
+            lambda file: np.savez(
+                file, allow_pickle=False, **{name: compact(name, array) for name, array in arrays.items()}
+            ),
+        )
 
 
 def compact(name: str, array: np.ndarray) -> np.ndarray:
@@ -69,7 +78,9 @@ def compact(name: str, array: np.ndarray) -> np.ndarray:
 
 def join(pieces: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The metrics of consecutive stretches as those of one."""
-    return {name: np.concatenate([piece[name] for piece in pieces], axis=step_axis(name)) for name in pieces[0]}
+    return {
+        name: np.concatenate([piece[name] for piece in pieces], axis=step_axis(name)) for name in pieces[0]
+    }
 
 
 def step_axis(name: str) -> int:
@@ -92,8 +103,19 @@ def member(path: pathlib.Path, name: str) -> np.ndarray:
             array = np.lib.format.read_array(file, allow_pickle=False)
             file.read()  # the CRC is compared at the end of the member
             return array
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} is damaged: {name!r} cannot be read ({str(error) or type(error).__name__})") from error
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ValueError(
+            f"{path} is damaged: {name!r} cannot be read ({str(error) or type(error).__name__})"
+        ) from error
 
 
 def names(path: pathlib.Path) -> list[str]:
@@ -106,7 +128,8 @@ def names(path: pathlib.Path) -> list[str]:
 
 
 class Metrics(Mapping[str, np.ndarray]):
-    """The metrics of a sweep by name, read from the disk when asked for: "loss" [S, T, C], "test_loss" [S, E, C], "test_step" [E].
+    """The metrics of a sweep by name, read from the disk when asked for: "loss" [S, T, C], "test_loss" [S, E,
+    C], "test_step" [E].
 
     A part that has fewer steps than another is filled with NaN.
     """
@@ -127,7 +150,9 @@ class Metrics(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self:
             raise KeyError(f"no metric {name!r}; there are {', '.join(self) or 'none yet'}")
-        parts = [[member(chunk.path, name) for chunk in contiguous(directory)] for directory in self.directories]
+        parts = [
+            [member(chunk.path, name) for chunk in contiguous(directory)] for directory in self.directories
+        ]
         if name in AXIS_FREE:
             return max((np.concatenate(part) for part in parts if part), key=len)
         return side_by_side(parts, self.num_runs)
@@ -152,7 +177,7 @@ def side_by_side(parts: list[list[np.ndarray]], num_runs: list[int]) -> np.ndarr
     for part, runs in zip(parts, num_runs, strict=True):
         step = 0
         for chunk in part:
-            whole[first:first + runs, step:step + chunk.shape[1]] = chunk[:runs]
+            whole[first : first + runs, step : step + chunk.shape[1]] = chunk[:runs]
             step += chunk.shape[1]
         first += runs
     return whole

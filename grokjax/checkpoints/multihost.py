@@ -1,4 +1,5 @@
 """What several processes of one sweep agree on; with one process every function here is trivial."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,9 @@ def all_say(flag: bool) -> bool:
 
 
 def on_first(action: Callable[[], Any]) -> Any:
-    """The action's result in the first process, None in the others once it is done; if it fails, every process raises."""
+    """The action's result in the first process, None in the others once it is done; if it fails, every
+    process raises.
+    """
     result, error = None, None
     if is_first():
         try:

@@ -1,4 +1,5 @@
 """Write one part of a sweep: restore the newest intact state, record epochs, finish."""
+
 import pathlib
 import time
 from typing import Any, NamedTuple
@@ -19,7 +20,10 @@ FLUSH, SAVE = 1, 2
 
 
 class Restored(NamedTuple):
-    """An epoch read back, to go on from: its number, the optimiser steps done, and the state of all runs, numpy leaves [S, ...]."""
+    """An epoch read back, to go on from: its number, the optimiser steps done, and the state of all runs,
+    numpy leaves [S, ...].
+    """
+
     number: int
     step: int
     runs: Any
@@ -29,7 +33,13 @@ class Part:
     """A stretch of the runs of a sweep with its own snapshots and metrics: runs first … first + num_runs - 1."""
 
     def __init__(self, directory: pathlib.Path, spec: Spec, *, index: int, first: int, num_runs: int):
-        self.directory, self.spec, self.index, self.first, self.num_runs = directory, spec, index, first, num_runs
+        self.directory, self.spec, self.index, self.first, self.num_runs = (
+            directory,
+            spec,
+            index,
+            first,
+            num_runs,
+        )
         self.metrics, self.snapshots = folders(directory, index)
         self.schedule = schedule.epochs(spec.save, spec.num_epochs)
         self.damage: list[str] = []
@@ -44,16 +54,24 @@ class Part:
     def hypers(self) -> Any:
         """The hypers of these runs, leaves [num_runs]."""
         own = slice(self.first, self.first + self.num_runs)
-        return type(self.spec.hypers)(**{name: column[own] for name, column in columns(self.spec.hypers).items()})
+        return type(self.spec.hypers)(
+            **{name: column[own] for name, column in columns(self.spec.hypers).items()}
+        )
 
     def restore(self, target: Any = None) -> Restored | None:
-        """The newest intact full state, or None: begin at the beginning. What was recorded after it is dropped, to be computed again.
+        """The newest intact full state, or None: begin at the beginning. What was recorded after it is
+        dropped, to be computed again.
 
         target: one run's state as shapes and types (`jax.eval_shape`); None: that of the sweep's own program.
-        `damage` then has a sentence for every newer state that was not intact. ValueError for a state of another model.
+        `damage` then has a sentence for every newer state that was not intact. ValueError for a state of
+        another model.
         """
-        target = shapes(Program(self.spec.task, self.spec.config, self.spec.recipe)) if target is None else target
-        candidates = [epoch for epoch in snapshots.epochs(self.snapshots) if snapshots.is_full(self.snapshots, epoch)]
+        target = (
+            shapes(Program(self.spec.task, self.spec.config, self.spec.recipe)) if target is None else target
+        )
+        candidates = [
+            epoch for epoch in snapshots.epochs(self.snapshots) if snapshots.is_full(self.snapshots, epoch)
+        ]
         found = None
         for epoch in reversed(candidates):
             found = self._read(epoch, target)
@@ -68,16 +86,20 @@ class Part:
         return found
 
     def record(self, epoch: Any) -> bool:
-        """Keep an epoch (a `training.Epoch`): its metrics always, its state where the schedule says so. True if it began a save.
+        """Keep an epoch (a `training.Epoch`): its metrics always, its state where the schedule says so. True
+        if it began a save.
 
-        Metrics are written at every save and every half minute; the state is saved every ten minutes also between two scheduled
-        epochs, and before a shorter last one, only to resume from. Saving goes on in the background; `wait` or `finish` waits for it.
+        Metrics are written at every save and every half minute; the state is saved every ten minutes also
+        between two scheduled epochs, and before a shorter last one, only to resume from. Saving goes on in
+        the background; `wait` or `finish` waits for it.
         """
         self._append(epoch)
         self._newest = epoch
         scheduled = epoch.number in self.schedule
         # Before a shorter last epoch: a sweep that is lengthened goes on from the last whole one.
-        before_ragged = epoch.number == self.spec.num_epochs - 1 and self.spec.steps % self.spec.epoch_steps > 0
+        before_ragged = (
+            epoch.number == self.spec.num_epochs - 1 and self.spec.steps % self.spec.epoch_steps > 0
+        )
         due = multihost.first_says(self._due())
         if scheduled or before_ragged or due == SAVE:
             self._save(epoch, keep=scheduled)
@@ -89,7 +111,9 @@ class Part:
     def _due(self) -> int:
         """What the clock asks for."""
         now = time.monotonic()
-        return SAVE if now - self._saved > SAVE_SECONDS else FLUSH if now - self._flushed > FLUSH_SECONDS else 0
+        return (
+            SAVE if now - self._saved > SAVE_SECONDS else FLUSH if now - self._flushed > FLUSH_SECONDS else 0
+        )
 
     def flush(self) -> None:
         """Write the metrics that are not on the disk yet; if several processes train, all must call it."""
@@ -108,9 +132,11 @@ class Part:
         return self._newest_saved
 
     def finish(self) -> int | None:
-        """Save the last epoch that was recorded if it is not, wait, and release everything; the newest saved epoch.
+        """Save the last epoch that was recorded if it is not, wait, and release everything; the newest saved
+        epoch.
 
-        It is kept for ever if the sweep ends there: all steps are done, or no run is active any more; else it serves to go on from.
+        It is kept for ever if the sweep ends there: all steps are done, or no run is active any more; else it
+        serves to go on from.
         """
         last = self._newest
         if last is not None and self._newest_saved != last.number:
@@ -135,7 +161,9 @@ class Part:
         arrays = {name: multihost.to_host(array) for name, array in epoch.metrics.items()}
         length = metrics.num_steps(arrays)
         if self._end + length != epoch.step:
-            raise ValueError(f"epoch {epoch.number} ends at step {epoch.step}: it brings {length} steps, before it there are {self._end}")
+            raise ValueError(
+                f"epoch {epoch.number} ends at step {epoch.step}: it brings {length} steps, before it there are {self._end}"
+            )
         if any(array.size for array in arrays.values()):
             self._buffer.append(arrays)
         self._end = epoch.step
@@ -144,7 +172,9 @@ class Part:
         # Metrics first: a state on the disk always has all metrics before it.
         self.flush()
         if self._saver is None:
-            self._saver = Saver(self.snapshots, self.spec.epoch_steps, schedule.keeps_everything(self.spec.save))
+            self._saver = Saver(
+                self.snapshots, self.spec.epoch_steps, schedule.keeps_everything(self.spec.save)
+            )
         runs = epoch.on_host() if isinstance(epoch, Epoch) else epoch.runs
         self._saver.save(epoch.number, epoch.step, runs=runs, keep=keep)
         self._newest_saved, self._saved = epoch.number, time.monotonic()
@@ -161,16 +191,22 @@ class Part:
             self.damage.append(str(error))
             return None
         if not metrics.covers(self.metrics, step):
-            self.damage.append(f"{self.metrics} lacks metrics of steps before {step}, where epoch {epoch} ends")
+            self.damage.append(
+                f"{self.metrics} lacks metrics of steps before {step}, where epoch {epoch} ends"
+            )
             return None
-        params = {name.removeprefix("params."): leaf for name, leaf in leaves.items() if name.startswith("params.")}
+        params = {
+            name.removeprefix("params."): leaf for name, leaf in leaves.items() if name.startswith("params.")
+        }
         rest = {name.removeprefix("rest."): leaf for name, leaf in leaves.items() if name.startswith("rest.")}
         where = f"epoch {epoch} in {self.snapshots}"
         named = rest | {f"params.{name}": leaf for name, leaf in params.items()}
         return Restored(epoch, step, snapshots.shaped(named, target, where))
 
     def _forget(self, epochs: list[int], step: int | None) -> None:
-        """Drop states that were not intact (their parameters stay until they are replaced) and metrics beyond the step to go on from."""
+        """Drop states that were not intact (their parameters stay until they are replaced) and metrics beyond
+        the step to go on from.
+        """
         for epoch in epochs:
             disk.discard(self.snapshots / str(epoch) / "rest", self.snapshots.parent / "trash")
         metrics.discard_from(self.metrics, step)

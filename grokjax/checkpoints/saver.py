@@ -1,4 +1,5 @@
 """Write snapshots of one part of a sweep with Orbax: asynchronous, one chunk per run, committed by a rename."""
+
 import logging
 import pathlib
 from collections.abc import Callable
@@ -19,10 +20,18 @@ class Saver:
 
     def __init__(self, directory: pathlib.Path, epoch_steps: int, keep_full: bool):
         import orbax.checkpoint as ocp  # imported here: 0.7 s that reading does without
-        self.directory, self.trash, self.epoch_steps, self.keep_full = directory, directory.parent / "trash", epoch_steps, keep_full
+
+        self.directory, self.trash, self.epoch_steps, self.keep_full = (
+            directory,
+            directory.parent / "trash",
+            epoch_steps,
+            keep_full,
+        )
         self.pending: int | None = None
         self.facts: dict[int, tuple[int, bool]] = {}
-        options = ocp.CheckpointManagerOptions(max_to_keep=None, cleanup_tmp_directories=True, enable_async_checkpointing=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=None, cleanup_tmp_directories=True, enable_async_checkpointing=True
+        )
         # Compression makes weights 8% smaller, and is a third of a save's work and half of reading's.
         handlers: Any = {item: ocp.PyTreeCheckpointHandler(use_compression=False) for item in snapshots.ITEMS}
         handlers["checksums"] = ocp.JsonCheckpointHandler()
@@ -31,7 +40,9 @@ class Saver:
             self.manager = ocp.CheckpointManager(directory, options=options, item_handlers=handlers)
 
     def save(self, epoch: int, step: int, *, runs: Any, keep: bool) -> None:
-        """Begin to save a state (leaves [S, ...]) and return; it counts as saved after `wait`. An epoch that was there is replaced."""
+        """Begin to save a state (leaves [S, ...]) and return; it counts as saved after `wait`. An epoch that
+        was there is replaced.
+        """
         self.wait()
         items = dict(params=writable(runs.params), rest=writable(without_params(runs)))
         facts = dict(format=FORMAT, versions=versions(), epoch=epoch, step=step, keep=keep)
@@ -43,7 +54,9 @@ class Saver:
         self.pending, self.facts[epoch] = epoch, (step, keep)
 
     def wait(self) -> None:
-        """Wait until the save that was begun is on the disk, then drop what newer ones make superfluous. OSError if it failed."""
+        """Wait until the save that was begun is on the disk, then drop what newer ones make superfluous.
+        OSError if it failed.
+        """
         if self.pending is None:
             return
         epoch, self.pending = self.pending, None
@@ -67,15 +80,19 @@ class Saver:
             self.manager.reload()
 
     def _prune(self, newest: int) -> bool:
-        """Drop full states but the newest, epochs saved only for resuming, and a ragged last epoch that the sweep has gone beyond.
+        """Drop full states but the newest, epochs saved only for resuming, and a ragged last epoch that the
+        sweep has gone beyond.
 
         True if whole epochs went.
         """
         saved = snapshots.epochs(self.directory)
         full = [epoch for epoch in saved if snapshots.is_full(self.directory, epoch)]
         resumable = full[-FULL_STATES:]
-        superfluous = [epoch for epoch in saved if epoch < newest
-                       and (self._is_ragged(epoch) or not (self._is_kept(epoch) or epoch in resumable))]
+        superfluous = [
+            epoch
+            for epoch in saved
+            if epoch < newest and (self._is_ragged(epoch) or not (self._is_kept(epoch) or epoch in resumable))
+        ]
         if not self.keep_full:
             for epoch in set(full) - set(resumable) - set(superfluous):
                 disk.discard(self.directory / str(epoch) / "rest", self.trash)
@@ -112,29 +129,41 @@ def without_params(runs: Any) -> dict[str, Any]:
 
 
 def writable(tree: Any) -> Any:
-    """Leaves as numpy arrays, or as they are where several processes hold their parts; typed keys as their data."""
+    """Leaves as numpy arrays, or as they are where several processes hold their parts; typed keys as their
+    data.
+    """
+
     def leaf(x: Any) -> Any:
         if checksums.is_key(x):
             x = jax.random.key_data(x)
         if not np.shape(x):
-            raise ValueError(f"a leaf of the state is a single {x.dtype}: every leaf must begin with the run axis")
+            raise ValueError(
+                f"a leaf of the state is a single {x.dtype}: every leaf must begin with the run axis"
+            )
         return np.asarray(x) if not isinstance(x, jax.Array) or x.is_fully_addressable else x
 
     return jax.tree.map(leaf, tree)
 
 
 def arguments(items: dict[str, Any], seal: dict[str, Any]) -> Any:
-    """What Orbax is asked to save: the array items in one chunk per run, and the checksums, all committed at once."""
+    """What Orbax is asked to save: the array items in one chunk per run, and the checksums, all committed at
+    once.
+    """
     import orbax.checkpoint as ocp
 
     def one_chunk_per_run(x: Any) -> Any:
         # Without shard_axes Orbax cuts other axes.
         return ocp.SaveArgs(chunk_byte_size=max(1, x.nbytes // x.shape[0]), shard_axes=(0,))
 
-    trees = {item: ocp.args.PyTreeSave(tree, save_args=jax.tree.map(one_chunk_per_run, tree)) for item, tree in items.items()}
+    trees = {
+        item: ocp.args.PyTreeSave(tree, save_args=jax.tree.map(one_chunk_per_run, tree))
+        for item, tree in items.items()
+    }
     return ocp.args.Composite(**trees, checksums=ocp.args.JsonSave(seal))
 
 
 def quiet(record: logging.LogRecord) -> bool:
-    """A log filter that drops what Orbax says: it warns of every small chunk, and what fails is raised again, in one sentence."""
+    """A log filter that drops what Orbax says: it warns of every small chunk, and what fails is raised again,
+    in one sentence.
+    """
     return "orbax" not in record.pathname

@@ -1,4 +1,5 @@
 """Which epochs of a sweep are saved, from `log | all | every:K | 0,10,100`."""
+
 import re
 
 MOST = 64
@@ -7,14 +8,16 @@ ALLOWED = "log, all, every:K with K of at least 1, or a list of epochs such as 0
 
 
 def epochs(save: str, num_epochs: int) -> tuple[int, ...]:
-    """The epochs to save, ascending; the initial parameters (epoch 0) and the last epoch always. ValueError for anything malformed."""
+    """The epochs to save, ascending; the initial parameters (epoch 0) and the last epoch always. ValueError
+    for anything malformed.
+    """
     text = save.replace(" ", "") if isinstance(save, str) else ""
     if text == "log":
         chosen = logarithmic(num_epochs)
     elif text == "all":
         chosen = set(range(num_epochs + 1))
     elif re.fullmatch(r"every:0*[1-9]\d*", text):
-        chosen = set(range(0, num_epochs + 1, int(text[len("every:"):])))
+        chosen = set(range(0, num_epochs + 1, int(text[len("every:") :])))
     elif re.fullmatch(r"\d+(,\d+)*", text):
         chosen = {int(epoch) for epoch in text.split(",")}
     else:
@@ -30,8 +33,9 @@ def keeps_everything(save: str) -> bool:
 def logarithmic(num_epochs: int) -> set[int]:
     """The finest grid that, with epoch 0 and the last, has at most MOST epochs.
 
-    A grid of density d is 0 … 2d by ones, then d epochs to each doubling. The grids do not depend on the last epoch and contain one
-    another, so a sweep that was lengthened has every epoch that the longer sweep would have saved at once.
+    A grid of density d is 0 … 2d by ones, then d epochs to each doubling. The grids do not depend on the last
+    epoch and contain one another, so a sweep that was lengthened has every epoch that the longer sweep would
+    have saved at once.
     """
     density = 8
     while len(chosen := grid(density, num_epochs) | {0, num_epochs}) > MOST and density > 1:

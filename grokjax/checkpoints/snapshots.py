@@ -1,4 +1,7 @@
-"""Read what one part of a sweep saved: which epochs, one run or all of them, every byte checked against its checksum."""
+"""Read what one part of a sweep saved: which epochs, one run or all of them, every byte checked against its
+checksum.
+"""
+
 import pathlib
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +15,8 @@ from grokjax.checkpoints import checksums
 from grokjax.trees import named_leaves
 
 ITEMS = ("params", "rest")
-"""The two array items of a snapshot: parameters, kept for ever, and the rest of the state, kept for resuming."""
+"""The two array items of a snapshot: parameters, kept for ever, and the rest of the state, kept for resuming.
+"""
 
 
 def epochs(directory: pathlib.Path) -> list[int]:
@@ -32,12 +36,19 @@ def manifest(directory: pathlib.Path, epoch: int) -> checksums.Manifest:
     return checksums.read(directory / str(epoch))
 
 
-def arrays(directory: pathlib.Path, epoch: int, items: Iterable[str] = ("params",), rows: slice = slice(None)) -> dict[str, np.ndarray]:
+def arrays(
+    directory: pathlib.Path, epoch: int, items: Iterable[str] = ("params",), rows: slice = slice(None)
+) -> dict[str, np.ndarray]:
     """The leaves of the items by `item.name`, the given runs only, e.g. `{"params.W_E": [S, V, D]}`.
 
-    ValueError naming directory, epoch, leaf and run if anything is missing, cut short, altered, or of another shape or type.
+    ValueError naming directory, epoch, leaf and run if anything is missing, cut short, altered, or of another
+    shape or type.
     """
-    records = {(item, name): record for item in items for name, record in manifest(directory, epoch)["items"][item].items()}
+    records = {
+        (item, name): record
+        for item in items
+        for name, record in manifest(directory, epoch)["items"][item].items()
+    }
     path = directory / str(epoch)
     found = {}
     for (item, name), array in zip(records, read_leaves(path, list(records), rows), strict=True):
@@ -51,8 +62,12 @@ def arrays(directory: pathlib.Path, epoch: int, items: Iterable[str] = ("params"
     return found
 
 
-def read_leaves(path: pathlib.Path, leaves: list[tuple[str, str]], rows: slice) -> list[np.ndarray | Exception]:
-    """Rows of leaves by (item, name), read at the same time; an exception stands where a leaf could not be read."""
+def read_leaves(
+    path: pathlib.Path, leaves: list[tuple[str, str]], rows: slice
+) -> list[np.ndarray | Exception]:
+    """Rows of leaves by (item, name), read at the same time; an exception stands where a leaf could not be
+    read.
+    """
     context = tensorstore.Context()
 
     def location(item: str, name: str) -> dict[str, Any]:
@@ -62,7 +77,12 @@ def read_leaves(path: pathlib.Path, leaves: list[tuple[str, str]], rows: slice) 
     # Opened all, then read all, before the first wait: 10-20 ms instead of a round trip per leaf.
     opened = [tensorstore.open(location(*leaf), read=True, context=context) for leaf in leaves]
     pending = [attempt(lambda future=future: future.result()[rows].read()) for future in opened]
-    return [future if isinstance(future, Exception) else attempt(lambda future=future: np.asarray(future.result())) for future in pending]
+    return [
+        future
+        if isinstance(future, Exception)
+        else attempt(lambda future=future: np.asarray(future.result()))
+        for future in pending
+    ]
 
 
 def attempt(action: Any) -> Any:
@@ -95,22 +115,35 @@ def lists(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     inner = {key: lists(value) for key, value in node.items()}
-    return [inner[str(i)] for i in range(len(inner))] if inner and set(inner) == {str(i) for i in range(len(inner))} else inner
+    return (
+        [inner[str(i)] for i in range(len(inner))]
+        if inner and set(inner) == {str(i) for i in range(len(inner))}
+        else inner
+    )
 
 
 def shaped(leaves: dict[str, np.ndarray], target: Any, where: str) -> Any:
-    """The leaves in the structure of `target`, one run's shapes and types; ValueError if they are not those of a state [S, ...] of it."""
+    """The leaves in the structure of `target`, one run's shapes and types; ValueError if they are not those
+    of a state [S, ...] of it.
+    """
     names = named_leaves(target)
     for name in [*names, *sorted(leaves.keys() - names.keys())]:
         if name not in leaves or name not in names:
-            raise ValueError(f"{where} is of another model: {name} is {'not in it' if name not in leaves else 'in it but not expected'}")
+            raise ValueError(
+                f"{where} is of another model: {name} is {'not in it' if name not in leaves else 'in it but not expected'}"
+            )
         expected, leaf = names[name], leaves[name]
         key = checksums.is_key(expected)
         shape = jax.eval_shape(jax.random.key_data, expected).shape if key else expected.shape
         dtype = np.dtype(np.uint32) if key else np.dtype(expected.dtype)
         if leaf.shape[1:] != shape or leaf.dtype != dtype:
-            raise ValueError(f"{where} is of another model: {name} is {leaf.dtype}{list(leaf.shape[1:])} per run, not {dtype}{list(shape)}")
-    rebuilt = [as_keys(leaves[name], leaf) if checksums.is_key(leaf) else leaves[name] for name, leaf in names.items()]
+            raise ValueError(
+                f"{where} is of another model: {name} is {leaf.dtype}{list(leaf.shape[1:])} per run, not {dtype}{list(shape)}"
+            )
+    rebuilt = [
+        as_keys(leaves[name], leaf) if checksums.is_key(leaf) else leaves[name]
+        for name, leaf in names.items()
+    ]
     return jax.tree.unflatten(jax.tree.structure(target), rebuilt)
 
 

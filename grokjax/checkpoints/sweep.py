@@ -1,4 +1,7 @@
-"""Read a sweep from its directory, lazily: `open_sweep(directory)`, and `over`, a function of one run over all runs and epochs."""
+"""Read a sweep from its directory, lazily: `open_sweep(directory)`, and `over`, a function of one run over
+all runs and epochs.
+"""
+
 import functools
 import pathlib
 from collections.abc import Callable, Iterable
@@ -45,7 +48,9 @@ class Sweep:
     @functools.cached_property
     def hypers(self) -> Hyper:
         """The Hyper of all runs, leaves [S]."""
-        return record.find(self.record["hypers"]["class"], "hypers")(**specs.read_hypers(self.directory, self.num_runs))
+        return record.find(self.record["hypers"]["class"], "hypers")(
+            **specs.read_hypers(self.directory, self.num_runs)
+        )
 
     @property
     def num_runs(self) -> int:
@@ -64,11 +69,15 @@ class Sweep:
 
     @property
     def epochs(self) -> list[int]:
-        """The epochs saved for ever in all parts, and the newest, ascending; looked up each time: a sweep can be watched while it runs."""
+        """The epochs saved for ever in all parts, and the newest, ascending; looked up each time: a sweep can
+        be watched while it runs.
+        """
         saved = [set(snapshots.epochs(folder)) for _, folder in self._parts]
         common = set.intersection(*saved)
         planned = set(schedule.epochs(self.record["save"], -(-self.num_steps // self.epoch_steps)))
-        return sorted(epoch for epoch in common if epoch in planned or epoch == max(common) or self._is_kept(epoch))
+        return sorted(
+            epoch for epoch in common if epoch in planned or epoch == max(common) or self._is_kept(epoch)
+        )
 
     def steps(self, epoch: int) -> int:
         """Optimiser steps done at a saved epoch."""
@@ -77,19 +86,29 @@ class Sweep:
 
     @property
     def metrics(self) -> metrics.Metrics:
-        """Every step of every run by name: "loss", "accuracy" [S, T, C], "gradient_norm" [S, T], "test_loss" [S, E, C], "test_step" [E]."""
-        return metrics.Metrics([folder for folder, _ in self._parts], [part["runs"] for part in self.record["parts"]])
+        """Every step of every run by name: "loss", "accuracy" [S, T, C], "gradient_norm" [S, T], "test_loss"
+        [S, E, C], "test_step" [E].
+        """
+        return metrics.Metrics(
+            [folder for folder, _ in self._parts], [part["runs"] for part in self.record["parts"]]
+        )
 
     def params(self, epoch: int, run: int | None = None) -> PyTree:
-        """The parameters at a saved epoch, leaves [S, ...]; with `run` those of one run, and no others are read.
+        """The parameters at a saved epoch, leaves [S, ...]; with `run` those of one run, and no others are
+        read.
 
-        ValueError for an epoch that is not saved, a run that does not exist, or a damaged file (which, and whose).
+        ValueError for an epoch that is not saved, a run that does not exist, or a damaged file (which, and
+        whose).
         """
         return snapshots.plain(self._leaves(epoch, "params", run))
 
     def state(self, epoch: int, run: int | None = None) -> RunState:
-        """The full state at an epoch that still has it (the newest two, or all with save="all"), leaves [S, ...], or of one run."""
-        leaves = {f"params.{name}": leaf for name, leaf in self._leaves(epoch, "params", run).items()} | self._leaves(epoch, "rest", run)
+        """The full state at an epoch that still has it (the newest two, or all with save="all"), leaves [S,
+        ...], or of one run.
+        """
+        leaves = {
+            f"params.{name}": leaf for name, leaf in self._leaves(epoch, "params", run).items()
+        } | self._leaves(epoch, "rest", run)
         target = shapes(Program(self.task, self.config, self.recipe))
         lifted = leaves if run is None else {name: leaf[None] for name, leaf in leaves.items()}
         state = snapshots.shaped(lifted, target, f"epoch {epoch} in {self.directory}")
@@ -97,33 +116,51 @@ class Sweep:
 
     def full_epochs(self) -> list[int]:
         """The epochs whose full state is still there, ascending."""
-        return [epoch for epoch in self.epochs if all(snapshots.is_full(folder, epoch) for _, folder in self._parts)]
+        return [
+            epoch
+            for epoch in self.epochs
+            if all(snapshots.is_full(folder, epoch) for _, folder in self._parts)
+        ]
 
     def _leaves(self, epoch: int, item: str, run: int | None) -> dict[str, np.ndarray]:
         """One item's leaves by name, of all runs or of one."""
         self._require(epoch)
         if item == "rest" and epoch not in (full := self.full_epochs()):
-            raise ValueError(f"{self.directory} keeps only the parameters of epoch {epoch}; full states are there of epochs {full}")
+            raise ValueError(
+                f"{self.directory} keeps only the parameters of epoch {epoch}; full states are there of epochs {full}"
+            )
         pieces = []
         for (_, folder), part in zip(self._parts, self.record["parts"], strict=True):
-            rows = slice(0, part["runs"]) if run is None else slice(run - part["first"], run - part["first"] + 1)
+            rows = (
+                slice(0, part["runs"]) if run is None else slice(run - part["first"], run - part["first"] + 1)
+            )
             if run is None or part["first"] <= self._checked(run) < part["first"] + part["runs"]:
                 pieces.append(snapshots.arrays(folder, epoch, (item,), rows))
-        named = {name.removeprefix(f"{item}."): np.concatenate([piece[name] for piece in pieces]) if len(pieces) > 1 else leaf
-                 for name, leaf in pieces[0].items()}
+        named = {
+            name.removeprefix(f"{item}."): np.concatenate([piece[name] for piece in pieces])
+            if len(pieces) > 1
+            else leaf
+            for name, leaf in pieces[0].items()
+        }
         return named if run is None else {name: leaf[0] for name, leaf in named.items()}
 
     def _checked(self, run: int) -> int:
         if isinstance(run, bool) or not 0 <= run < self.num_runs:
-            raise ValueError(f"run={run} must be one of 0 … {self.num_runs - 1}, the runs of {self.directory}")
+            raise ValueError(
+                f"run={run} must be one of 0 … {self.num_runs - 1}, the runs of {self.directory}"
+            )
         return run
 
     def _require(self, epoch: int) -> None:
         if epoch not in (saved := self.epochs):
-            raise ValueError(f"epoch={epoch} is not saved in {self.directory}; saved are {', '.join(map(str, saved)) or 'none yet'}")
+            raise ValueError(
+                f"epoch={epoch} is not saved in {self.directory}; saved are {', '.join(map(str, saved)) or 'none yet'}"
+            )
 
     def _is_kept(self, epoch: int) -> bool:
-        """Whether an epoch outside the schedule stays (the last of a sweep that stopped early or was shorter), or is only for resuming."""
+        """Whether an epoch outside the schedule stays (the last of a sweep that stopped early or was
+        shorter), or is only for resuming.
+        """
         try:
             return all(snapshots.manifest(folder, epoch)["keep"] for _, folder in self._parts)
         except ValueError:
@@ -131,12 +168,20 @@ class Sweep:
 
 
 def open_sweep(directory: str | pathlib.Path) -> Sweep:
-    """The sweep in a directory; FileNotFoundError or ValueError in one sentence if there is none, or a damaged one."""
+    """The sweep in a directory; FileNotFoundError or ValueError in one sentence if there is none, or a
+    damaged one.
+    """
     return Sweep(directory)
 
 
-def over(sweep: Sweep | str | pathlib.Path, function: Callable[[PyTree], PyTree], epochs: Iterable[int] | None = None) -> PyTree:
-    """`function` of one run's parameters, of every run and every saved epoch (or the given ones): leaves [E, S, ...] on the host."""
+def over(
+    sweep: Sweep | str | pathlib.Path,
+    function: Callable[[PyTree], PyTree],
+    epochs: Iterable[int] | None = None,
+) -> PyTree:
+    """`function` of one run's parameters, of every run and every saved epoch (or the given ones): leaves [E,
+    S, ...] on the host.
+    """
     sweep = sweep if isinstance(sweep, Sweep) else open_sweep(sweep)
     chosen = sweep.epochs if epochs is None else list(epochs)
     if not chosen:

@@ -1,4 +1,7 @@
-"""Write a sweep: `with create(directory, spec)` or `resume(directory, spec) as writer`, and for each part restore, record, finish."""
+"""Write a sweep: `with create(directory, spec)` or `resume(directory, spec) as writer`, and for each part
+restore, record, finish.
+"""
+
 import logging
 import pathlib
 from collections.abc import Callable
@@ -18,18 +21,26 @@ OWN = (".lock", "config.json", "hypers.npz", "metrics", "checkpoints")
 
 
 class Writer:
-    """A sweep's directory, locked for writing. `parts`: to be trained one after another; `notes`: sentences for the user."""
+    """A sweep's directory, locked for writing. `parts`: to be trained one after another; `notes`: sentences
+    for the user.
+    """
 
-    def __init__(self, directory: pathlib.Path, spec: Spec, *, notes: list[str], lock: filelock.BaseFileLock | None):
+    def __init__(
+        self, directory: pathlib.Path, spec: Spec, *, notes: list[str], lock: filelock.BaseFileLock | None
+    ):
         self.directory, self.spec, self.notes, self._lock = directory, spec, notes, lock
-        self.parts = [Part(directory, spec, index=index, first=part["first"], num_runs=part["runs"])
-                      for index, part in enumerate(specs.read(directory)["parts"])]
+        self.parts = [
+            Part(directory, spec, index=index, first=part["first"], num_runs=part["runs"])
+            for index, part in enumerate(specs.read(directory)["parts"])
+        ]
 
     def __enter__(self) -> Self:
         logging.getLogger("absl").addFilter(quiet)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             for part in self.parts:
                 try:
@@ -44,18 +55,25 @@ class Writer:
 
 
 def create(directory: str | pathlib.Path, spec: Spec) -> Writer:
-    """A writer for a new sweep. ValueError if the directory already holds one, or anything else, or is being written."""
+    """A writer for a new sweep. ValueError if the directory already holds one, or anything else, or is being
+    written.
+    """
     directory = pathlib.Path(directory).absolute()
     return opened(directory, spec, lambda: begin(directory, spec))
 
 
 def resume(directory: str | pathlib.Path, spec: Spec) -> Writer:
-    """A writer that goes on with a sweep, with more steps or more runs where the spec asks for them; a new one where none began yet.
+    """A writer that goes on with a sweep, with more steps or more runs where the spec asks for them; a new
+    one where none began yet.
 
     ValueError naming the fields if the directory holds another sweep.
     """
     directory = pathlib.Path(directory).absolute()
-    return opened(directory, spec, lambda: go_on(directory, spec) if (directory / "config.json").exists() else begin(directory, spec))
+    return opened(
+        directory,
+        spec,
+        lambda: go_on(directory, spec) if (directory / "config.json").exists() else begin(directory, spec),
+    )
 
 
 def opened(directory: pathlib.Path, spec: Spec, prepare: Callable[[], list[str]]) -> Writer:
@@ -68,7 +86,9 @@ def opened(directory: pathlib.Path, spec: Spec, prepare: Callable[[], list[str]]
             strangers = foreign(directory) if not (directory / "config.json").exists() else []
             directory.mkdir(parents=True, exist_ok=True)
         if strangers:
-            raise ValueError(f"{directory} holds other files ({', '.join(strangers[:3])}) and no sweep: choose an empty or a new directory")
+            raise ValueError(
+                f"{directory} holds other files ({', '.join(strangers[:3])}) and no sweep: choose an empty or a new directory"
+            )
         held = disk.lock(directory)
         try:
             return held, prepare()
@@ -84,19 +104,27 @@ def foreign(directory: pathlib.Path) -> list[str]:
     """Names in a directory that no sweep of ours left there."""
     if not directory.is_dir():
         return []
-    return sorted(path.name for path in directory.iterdir() if path.name not in OWN and not path.name.startswith(disk.TEMPORARY))
+    return sorted(
+        path.name
+        for path in directory.iterdir()
+        if path.name not in OWN and not path.name.startswith(disk.TEMPORARY)
+    )
 
 
 def begin(directory: pathlib.Path, spec: Spec) -> list[str]:
     """Record a new sweep."""
     if (directory / "config.json").exists():
-        raise ValueError(f"{directory} already holds a sweep: go on with --resume, or choose another directory")
+        raise ValueError(
+            f"{directory} already holds a sweep: go on with --resume, or choose another directory"
+        )
     specs.write(directory, spec, specs.parts_of(0, spec.num_runs, spec.part_runs))
     return []
 
 
 def go_on(directory: pathlib.Path, spec: Spec) -> list[str]:
-    """Check that the recorded sweep is the requested one, and record its new length; sentences about what changed around it."""
+    """Check that the recorded sweep is the requested one, and record its new length; sentences about what
+    changed around it.
+    """
     found = specs.read(directory)
     specs.refuse_differences(directory, found, spec)
     parts = found["parts"] + specs.parts_of(specs.num_runs_of(found), spec.num_runs, spec.part_runs)

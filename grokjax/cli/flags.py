@@ -1,4 +1,7 @@
-"""The flags of a sweep, one for every field of the tasks, ModelConfig, Recipe and Hyper, on a registry of their own."""
+"""The flags of a sweep, one for every field of the tasks, ModelConfig, Recipe and Hyper, on a registry of
+their own.
+"""
+
 import dataclasses
 import textwrap
 import typing
@@ -12,8 +15,13 @@ from grokjax.cli.help_texts import GROUPS, SPELLINGS, SWITCHES
 from grokjax.cli.values import UsageError
 from grokjax.config import Hyper, ModelConfig, Recipe
 
-TASKS: dict[str, Any] = {"addition": tasks.Addition, "digitwise": tasks.DigitwiseAddition, "modular": tasks.ModularAddition,
-                          "induction": tasks.Induction, "skip_trigram": tasks.SkipTrigram}
+TASKS: dict[str, Any] = {
+    "addition": tasks.Addition,
+    "digitwise": tasks.DigitwiseAddition,
+    "modular": tasks.ModularAddition,
+    "induction": tasks.Induction,
+    "skip_trigram": tasks.SkipTrigram,
+}
 OWN = ("task", "preset", *GROUPS["Run and output"])
 """The flags that are no field."""
 
@@ -27,7 +35,9 @@ class _TrueOrFalse(flags.BooleanParser):
 
 
 def fields(cls: Any) -> dict[str, Any]:
-    """The fields of a dataclass that a user may set, by name, with their annotations; of a partial one those that are open."""
+    """The fields of a dataclass that a user may set, by name, with their annotations; of a partial one those
+    that are open.
+    """
     fixed = getattr(cls, "keywords", {})
     cls = getattr(cls, "func", cls)
     hints = typing.get_type_hints(cls)
@@ -35,14 +45,18 @@ def fields(cls: Any) -> dict[str, Any]:
 
 
 def groups() -> dict[str, dict[str, Any]]:
-    """Fields with their annotations, by the group that `--help` shows them in; base and order belong to the task alone."""
+    """Fields with their annotations, by the group that `--help` shows them in; base and order belong to the
+    task alone.
+    """
     task = {name: hint for cls in TASKS.values() for name, hint in fields(cls).items()}
     model = {name: hint for name, hint in fields(ModelConfig).items() if name not in task}
     return {"Task": task, "Model": model, "Recipe": fields(Recipe), "Hyper": fields(Hyper)}
 
 
 def define() -> flags.FlagValues:
-    """A fresh registry. A flag is true/false, or text that is read later (so of a repeated one only the last counts); None: not given."""
+    """A fresh registry. A flag is true/false, or text that is read later (so of a repeated one only the last
+    counts); None: not given.
+    """
     registry = flags.FlagValues()
     for group, annotations in groups().items():
         for name, hint in annotations.items():
@@ -67,7 +81,9 @@ def _define(registry: flags.FlagValues, group: str, name: str, boolean: bool) ->
 
 
 def parse(argv: Sequence[str]) -> dict[str, Any]:
-    """What the user gave, by the flag's shortest name; UsageError for a flag that does not exist or words that belong to none."""
+    """What the user gave, by the flag's shortest name; UsageError for a flag that does not exist or words
+    that belong to none.
+    """
     registry = define()
     try:
         rest = registry(["seed_sweep", *argv])[1:]
@@ -76,12 +92,23 @@ def parse(argv: Sequence[str]) -> dict[str, Any]:
     if rest:
         raise UsageError(f"{rest[0]!r} belongs to no flag: write --flag=value; --help lists every flag")
     aliases = {name for name, spelling in SPELLINGS.items() if name != spelling}
-    return {name: registry[name].value for name in registry if name not in aliases and registry[name].value is not None}
+    return {
+        name: registry[name].value
+        for name in registry
+        if name not in aliases and registry[name].value is not None
+    }
 
 
 def help_text(introduction: str) -> str:
     """`--help`: every flag by group, in the order of the tables, with its unit and default."""
-    registry, lines = define(), [introduction.strip(), "", "In brackets: what holds without the flag, where no preset says otherwise."]
+    registry, lines = (
+        define(),
+        [
+            introduction.strip(),
+            "",
+            "In brackets: what holds without the flag, where no preset says otherwise.",
+        ],
+    )
     for group, texts in GROUPS.items():
         lines += ["", f"{group}:"]
         names = [flag.name for flag in registry.get_flags_for_module(group)]

@@ -1,4 +1,6 @@
-"""What `--help` says of each flag, in its groups and order; the flags themselves come from the dataclasses' fields."""
+"""What `--help` says of each flag, in its groups and order; the flags themselves come from the dataclasses'
+fields.
+"""
 
 from grokjax.config import TENSORS
 

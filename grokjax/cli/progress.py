@@ -1,4 +1,5 @@
 """What a running sweep shows: a live bar on a terminal, a plain line now and then elsewhere."""
+
 import time
 import warnings
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ LAST_STEPS = 10
 class Progress:
     """A bar over `total` run-steps (steps times runs); a context manager.
 
-    done: run-steps of the whole sweep that are behind it;  trained: those of this session;  seconds: since it began
+    done: run-steps of the whole sweep that are behind it;  trained: those of this session;  seconds: since it
+      began
     """
 
     def __init__(self, console: rich.console.Console, total: int):
@@ -29,15 +31,21 @@ class Progress:
         self.announced = False
         text = rich.progress.TextColumn
         self.bar = rich.progress.Progress(
-            rich.progress.BarColumn(20), text("{task.percentage:>3.0f}%"), text("{task.fields[words]}"), console=console,
-            disable=not console.is_terminal)
+            rich.progress.BarColumn(20),
+            text("{task.percentage:>3.0f}%"),
+            text("{task.fields[words]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
         self.task = self.bar.add_task("training", total=total, words="compiling")
 
     def __enter__(self) -> Self:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.bar.stop()
 
     @property
@@ -56,13 +64,23 @@ class Progress:
         """After an epoch."""
         now, num_runs, length = time.monotonic(), len(epoch.active), epoch.metrics["loss"].shape[1]
         self.done, self.trained = self.done + length * num_runs, self.trained + length * num_runs
-        words = f"step {epoch.step:,}  {self.speed(now, num_runs)}{losses(epoch, columns)}{notes(epoch)}" if length else "compiling"
+        words = (
+            f"step {epoch.step:,}  {self.speed(now, num_runs)}{losses(epoch, columns)}{notes(epoch)}"
+            if length
+            else "compiling"
+        )
         if self.timed_from is None and length:
             self.timed_from = now, self.done  # the first epoch also compiles
         self.bar.update(self.task, completed=self.done, words=words)
-        if not self.console.is_terminal and length and (now - self.last_line > SECONDS_BETWEEN_LINES or self.done == self.total):
+        if (
+            not self.console.is_terminal
+            and length
+            and (now - self.last_line > SECONDS_BETWEEN_LINES or self.done == self.total)
+        ):
             self.last_line = now
-            self.console.print(f"{100 * self.done / self.total:3.0f}%  {words}", soft_wrap=True, highlight=False)
+            self.console.print(
+                f"{100 * self.done / self.total:3.0f}%  {words}", soft_wrap=True, highlight=False
+            )
 
     def speed(self, now: float, num_runs: int) -> str:
         """Steps of all runs per second and the time left, measured without the first epoch; said aloud once."""
@@ -72,7 +90,10 @@ class Progress:
         left = (self.total - self.done) / rate
         if not self.announced:
             self.announced = True
-            self.console.print(f"expected time: {duration(self.seconds + left)} in all, at {rate:,.0f} run-steps/s", highlight=False)
+            self.console.print(
+                f"expected time: {duration(self.seconds + left)} in all, at {rate:,.0f} run-steps/s",
+                highlight=False,
+            )
         return f"{rate / num_runs:.3g} steps/s of {num_runs} runs  {duration(left)} left  "
 
 
@@ -92,7 +113,9 @@ def notes(epoch: training.Epoch) -> str:
     """How many runs were stopped or diverged, where there are any."""
     diverged = int(epoch.diverged.sum())
     stopped = len(epoch.active) - int(epoch.active.sum()) - diverged
-    return "".join(f"  {number} {word}" for number, word in ((stopped, "stopped"), (diverged, "diverged")) if number)
+    return "".join(
+        f"  {number} {word}" for number, word in ((stopped, "stopped"), (diverged, "diverged")) if number
+    )
 
 
 def duration(seconds: float) -> str:

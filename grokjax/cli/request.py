@@ -1,4 +1,5 @@
 """What the flags ask for: the task, the knobs of every run, and how to run and save them."""
+
 import dataclasses
 import math
 import re
@@ -19,6 +20,7 @@ MOST_RUNS = 1_000_000
 
 class Request(NamedTuple):
     """A sweep as a user asked for it; hypers have leaves [S], the runs of a seed beside each other."""
+
     task_name: str
     task: Task
     config: ModelConfig
@@ -59,11 +61,19 @@ def build(given: dict[str, Any]) -> Request:
     recipe = dataclasses.replace(recipe, **overrides(Recipe, given))
     schedule.epochs(given.get("save", "log"), 1)
     return Request(
-        task_name=name, task=task, config=config, recipe=recipe, hypers=hypers_of(task, recipe, hyper, given),
-        steps=count(given, "steps", "5000"), epoch_steps=count(given, "epoch_steps", "50"),
+        task_name=name,
+        task=task,
+        config=config,
+        recipe=recipe,
+        hypers=hypers_of(task, recipe, hyper, given),
+        steps=count(given, "steps", "5000"),
+        epoch_steps=count(given, "epoch_steps", "50"),
         block=None if given.get("block", "none") == "none" else count(given, "block", "1"),
-        save=given.get("save", "log"), output=text("output", given.get("output", f"runs/{name}")),
-        resume=bool(given.get("resume")), dry_run=bool(given.get("dry_run")))
+        save=given.get("save", "log"),
+        output=text("output", given.get("output", f"runs/{name}")),
+        resume=bool(given.get("resume")),
+        dry_run=bool(given.get("dry_run")),
+    )
 
 
 def count(given: dict[str, Any], flag: str, default: str) -> int:
@@ -88,18 +98,24 @@ def text(flag: str, value: str) -> str:
 def overrides(cls: type, given: dict[str, Any], without: Any = ()) -> dict[str, Any]:
     """The fields of a dataclass that the user gave, read by their annotations."""
     read = lambda flag, hint: given[flag] if hint is bool else values.one(flag, given[flag], hint)
-    spelled = {name: (SPELLINGS.get(name, name), hint) for name, hint in fields(cls).items() if name not in without}
+    spelled = {
+        name: (SPELLINGS.get(name, name), hint) for name, hint in fields(cls).items() if name not in without
+    }
     return {name: read(flag, hint) for name, (flag, hint) in spelled.items() if flag in given}
 
 
 def task_of(name: str, given: dict[str, Any]) -> Task:
     """The task with its options; an option of another task is refused."""
     own = fields(TASKS[name])
-    others = {SPELLINGS.get(option, option) for cls in TASKS.values() for option in fields(cls)} - {SPELLINGS.get(x, x) for x in own}
+    others = {SPELLINGS.get(option, option) for cls in TASKS.values() for option in fields(cls)} - {
+        SPELLINGS.get(x, x) for x in own
+    }
     others -= set(fields(ModelConfig)) - {"base", "order"}
     if strange := sorted(others & set(given)):
         taken = ", ".join(f"--{SPELLINGS.get(option, option)}" for option in own)
-        raise UsageError(f"--{strange[0]}={given[strange[0]]} is no option of the task {name!r}, which takes {taken}")
+        raise UsageError(
+            f"--{strange[0]}={given[strange[0]]} is no option of the task {name!r}, which takes {taken}"
+        )
     options = overrides(TASKS[name], given)
     if options.get("num_examples") is not None:
         options.setdefault("batch_size", None)  # of a finite table the whole training set
@@ -116,9 +132,13 @@ def check_sizes(config: ModelConfig, task: Task) -> None:
     """Tables must hold the task; the number of logits is the task's alone."""
     for name in ("vocabulary", "num_positions"):
         if getattr(config, name) < getattr(task, name):
-            raise UsageError(f"--{name}={getattr(config, name)} must be at least {getattr(task, name)}, which the task needs")
+            raise UsageError(
+                f"--{name}={getattr(config, name)} must be at least {getattr(task, name)}, which the task needs"
+            )
     if config.num_outputs != task.num_outputs:
-        raise UsageError(f"--num_outputs={config.num_outputs} must be {task.num_outputs}, which the task scores")
+        raise UsageError(
+            f"--num_outputs={config.num_outputs} must be {task.num_outputs}, which the task scores"
+        )
 
 
 def hypers_of(task: Task, recipe: Recipe, hyper: Hyper, given: dict[str, Any]) -> Hyper:
@@ -130,7 +150,9 @@ def hypers_of(task: Task, recipe: Recipe, hyper: Hyper, given: dict[str, Any]) -
         raise UsageError(f"the grid has {size} runs, it may have at most {MOST_RUNS}")
     hypers = sweep.grid(hyper, seed=seeds, **lists)
     if "train_fraction" in lists and not task.finite:
-        raise UsageError(f"--train_fraction={given['train_fraction']} is for finite tables; this task draws a fresh batch at each step")
+        raise UsageError(
+            f"--train_fraction={given['train_fraction']} is for finite tables; this task draws a fresh batch at each step"
+        )
     if recipe.schedule == "cosine" and "decay_steps" not in lists:
         raise UsageError("--schedule=cosine needs --decay_steps, the step at which the rate reaches 0")
     return hypers
@@ -148,5 +170,7 @@ def seeds_of(given: dict[str, Any]) -> list[int]:
     first = values.integer("first_seed", given.get("first_seed", "0"), least=0)
     if first + number - 1 > values.LARGEST_INTEGER:
         most = values.LARGEST_INTEGER - number + 1
-        raise UsageError(f"--first_seed={first} must be at most {most}, so that all {number} seeds fit into 32 bits")
+        raise UsageError(
+            f"--first_seed={first} must be at most {most}, so that all {number} seeds fit into 32 bits"
+        )
     return list(range(first, first + number))

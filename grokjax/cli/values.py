@@ -1,4 +1,7 @@
-"""Texts of flags as values. What cannot be read is a UsageError: one sentence with the flag, the value and what is allowed."""
+"""Texts of flags as values. What cannot be read is a UsageError: one sentence with the flag, the value and
+what is allowed.
+"""
+
 import math
 import pathlib
 import types
@@ -37,9 +40,13 @@ def number(name: str, text: str) -> float:
 
 
 def one(name: str, text: str, annotation: Any) -> Any:
-    """The single value of a field, by its annotation: int, float, str, a tuple, any of them or None; lists of values are refused."""
+    """The single value of a field, by its annotation: int, float, str, a tuple, any of them or None; lists of
+    values are refused.
+    """
     if "," in text:
-        raise UsageError(f"--{name}={text} takes one value: only fields of Hyper take a list, elsewhere a list is a loop over sweeps")
+        raise UsageError(
+            f"--{name}={text} takes one value: only fields of Hyper take a list, elsewhere a list is a loop over sweeps"
+        )
     if not text.strip():
         raise UsageError(f"--{name}='' is empty: give it a value or leave the flag out")
     kinds = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
@@ -62,7 +69,9 @@ def grid(name: str, text: str) -> list[float]:
     """The comma-separated values of a field of Hyper; `sweep.grid` says which of them are allowed."""
     parts = [part.strip() for part in text.split(",")]
     if "" in parts:
-        raise UsageError(f"--{name}={text!r} has an empty value: give one, or several with commas between them")
+        raise UsageError(
+            f"--{name}={text!r} has an empty value: give one, or several with commas between them"
+        )
     if name == "frozen":
         return [freeze(*(() if part == "none" else part.split("+"))) for part in parts]
     return [integer(name, part) if name in INTEGERS else number(name, part) for part in parts]

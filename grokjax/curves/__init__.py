@@ -1,4 +1,5 @@
 """Curves over training: loss shelves (plateaus), change points, spikes, survival. Arrays in, no transformer."""
+
 from grokjax.curves import changepoints as changepoints
 from grokjax.curves import shelves as shelves
 from grokjax.curves import spikes as spikes

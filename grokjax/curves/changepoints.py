@@ -1,4 +1,5 @@
 """The trend of one noisy curve: its local noise, its spikes, and the straight pieces it is made of."""
+
 from typing import NamedTuple
 
 import numpy as np
@@ -7,11 +8,13 @@ from scipy.ndimage import median_filter
 
 BIN = 5
 """Steps in the smallest piece; edges of pieces are multiples of it."""
-_GAUSSIAN = 1.4826                                      # standard deviation over median absolute deviation of a normal variable
+_GAUSSIAN = 1.4826  # standard deviation over median absolute deviation of a normal variable
 
 
 class Pieces(NamedTuple):
-    """The K straight pieces of a curve: first step, step after the last, fitted values at both ends, noise deviation."""
+    """The K straight pieces of a curve: first step, step after the last, fitted values at both ends, noise
+    deviation.
+    """
 
     start: Int[np.ndarray, " K"]
     stop: Int[np.ndarray, " K"]
@@ -21,7 +24,9 @@ class Pieces(NamedTuple):
 
 
 def noise(curve: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    """Local standard deviation of the step-to-step noise, from median absolute differences about the local slope."""
+    """Local standard deviation of the step-to-step noise, from median absolute differences about the local
+    slope.
+    """
     difference = np.diff(curve)
     count = max(1, len(difference) // 32)
     length = len(difference) // count
@@ -29,18 +34,24 @@ def noise(curve: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
     spread = np.median(np.abs(blocks - np.median(blocks, 1, keepdims=True)), 1) * _GAUSSIAN / np.sqrt(2)
     spread = median_filter(spread, 5, mode="nearest")
     local = np.interp(np.arange(len(curve)), (np.arange(count) + 0.5) * length, spread)
-    return np.maximum(local, 5e-4 * np.ptp(np.quantile(curve, [0.02, 0.98])) + 1e-12)   # a curve without noise still needs a scale
+    return np.maximum(
+        local, 5e-4 * np.ptp(np.quantile(curve, [0.02, 0.98])) + 1e-12
+    )  # a curve without noise still needs a scale
 
 
 def spikes(curve: Float[np.ndarray, " T"], deviation: Float[np.ndarray, " T"]) -> Bool[np.ndarray, " T"]:
-    """True at the steps that stand out from a running median by five noise deviations; a median follows falls of any speed."""
+    """True at the steps that stand out from a running median by five noise deviations; a median follows falls
+    of any speed.
+    """
     return np.abs(curve - median_filter(curve, 31, mode="nearest")) > 5 * deviation
 
 
 def pieces(curve: Float[np.ndarray, " T"]) -> Pieces:
-    """The curve as straight pieces with jumps allowed: least squares with a penalty per piece, spikes left out.
+    """The curve as straight pieces with jumps allowed: least squares with a penalty per piece, spikes left
+    out.
 
-    Pieces grow by merging neighbours while no edge between them is plain, then the best subset of the edges left is found exactly.
+    Pieces grow by merging neighbours while no edge between them is plain, then the best subset of the edges
+    left is found exactly.
     """
     deviation = noise(curve)
     weight = np.where(spikes(curve, deviation), 0.0, deviation**-2.0)
@@ -60,11 +71,15 @@ def path(pieces: Pieces) -> Float[np.ndarray, " T"]:
 
 
 def _moments(curve, weight, edges):
-    """Running sums of w, wt, wt², wy, wty, wy², 1 up to every edge, [7, K + 1]; t and y are centred to keep them small."""
+    """Running sums of w, wt, wt², wy, wty, wy², 1 up to every edge, [7, K + 1]; t and y are centred to keep
+    them small.
+    """
     t = np.arange(len(curve)) / len(curve) - 0.5
     y = curve - np.median(curve)
     good = weight > 0
-    sums = np.cumsum(np.stack([weight, weight * t, weight * t * t, weight * y, weight * t * y, weight * y * y, good]), 1)
+    sums = np.cumsum(
+        np.stack([weight, weight * t, weight * t * t, weight * y, weight * t * y, weight * y * y, good]), 1
+    )
     return np.concatenate([np.zeros((7, 1)), sums], 1)[:, edges]
 
 
@@ -77,18 +92,24 @@ def _error(sums):
 
 
 def _inflation(moments):
-    """How much more neighbouring pieces miss each other than white noise would make them: noise that wanders needs a higher penalty."""
+    """How much more neighbouring pieces miss each other than white noise would make them: noise that wanders
+    needs a higher penalty.
+    """
     return max([1.0, *(_gain(moments[:, ::bins]) for bins in (1, 4) if moments.shape[1] > 40 * bins)])
 
 
 def _gain(moments):
     parts = _error(np.diff(moments))
     gain = _error(moments[:, 2:] - moments[:, :-2]) - parts[:-1] - parts[1:]
-    return float(np.quantile(gain, 0.2)) / 0.446        # of a chi-square of two degrees of freedom; corners are in the upper part
+    return (
+        float(np.quantile(gain, 0.2)) / 0.446
+    )  # of a chi-square of two degrees of freedom; corners are in the upper part
 
 
 def _merged(moments, penalty):
-    """Indices of the edges that stay when, again and again, every best pair of neighbours merges that costs less than `penalty`."""
+    """Indices of the edges that stay when, again and again, every best pair of neighbours merges that costs
+    less than `penalty`.
+    """
     kept = np.arange(moments.shape[1])
     while len(kept) > 2:
         sums = moments[:, kept]

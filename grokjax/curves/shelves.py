@@ -1,4 +1,5 @@
 """Loss shelves: the stretches in which a loss stays level, found without a threshold of the user's."""
+
 import csv
 import itertools
 import math
@@ -13,10 +14,11 @@ from grokjax.curves import changepoints, windows
 
 
 class Shelf(NamedTuple):
-    """A level stretch: mean loss and its standard error (nats), first and last step (inclusive), whether the run left it.
+    """A level stretch: mean loss and its standard error (nats), first and last step (inclusive), whether the
+    run left it.
 
-    `left` is False where the curve ends on the shelf, or so soon after it that nobody can tell: the run may yet leave it (censored),
-    or has converged.
+    `left` is False where the curve ends on the shelf, or so soon after it that nobody can tell: the run may
+    yet leave it (censored), or has converged.
     """
 
     level: float
@@ -27,12 +29,14 @@ class Shelf(NamedTuple):
 
 
 def find(curve: Float[np.ndarray, " T"], *, band: float = 0.05) -> list[Shelf]:
-    """The shelves of one loss curve (nats), in order of time; steps are indices into the curve, which ends where it is not finite.
+    """The shelves of one loss curve (nats), in order of time; steps are indices into the curve, which ends
+    where it is not finite.
 
-    The curve is cut into straight pieces (`trend.pieces`); its shelves are the windows of that trend that stay within `band` of
-    their level (or within the noise, if that is more) and are much slower than what came just before (`windows.level`). So an
-    even slope is no shelf, however slow, and on a slope that bends the shelf begins where the descent has slowed. A burst on a
-    shelf does not end it. The last stretch of a converged run is a shelf as well, with `left` False.
+    The curve is cut into straight pieces (`trend.pieces`); its shelves are the windows of that trend that
+    stay within `band` of their level (or within the noise, if that is more) and are much slower than what
+    came just before (`windows.level`). So an even slope is no shelf, however slow, and on a slope that bends
+    the shelf begins where the descent has slowed. A burst on a shelf does not end it. The last stretch of a
+    converged run is a shelf as well, with `left` False.
     """
     curve = np.asarray(curve, np.float64)
     if curve.ndim != 1:
@@ -46,7 +50,9 @@ def find(curve: Float[np.ndarray, " T"], *, band: float = 0.05) -> list[Shelf]:
 
 
 def within(curve: Float[np.ndarray, " T"], low: float, high: float) -> Shelf | None:
-    """The longest stretch in which the trend of one curve stays from `low` to `high` (nats), level or not; None if it never does."""
+    """The longest stretch in which the trend of one curve stays from `low` to `high` (nats), level or not;
+    None if it never does.
+    """
     if not low < high:
         raise ValueError(f"the band from low={low} to high={high} is empty")
     curve = np.asarray(curve, np.float64)[: _length(curve)]
@@ -77,16 +83,36 @@ class Row(NamedTuple):
         return Shelf(*self[3:])
 
 
-def table(losses: Float[np.ndarray, "S T C"], seeds: Sequence[int], steps: Int[np.ndarray, " T"] | None = None) -> list[Row]:
-    """The shelves of every run and digit, in that order; `steps` are the optimiser steps of the T entries (by default 0, 1, ...)."""
+def table(
+    losses: Float[np.ndarray, "S T C"], seeds: Sequence[int], steps: Int[np.ndarray, " T"] | None = None
+) -> list[Row]:
+    """The shelves of every run and digit, in that order; `steps` are the optimiser steps of the T entries (by
+    default 0, 1, ...).
+    """
     if losses.ndim != 3 or len(losses) != len(seeds):
-        raise ValueError(f"losses has shape {losses.shape}; it must be [S, T, C] with one seed per run, and there are {len(seeds)} seeds")
+        raise ValueError(
+            f"losses has shape {losses.shape}; it must be [S, T, C] with one seed per run, and there are {len(seeds)} seeds"
+        )
     at = np.arange(losses.shape[1]) if steps is None else np.asarray(steps)
     if at.shape != losses.shape[1:2]:
-        raise ValueError(f"steps has shape {at.shape}; it must be one step for each of the {losses.shape[1]} entries of a curve")
+        raise ValueError(
+            f"steps has shape {at.shape}; it must be one step for each of the {losses.shape[1]} entries of a curve"
+        )
     places = itertools.product(range(losses.shape[0]), range(losses.shape[2]))
-    return [Row(run, int(seeds[run]), digit, shelf.level, shelf.standard_error, int(at[shelf.first_step]), int(at[shelf.last_step]),
-                shelf.left) for run, digit in places for shelf in find(losses[run, :, digit])]
+    return [
+        Row(
+            run,
+            int(seeds[run]),
+            digit,
+            shelf.level,
+            shelf.standard_error,
+            int(at[shelf.first_step]),
+            int(at[shelf.last_step]),
+            shelf.left,
+        )
+        for run, digit in places
+        for shelf in find(losses[run, :, digit])
+    ]
 
 
 def write(path: str | os.PathLike, rows: Iterable[Row]) -> None:
@@ -102,12 +128,27 @@ def write(path: str | os.PathLike, rows: Iterable[Row]) -> None:
 def read(path: str | os.PathLike) -> list[Row]:
     """The rows of a file that `write` wrote."""
     with open(path, newline="") as file:
-        return [Row(int(run), int(seed), int(digit), float(level), float(error), int(first), int(last), left == "true")
-                for run, seed, digit, level, error, first, last, left in itertools.islice(csv.reader(file), 1, None)]
+        return [
+            Row(
+                int(run),
+                int(seed),
+                int(digit),
+                float(level),
+                float(error),
+                int(first),
+                int(last),
+                left == "true",
+            )
+            for run, seed, digit, level, error, first, last, left in itertools.islice(
+                csv.reader(file), 1, None
+            )
+        ]
 
 
 class Fit(NamedTuple):
-    """An exact level near a shelf: its name and nats, and how far the shelf lies above it, in nats and in standard errors."""
+    """An exact level near a shelf: its name and nats, and how far the shelf lies above it, in nats and in
+    standard errors.
+    """
 
     name: str
     nats: float
@@ -115,14 +156,20 @@ class Fit(NamedTuple):
     standard_errors: float
 
 
-def fits(shelf: Shelf, levels: Iterable[tuple[str, float]], *, relative: float = 0.05, least: float = 0.02) -> list[Fit] | None:
-    """The exact levels within `relative` of their nats or `least` nats of the shelf, whichever is more, nearest first; None if none is.
+def fits(
+    shelf: Shelf, levels: Iterable[tuple[str, float]], *, relative: float = 0.05, least: float = 0.02
+) -> list[Fit] | None:
+    """The exact levels within `relative` of their nats or `least` nats of the shelf, whichever is more,
+    nearest first; None if none is.
 
     Levels of equal nats are all listed: a loss does not tell them apart.
     """
-    scale = shelf.standard_error or math.ulp(1.0)       # a curve without noise: any distance is many errors
-    near = [Fit(name, nats, shelf.level - nats, (shelf.level - nats) / scale) for name, nats in levels
-            if abs(shelf.level - nats) <= max(relative * nats, least)]
+    scale = shelf.standard_error or math.ulp(1.0)  # a curve without noise: any distance is many errors
+    near = [
+        Fit(name, nats, shelf.level - nats, (shelf.level - nats) / scale)
+        for name, nats in levels
+        if abs(shelf.level - nats) <= max(relative * nats, least)
+    ]
     return sorted(near, key=lambda fit: (abs(fit.distance), fit.name)) or None
 
 
@@ -136,11 +183,19 @@ def _shelf(curve, path, window):
     residual = curve[start:stop] - path[start:stop]
     spread = np.median(np.abs(residual)) * 1.4826
     values = curve[start:stop][np.abs(residual) <= 5 * spread]
-    return Shelf(float(values.mean()), _standard_error(values), start, stop - 1, len(curve) - stop >= windows.LEAST_STEPS // 2)
+    return Shelf(
+        float(values.mean()),
+        _standard_error(values),
+        start,
+        stop - 1,
+        len(curve) - stop >= windows.LEAST_STEPS // 2,
+    )
 
 
 def _standard_error(values: Float[np.ndarray, " N"]) -> float:
-    """Of the mean of correlated values: from the means of about sqrt(N) batches, at least that of white noise."""
+    """Of the mean of correlated values: from the means of about sqrt(N) batches, at least that of white
+    noise.
+    """
     count = max(4, math.isqrt(len(values)))
     length = len(values) // count
     means = values[: count * length].reshape(count, length).mean(1)

@@ -1,4 +1,7 @@
-"""Distributions over runs: shares, medians of times that some runs have not reached, curves aligned at each run's own exit."""
+"""Distributions over runs: shares, medians of times that some runs have not reached, curves aligned at each
+run's own exit.
+"""
+
 import warnings
 from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
@@ -29,7 +32,9 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def mean(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> Interval:
-    """The mean with Student's interval; one value has no interval, none has nothing. Of paired runs give the differences."""
+    """The mean with Student's interval; one value has no interval, none has nothing. Of paired runs give the
+    differences.
+    """
     x = np.asarray(values, float)
     if len(x) < 2:
         return Interval(float(x[0]) if len(x) else None, None, None)
@@ -38,21 +43,33 @@ def mean(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> Inte
 
 
 def quantile(values: Sequence[float] | np.ndarray, share: float = 0.5, confidence: float = 0.95) -> Interval:
-    """The value below which `share` of the runs lie, between the order statistics that enclose it whatever the distribution.
+    """The value below which `share` of the runs lie, between the order statistics that enclose it whatever
+    the distribution.
 
     An end is None where there are too few runs for it.
     """
     x = np.sort(np.asarray(values, float))
     if not len(x):
         return Interval(None, None, None)
-    count = stats.binom(len(x), share)          # runs below the true quantile
+    count = stats.binom(len(x), share)  # runs below the true quantile
     low, high = int(count.ppf((1 - confidence) / 2)), int(count.ppf((1 + confidence) / 2))
-    return Interval(float(np.quantile(x, share)), float(x[low - 1]) if low else None, float(x[high]) if high < len(x) else None)
+    return Interval(
+        float(np.quantile(x, share)),
+        float(x[low - 1]) if low else None,
+        float(x[high]) if high < len(x) else None,
+    )
 
 
-def bootstrap(values: Sequence[float] | np.ndarray, statistic: Callable[..., np.ndarray] = np.mean, confidence: float = 0.95, *,
-              resamples: int = 9999, seed: int = 0) -> Interval:
-    """Any statistic of the runs, `statistic(values, axis=-1)`, with its bias-corrected and accelerated bootstrap interval (Efron 1987).
+def bootstrap(
+    values: Sequence[float] | np.ndarray,
+    statistic: Callable[..., np.ndarray] = np.mean,
+    confidence: float = 0.95,
+    *,
+    resamples: int = 9999,
+    seed: int = 0,
+) -> Interval:
+    """Any statistic of the runs, `statistic(values, axis=-1)`, with its bias-corrected and accelerated
+    bootstrap interval (Efron 1987).
 
     Fewer than two runs, or runs that are all alike, have no interval.
     """
@@ -60,7 +77,9 @@ def bootstrap(values: Sequence[float] | np.ndarray, statistic: Callable[..., np.
     value = float(statistic(x, axis=-1)) if len(x) else None
     if len(x) < 2 or np.ptp(x) == 0:
         return Interval(value, None, None)
-    found = stats.bootstrap((x,), statistic, confidence_level=confidence, n_resamples=resamples, rng=np.random.default_rng(seed))
+    found = stats.bootstrap(
+        (x,), statistic, confidence_level=confidence, n_resamples=resamples, rng=np.random.default_rng(seed)
+    )
     return Interval(value, *(float(end) if np.isfinite(end) else None for end in found.confidence_interval))
 
 
@@ -70,23 +89,33 @@ def common_share(first: Set[int], second: Set[int]) -> float:
 
 
 def common_share_by_chance(first: int, second: int, size: int) -> float:
-    """About the common share of two random sets of these sizes, out of `size`: that of as many common members as are expected."""
+    """About the common share of two random sets of these sizes, out of `size`: that of as many common members
+    as are expected.
+    """
     both = first * second / size
     return both / max(first + second - both, 1e-9)
 
 
-def coefficients(features: Float[np.ndarray, "N F"], values: Float[np.ndarray, "S N"], confidence: float = 0.95) -> list[Interval]:
-    """Least squares of each run's values on the features; the mean of each coefficient over the runs. Values that are NaN take no part.
+def coefficients(
+    features: Float[np.ndarray, "N F"], values: Float[np.ndarray, "S N"], confidence: float = 0.95
+) -> list[Interval]:
+    """Least squares of each run's values on the features; the mean of each coefficient over the runs. Values
+    that are NaN take no part.
 
     A run with fewer values than features has no coefficients.
     """
-    each = [np.linalg.lstsq(features[kept], row[kept], rcond=None)[0] for row in np.asarray(values, float)
-            if (kept := np.isfinite(row)).sum() >= features.shape[1]]
+    each = [
+        np.linalg.lstsq(features[kept], row[kept], rcond=None)[0]
+        for row in np.asarray(values, float)
+        if (kept := np.isfinite(row)).sum() >= features.shape[1]
+    ]
     return [mean([run[k] for run in each], confidence) for k in range(features.shape[1])]
 
 
 class Survival(NamedTuple):
-    """Kaplan-Meier: at each of K times the share of runs that lasts longer, with a band; and the times of the censored runs."""
+    """Kaplan-Meier: at each of K times the share of runs that lasts longer, with a band; and the times of the
+    censored runs.
+    """
 
     time: Float[np.ndarray, " K"]
     share: Float[np.ndarray, " K"]
@@ -95,20 +124,33 @@ class Survival(NamedTuple):
     censored: Float[np.ndarray, " J"]
 
 
-def survival(times: Sequence[float] | np.ndarray, ended: Sequence[bool] | np.ndarray, confidence: float = 0.95) -> Survival:
-    """The Kaplan-Meier estimate from time 0 on; a run with `ended` False lasted at least its time. Band: log-log Greenwood."""
+def survival(
+    times: Sequence[float] | np.ndarray, ended: Sequence[bool] | np.ndarray, confidence: float = 0.95
+) -> Survival:
+    """The Kaplan-Meier estimate from time 0 on; a run with `ended` False lasted at least its time. Band:
+    log-log Greenwood.
+    """
     at, over = np.asarray(times, float), np.asarray(ended, bool)
     if at.shape != over.shape or at.ndim != 1 or not len(at):
-        raise ValueError(f"times has shape {at.shape} and ended {over.shape}; both must be [S] with at least one run")
+        raise ValueError(
+            f"times has shape {at.shape} and ended {over.shape}; both must be [S] with at least one run"
+        )
     function = stats.ecdf(stats.CensoredData.right_censored(at, ~over)).sf
     low, high = _band(function, confidence)
     at_start = lambda values: np.concatenate([[1.0], values])
-    return Survival(np.concatenate([[0.0], function.quantiles]), at_start(function.probabilities), at_start(low), at_start(high),
-                    np.sort(at[~over]))
+    return Survival(
+        np.concatenate([[0.0], function.quantiles]),
+        at_start(function.probabilities),
+        at_start(low),
+        at_start(high),
+        np.sort(at[~over]),
+    )
 
 
 def _band(function, confidence):
-    """The ends of the band; where the share is 1 it is [1, 1], and where no run is left from 0 to the last end before."""
+    """The ends of the band; where the share is 1 it is [1, 1], and where no run is left from 0 to the last
+    end before.
+    """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # scipy's band is undefined where the share is 0 or 1
         both = function.confidence_interval(confidence_level=confidence, method="log-log")
@@ -120,9 +162,13 @@ def _band(function, confidence):
     return low, high
 
 
-def median(times: Sequence[float] | np.ndarray, ended: Sequence[bool] | np.ndarray | None = None,
-           confidence: float = 0.95) -> Interval:
-    """The median time with the interval of Brookmeyer and Crowley (1982): the times at which the band of `survival` holds ½.
+def median(
+    times: Sequence[float] | np.ndarray,
+    ended: Sequence[bool] | np.ndarray | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """The median time with the interval of Brookmeyer and Crowley (1982): the times at which the band of
+    `survival` holds ½.
 
     Without `ended` every run has ended. An end that is not reached is None; so is everything without runs.
     """
@@ -132,13 +178,15 @@ def median(times: Sequence[float] | np.ndarray, ended: Sequence[bool] | np.ndarr
     reached = lambda share: float(curve.time[np.argmax(share <= 0.5)]) if (share <= 0.5).any() else None
     half, below = np.isclose(curve.share, 0.5), curve.share < 0.5 - 1e-9
     value = reached(curve.share)
-    if half.any() and below.any():                      # the share is exactly ½ for a while: the median is midway
+    if half.any() and below.any():  # the share is exactly ½ for a while: the median is midway
         value = float(curve.time[np.argmax(half)] + curve.time[np.argmax(below)]) / 2
     return Interval(value, reached(curve.low), reached(curve.high))
 
 
 class Summary(NamedTuple):
-    """What S runs show of one level: how many have the shelf, how many of those are still on it, and the medians (steps)."""
+    """What S runs show of one level: how many have the shelf, how many of those are still on it, and the
+    medians (steps).
+    """
 
     runs: int
     shown: int
@@ -150,15 +198,20 @@ class Summary(NamedTuple):
 
 
 def summarise(found: Sequence[Shelf | None], confidence: float = 0.95) -> Summary:
-    """The summary of one shelf, or None, of every run (`at_level`, `shelves.within`); a run still on it is censored, not dropped."""
+    """The summary of one shelf, or None, of every run (`at_level`, `shelves.within`); a run still on it is
+    censored, not dropped.
+    """
     shown = [shelf for shelf in found if shelf is not None]
     left = [shelf.left for shelf in shown]
     return Summary(
-        runs=len(found), shown=len(shown), on_it=len(shown) - sum(left),
+        runs=len(found),
+        shown=len(shown),
+        on_it=len(shown) - sum(left),
         share=wilson(len(shown), len(found), confidence),
         onset=median([shelf.first_step for shelf in shown], None, confidence),
         exit=median([shelf.last_step + 1 for shelf in shown], left, confidence),
-        length=median([shelf.last_step + 1 - shelf.first_step for shelf in shown], left, confidence))
+        length=median([shelf.last_step + 1 - shelf.first_step for shelf in shown], left, confidence),
+    )
 
 
 def at_level(shelves: Sequence[Shelf], nats: float, tolerance: float = 0.05) -> Shelf | None:
@@ -168,13 +221,17 @@ def at_level(shelves: Sequence[Shelf], nats: float, tolerance: float = 0.05) -> 
 
 
 def first_below(curve: Float[np.ndarray, " T"], nats: float, smoothing: int = 11) -> int | None:
-    """The first index at which the running median of `smoothing` entries of one curve is below `nats`; None if it never is."""
+    """The first index at which the running median of `smoothing` entries of one curve is below `nats`; None
+    if it never is.
+    """
     below = ndimage.median_filter(np.nan_to_num(curve, nan=np.inf), smoothing, mode="nearest") < nats
     return int(np.argmax(below)) if below.any() else None
 
 
 class Times(NamedTuple):
-    """When each of S runs got there (steps), and whether it did; one that did not lasted at least its time (censored)."""
+    """When each of S runs got there (steps), and whether it did; one that did not lasted at least its time
+    (censored).
+    """
 
     time: Float[np.ndarray, " S"]
     ended: Bool[np.ndarray, " S"]
@@ -190,17 +247,35 @@ class Times(NamedTuple):
         return median(self.time, self.ended)
 
 
-def until_below(curves: Float[np.ndarray, "S T"], nats: float, *, steps: Int[np.ndarray, " T"] | None = None, smoothing: int = 11) -> Times:
-    """`first_below` of every run, as steps (by default 0, 1, ...); a run that never gets there is censored at its last value."""
+def until_below(
+    curves: Float[np.ndarray, "S T"],
+    nats: float,
+    *,
+    steps: Int[np.ndarray, " T"] | None = None,
+    smoothing: int = 11,
+) -> Times:
+    """`first_below` of every run, as steps (by default 0, 1, ...); a run that never gets there is censored at
+    its last value.
+    """
     at = np.arange(curves.shape[1]) if steps is None else np.asarray(steps)
     found = [first_below(curve, nats, smoothing) for curve in curves]
     lengths = [max(int(np.isfinite(curve).sum()), 1) for curve in curves]
-    return Times(np.array([at[length - 1] if first is None else at[first] for first, length in zip(found, lengths, strict=True)], float),
-                 np.array([first is not None for first in found], bool))
+    return Times(
+        np.array(
+            [
+                at[length - 1] if first is None else at[first]
+                for first, length in zip(found, lengths, strict=True)
+            ],
+            float,
+        ),
+        np.array([first is not None for first in found], bool),
+    )
 
 
 class Aligned(NamedTuple):
-    """Curves shifted so that each run's own exit is at 0: median and quartiles over the runs that have a value there, and how many."""
+    """Curves shifted so that each run's own exit is at 0: median and quartiles over the runs that have a
+    value there, and how many.
+    """
 
     offset: Int[np.ndarray, " W"]
     median: Float[np.ndarray, " W"]
@@ -209,13 +284,25 @@ class Aligned(NamedTuple):
     runs: Int[np.ndarray, " W"]
 
 
-def aligned(curves: Float[np.ndarray, "S T"], exits: Sequence[float | None], window: tuple[int, int]) -> Aligned:
-    """The curves from window[0] to window[1] steps (inclusive) about each run's exit; a run without an exit (None) takes no part."""
+def aligned(
+    curves: Float[np.ndarray, "S T"], exits: Sequence[float | None], window: tuple[int, int]
+) -> Aligned:
+    """The curves from window[0] to window[1] steps (inclusive) about each run's exit; a run without an exit
+    (None) takes no part.
+    """
     if not window[0] < window[1] or len(curves) != len(exits):
-        raise ValueError(f"window={window} must ascend, and there must be an exit for each of {len(curves)} curves, not {len(exits)}")
+        raise ValueError(
+            f"window={window} must ascend, and there must be an exit for each of {len(curves)} curves, not {len(exits)}"
+        )
     offset = np.arange(window[0], window[1] + 1)
-    kept = [(curve, int(at)) for curve, at in zip(curves, exits, strict=True) if at is not None and np.isfinite(at)]
-    shifted = np.stack([_shifted(curve, at + offset) for curve, at in kept]) if kept else np.empty((0, len(offset)))
+    kept = [
+        (curve, int(at))
+        for curve, at in zip(curves, exits, strict=True)
+        if at is not None and np.isfinite(at)
+    ]
+    shifted = (
+        np.stack([_shifted(curve, at + offset) for curve, at in kept]) if kept else np.empty((0, len(offset)))
+    )
     runs = np.isfinite(shifted).sum(0)
     middle, lower, upper = np.full((3, len(offset)), np.nan)
     for values, share in ((middle, 0.5), (lower, 0.25), (upper, 0.75)):

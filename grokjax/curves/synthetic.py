@@ -1,4 +1,5 @@
 """Synthetic loss curves whose shelves are known: what `shelves.find` is held to."""
+
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -31,7 +32,9 @@ class Planted(NamedTuple):
 
 
 def with_shelves(seed: int) -> Planted:
-    """One curve with one to four shelves of 40-800 steps, falls and slow slopes between them, drift, noise and spikes."""
+    """One curve with one to four shelves of 40-800 steps, falls and slow slopes between them, drift, noise
+    and spikes.
+    """
     generator = np.random.default_rng((seed, 1))
     noise, relative = _log_uniform(generator, 0.003, 0.03), generator.random() < 0.3
     pieces = [_fall(generator, noise, generator.uniform(0.05, 1.0))] if generator.random() < 0.7 else []
@@ -40,7 +43,11 @@ def with_shelves(seed: int) -> Planted:
             pieces.append(_fall(generator, noise, max(generator.uniform(0.1, 1.2), 6 * noise)))
         pieces.append(_shelf(generator, LEAST_NOISE * noise if relative else noise))
     if generator.random() < 0.5:
-        pieces.append(_slope(generator, noise) if generator.random() < 0.5 else _fall(generator, noise, generator.uniform(0.1, 1.0)))
+        pieces.append(
+            _slope(generator, noise)
+            if generator.random() < 0.5
+            else _fall(generator, noise, generator.uniform(0.1, 1.0))
+        )
     return _assemble(generator, noise, relative, pieces)
 
 
@@ -48,7 +55,12 @@ def without_shelves(seed: int) -> Planted:
     """One curve of 150-2500 steps that falls everywhere by at least `SLOPE` noise deviations per 40 steps."""
     generator = np.random.default_rng((seed, 0))
     noise = _log_uniform(generator, 0.003, 0.03)
-    return _assemble(generator, noise, generator.random() < 0.3, [_slope(generator, noise) for _ in range(generator.integers(1, 5))])
+    return _assemble(
+        generator,
+        noise,
+        generator.random() < 0.3,
+        [_slope(generator, noise) for _ in range(generator.integers(1, 5))],
+    )
 
 
 def overlap(one: tuple[int, int], other: tuple[int, int]) -> float:
@@ -58,9 +70,17 @@ def overlap(one: tuple[int, int], other: tuple[int, int]) -> float:
 
 
 def hits(found: Sequence[tuple[int, int]], truth: Sequence[Stretch]) -> list[tuple[int, int]]:
-    """Pairs (index in found, index in truth) of stretches that share at least half of their union; none occurs twice."""
-    pairs = sorted(((overlap(stretch, (shelf.first_step, shelf.last_step)), i, j)
-                    for i, stretch in enumerate(found) for j, shelf in enumerate(truth)), reverse=True)
+    """Pairs (index in found, index in truth) of stretches that share at least half of their union; none
+    occurs twice.
+    """
+    pairs = sorted(
+        (
+            (overlap(stretch, (shelf.first_step, shelf.last_step)), i, j)
+            for i, stretch in enumerate(found)
+            for j, shelf in enumerate(truth)
+        ),
+        reverse=True,
+    )
     kept: list[tuple[int, int]] = []
     for share, i, j in pairs:
         if share >= 0.5 and all(i != a and j != b for a, b in kept):
@@ -80,8 +100,8 @@ class Found(Protocol):
 
 
 class Score(NamedTuple):
-    """How a detector does on planted curves: counts of shelves, errors of the levels of the hits (nats), and the shelves it sees
-    where there are none."""
+    """How a detector does on planted curves: counts of shelves, errors of the levels of the hits (nats), and
+    the shelves it sees where there are none."""
 
     planted: int
     found: int
@@ -102,7 +122,9 @@ class Score(NamedTuple):
 
 
 def score(find: Callable[[np.ndarray], Sequence[Found]], seeds: Iterable[int]) -> Score:
-    """The score of a detector on two curves of each seed, one with shelves and one without; `false` counts curves of the second kind."""
+    """The score of a detector on two curves of each seed, one with shelves and one without; `false` counts
+    curves of the second kind.
+    """
     counts, errors, false = np.zeros(3, int), [], []
     for seed in seeds:
         curve, stretches, _ = with_shelves(seed)
@@ -116,7 +138,7 @@ def score(find: Callable[[np.ndarray], Sequence[Found]], seeds: Iterable[int]) -
 
 
 class _Piece(NamedTuple):
-    values: np.ndarray                                  # relative to the end of the piece before it
+    values: np.ndarray  # relative to the end of the piece before it
     level: bool
 
 
@@ -128,7 +150,7 @@ def _shelf(generator, noise):
 
 def _fall(generator, noise, depth):
     """A quick descent: straight, smooth at both ends, or relaxing exponentially."""
-    slowest = 40 * depth / (2 * SLOPE * noise)          # twice the least slope, for the ends of the curved ones
+    slowest = 40 * depth / (2 * SLOPE * noise)  # twice the least slope, for the ends of the curved ones
     length = int(max(3, min(_log_uniform(generator, 4, 150), slowest)))
     u = np.linspace(0, 1, length)
     shape = (u, (1 - np.cos(np.pi * u)) / 2, (1 - np.exp(-3 * u)) / (1 - np.exp(-3)))[generator.integers(3)]
@@ -150,11 +172,18 @@ def _assemble(generator, noise, relative, pieces):
     lowest = generator.choice([0.02, generator.uniform(0.02, 1.0)])
     offset = lowest - min(part.min() for part in parts)
     stops = np.cumsum([len(part) for part in parts])
-    stretches = tuple(Stretch(float(part.mean() + offset), int(stop) - len(part), int(stop) - 1)
-                      for part, piece, stop in zip(parts, pieces, stops, strict=True) if piece.level)
+    stretches = tuple(
+        Stretch(float(part.mean() + offset), int(stop) - len(part), int(stop) - 1)
+        for part, piece, stop in zip(parts, pieces, stops, strict=True)
+        if piece.level
+    )
     clean = np.concatenate(parts) + offset
     scale = np.maximum(np.sqrt(clean / clean.max()), LEAST_NOISE) if relative else 1.0
-    return Planted(clean + scale * noise * _draws(generator, len(clean)) + _spikes(generator, noise, len(clean)), stretches, noise)
+    return Planted(
+        clean + scale * noise * _draws(generator, len(clean)) + _spikes(generator, noise, len(clean)),
+        stretches,
+        noise,
+    )
 
 
 def _draws(generator, length):

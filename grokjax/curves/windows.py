@@ -1,4 +1,5 @@
 """The windows of a curve's trend in which it stays level."""
+
 import itertools
 
 import numpy as np
@@ -11,7 +12,9 @@ LEAST_STEPS = 32
 STEEP = 1.5
 """A piece that moves by more than this many noise deviations per 40 steps is not level."""
 LEAST_STEEP = 0.0025
-"""Nor is a piece too steep that moves by less than this share of its loss per 40 steps, however small the noise."""
+"""Nor is a piece too steep that moves by less than this share of its loss per 40 steps, however small the
+noise.
+"""
 BRIDGE = 48
 """The longest burst, in steps, over which two pieces of one level are one stretch."""
 SLOWER = 3
@@ -21,11 +24,13 @@ LEAST_NATS = 0.01
 
 
 def level(pieces: changepoints.Pieces, path: Float[np.ndarray, " T"], band: float) -> list[tuple[int, int]]:
-    """Start and stop (exclusive) of the level windows of the curve with these pieces; `path` is its trend (`bridged`).
+    """Start and stop (exclusive) of the level windows of the curve with these pieces; `path` is its trend
+    (`bridged`).
 
-    Pieces that move by at most `STEEP` noise deviations per 40 steps and meet each other form a gentle stretch. A window is the
-    longest part of a gentle stretch that stays within its middle ± max(`band` · middle, one noise deviation, `LEAST_NATS`) and is
-    `SLOWER` than the trend just before (at the start of a curve: just after); then the next one to the right.
+    Pieces that move by at most `STEEP` noise deviations per 40 steps and meet each other form a gentle
+    stretch. A window is the longest part of a gentle stretch that stays within its middle ± max(`band` ·
+    middle, one noise deviation, `LEAST_NATS`) and is `SLOWER` than the trend just before (at the start of a
+    curve: just after); then the next one to the right.
     """
     ends = [(int(pieces.start[members[0]]), int(pieces.stop[members[-1]])) for members in _gentle(pieces)]
     found = [window for stretch in ends for window in _windows(path, stretch, _noise(pieces, stretch), band)]
@@ -88,7 +93,9 @@ def _longest(path, start, stop, noise, band):
 
 
 def _reach(path, start, stop, noise, band):
-    """The step after the last for which the trend since `start` stays within its middle ± max(band · middle, noise, LEAST_NATS)."""
+    """The step after the last for which the trend since `start` stays within its middle ± max(band · middle,
+    noise, LEAST_NATS).
+    """
     values = path[start : stop : changepoints.BIN]
     top, bottom = np.maximum.accumulate(values), np.minimum.accumulate(values)
     outside = top - bottom > 2 * np.maximum(band * (top + bottom) / 2, max(noise, LEAST_NATS))
@@ -96,15 +103,22 @@ def _reach(path, start, stop, noise, band):
 
 
 def _slowed(path, start, stop, noise):
-    """Whether the trend, just before the window (at the start of a curve: just after), moved as far in a third of the time."""
+    """Whether the trend, just before the window (at the start of a curve: just after), moved as far in a
+    third of the time.
+    """
     moved, near = max(np.ptp(path[start:stop]), noise / 2), (stop - start) // SLOWER
-    before, after = np.abs(path[:start][::-1] - path[start]) >= moved, np.abs(path[stop:] - path[stop - 1]) >= moved
+    before, after = (
+        np.abs(path[:start][::-1] - path[start]) >= moved,
+        np.abs(path[stop:] - path[stop - 1]) >= moved,
+    )
     beside = before if before.any() else after
     return not beside.any() or beside[:near].any()
 
 
 def _joined(path, windows, pieces):
-    """The windows, neighbours of one level joined when what lies between is short beside them and hardly leaves that level."""
+    """The windows, neighbours of one level joined when what lies between is short beside them and hardly
+    leaves that level.
+    """
     joined: list[tuple[int, int]] = []
     for start, stop in windows:
         if joined:

@@ -1,4 +1,7 @@
-"""Arrays in, matplotlib figures out; `save` writes a figure with its numbers. For each figure `NAME_data` gives the numbers it draws."""
+"""Arrays in, matplotlib figures out; `save` writes a figure with its numbers. For each figure `NAME_data`
+gives the numbers it draws.
+"""
+
 from grokjax.figures.confusion import confusion as confusion
 from grokjax.figures.confusion import confusion_animation as confusion_animation
 from grokjax.figures.confusion import confusion_data as confusion_data

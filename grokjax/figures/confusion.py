@@ -1,4 +1,5 @@
 """Confusion matrices over training, side by side or one after another."""
+
 import os
 import pathlib
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ MOST_COLUMNS = 6
 
 
 def confusion(matrices: Float[np.ndarray, "E V V"], titles: Sequence[str]) -> Figure:
-    """A panel for each matrix: rows the true answer, columns the predicted one, colours the average probability, 0 to 1 in all.
+    """A panel for each matrix: rows the true answer, columns the predicted one, colours the average
+    probability, 0 to 1 in all.
 
     titles: one for each, such as the step.
     """
@@ -47,11 +49,21 @@ def confusion_data(matrices: Float[np.ndarray, "E V V"], titles: Sequence[str]) 
     matrices = _checked(matrices, titles)
     size = matrices.shape[1]
     _, true, predicted = np.indices(matrices.shape).reshape(3, -1)
-    return {"title": np.repeat(np.asarray(titles), size * size), "true": true, "predicted": predicted, "probability": matrices.ravel()}
+    return {
+        "title": np.repeat(np.asarray(titles), size * size),
+        "true": true,
+        "predicted": predicted,
+        "probability": matrices.ravel(),
+    }
 
 
-def confusion_animation(path: str | os.PathLike, matrices: Float[np.ndarray, "E V V"], titles: Sequence[str], *,
-                        frames_per_second: float = 8.0) -> pathlib.Path:
+def confusion_animation(
+    path: str | os.PathLike,
+    matrices: Float[np.ndarray, "E V V"],
+    titles: Sequence[str],
+    *,
+    frames_per_second: float = 8.0,
+) -> pathlib.Path:
     """Write the matrices one after another as an animated GIF, which appears whole; returns its path."""
     matrices, path = _checked(matrices, titles), pathlib.Path(path)
     unfinished = path.with_name(f".{path.stem}.tmp.gif")
@@ -86,6 +98,13 @@ def _panel(axes: Axes, matrix: np.ndarray, title: str) -> AxesImage:
 
 def _checked(matrices, titles):
     matrices = np.asarray(matrices, float)
-    if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or not matrices.size or len(titles) != len(matrices):
-        raise ValueError(f"matrices has shape {matrices.shape} and there are {len(titles)} titles; it must be [E, V, V] with E titles")
+    if (
+        matrices.ndim != 3
+        or matrices.shape[1] != matrices.shape[2]
+        or not matrices.size
+        or len(titles) != len(matrices)
+    ):
+        raise ValueError(
+            f"matrices has shape {matrices.shape} and there are {len(titles)} titles; it must be [E, V, V] with E titles"
+        )
     return matrices

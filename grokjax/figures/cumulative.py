@@ -1,4 +1,5 @@
 """Distributions beside their controls."""
+
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,7 +14,9 @@ Panels = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def cumulative(panels: Panels, *, xlabel: str, ylabel: str = "share at or below", legend: str = "") -> Figure:
-    """A panel per title: for each series of values the share of them at or below x. Values that are not finite take no part."""
+    """A panel per title: for each series of values the share of them at or below x. Values that are not
+    finite take no part.
+    """
     if not panels:
         raise ValueError("panels is empty; it must have at least one title")
     columns = min(len(panels), 3)
@@ -21,7 +24,7 @@ def cumulative(panels: Panels, *, xlabel: str, ylabel: str = "share at or below"
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
     with style.settings():
         figure, grid = style.canvas(style.DOUBLE, 0.6 + 1.75 * rows, rows, columns, sharex=True, sharey=True)
-        for empty in grid.ravel()[len(panels):]:
+        for empty in grid.ravel()[len(panels) :]:
             empty.remove()
         for axes, (title, series) in zip(grid.ravel(), panels.items(), strict=False):
             axes.set_title(title, loc="left")
@@ -29,7 +32,7 @@ def cumulative(panels: Panels, *, xlabel: str, ylabel: str = "share at or below"
             for name, values in series.items():
                 colour = style.CYCLE[names.index(name) % len(style.CYCLE)]
                 axes.step(*_curve(values), where="post", label=name, linewidth=1.2, color=colour)
-        for above in grid[rows - 2, columns - (rows * columns - len(panels)):] if rows > 1 else ():
+        for above in grid[rows - 2, columns - (rows * columns - len(panels)) :] if rows > 1 else ():
             above.xaxis.set_tick_params(labelbottom=True)
         figure.supxlabel(xlabel, fontsize=7.5)
         figure.supylabel(ylabel, fontsize=7.5)
@@ -40,9 +43,16 @@ def cumulative(panels: Panels, *, xlabel: str, ylabel: str = "share at or below"
 
 def cumulative_data(panels: Panels) -> dict[str, np.ndarray]:
     """The curves that `cumulative` draws, a line per step: panel, series, value, share."""
-    rows = [(title, name, x, y) for title, series in panels.items() for name, values in series.items()
-            for x, y in zip(*_curve(values), strict=True)]
-    return {name: np.array([row[i] for row in rows]) for i, name in enumerate(("panel", "series", "value", "share"))}
+    rows = [
+        (title, name, x, y)
+        for title, series in panels.items()
+        for name, values in series.items()
+        for x, y in zip(*_curve(values), strict=True)
+    ]
+    return {
+        name: np.array([row[i] for row in rows])
+        for i, name in enumerate(("panel", "series", "value", "share"))
+    }
 
 
 def _curve(values):

@@ -1,4 +1,5 @@
 """Distributions over runs: where the shelves lie, and how long runs stay on them."""
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,23 +10,43 @@ from matplotlib.ticker import MaxNLocator
 from grokjax.figures import curves, labels, style
 
 Survival = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Times [K], share of runs that last longer [K], ends of its band [K] and [K], times of the censored runs [J]."""
+"""Times [K], share of runs that last longer [K], ends of its band [K] and [K], times of the censored runs
+[J].
+"""
 
 
-def level_histogram(levels: Float[np.ndarray, " N"], *, exact: Sequence[tuple[str, float]] = (),
-                    groups: Int[np.ndarray, " N"] | None = None, scale: str = "log", group: str = "digit") -> Figure:
-    """How many shelves lie at each level (nats), stacked by `groups` (integers, named by `group`); the exact levels are lines."""
+def level_histogram(
+    levels: Float[np.ndarray, " N"],
+    *,
+    exact: Sequence[tuple[str, float]] = (),
+    groups: Int[np.ndarray, " N"] | None = None,
+    scale: str = "log",
+    group: str = "digit",
+) -> Figure:
+    """How many shelves lie at each level (nats), stacked by `groups` (integers, named by `group`); the exact
+    levels are lines.
+    """
     curves.check_scale(scale)
     levels, groups = _checked(levels, groups)
     edges = _edges(levels, scale)
     with style.settings():
-        figure, grid = style.canvas(style.DOUBLE, 2.2 + 0.05 * max((len(name) + 8 for name, _ in exact), default=0))
+        figure, grid = style.canvas(
+            style.DOUBLE, 2.2 + 0.05 * max((len(name) + 8 for name, _ in exact), default=0)
+        )
         axes = grid[0, 0]
         bottom = np.zeros(len(edges) - 1)
         for k, one in enumerate(np.unique(groups)):
             count = np.histogram(levels[groups == one], edges)[0]
-            axes.bar(edges[:-1], count, np.diff(edges), bottom, align="edge", color=style.CYCLE[k % len(style.CYCLE)], linewidth=0,
-                     label=f"{group} {one}")
+            axes.bar(
+                edges[:-1],
+                count,
+                np.diff(edges),
+                bottom,
+                align="edge",
+                color=style.CYCLE[k % len(style.CYCLE)],
+                linewidth=0,
+                label=f"{group} {one}",
+            )
             bottom += count
         axes.set_xscale(scale)
         axes.set_ylim(0, 1.05 * bottom.max() or 1.0)
@@ -34,24 +55,45 @@ def level_histogram(levels: Float[np.ndarray, " N"], *, exact: Sequence[tuple[st
         axes.set_ylabel("shelves")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         if len(np.unique(groups)) > 1:
-            axes.legend(frameon=False, ncols=1, handlelength=0.8, handleheight=0.8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            axes.legend(
+                frameon=False,
+                ncols=1,
+                handlelength=0.8,
+                handleheight=0.8,
+                loc="center left",
+                bbox_to_anchor=(1.0, 0.5),
+            )
         figure.draw_without_rendering()
         labels.vertical(axes, exact)
         style.settle(figure)
     return figure
 
 
-def level_histogram_data(levels: Float[np.ndarray, " N"], *, groups: Int[np.ndarray, " N"] | None = None, scale: str = "log",
-                         group: str = "digit") -> dict[str, np.ndarray]:
+def level_histogram_data(
+    levels: Float[np.ndarray, " N"],
+    *,
+    groups: Int[np.ndarray, " N"] | None = None,
+    scale: str = "log",
+    group: str = "digit",
+) -> dict[str, np.ndarray]:
     """The bars that `level_histogram` draws: for every group and bin its ends (nats) and its shelves."""
     levels, groups = _checked(levels, groups)
     edges, names = _edges(levels, scale), np.unique(groups)
     counts = [np.histogram(levels[groups == one], edges)[0] for one in names]
-    return {group: np.repeat(names, len(edges) - 1), "from": np.tile(edges[:-1], len(names)), "to": np.tile(edges[1:], len(names)),
-            "shelves": np.concatenate(counts) if counts else np.zeros(0, int)}
+    return {
+        group: np.repeat(names, len(edges) - 1),
+        "from": np.tile(edges[:-1], len(names)),
+        "to": np.tile(edges[1:], len(names)),
+        "shelves": np.concatenate(counts) if counts else np.zeros(0, int),
+    }
 
 
-def survival(found: Mapping[str, Survival], *, xlabel: str = "optimiser step", ylabel: str = "share of runs still on the shelf") -> Figure:
+def survival(
+    found: Mapping[str, Survival],
+    *,
+    xlabel: str = "optimiser step",
+    ylabel: str = "share of runs still on the shelf",
+) -> Figure:
     """Kaplan-Meier curves with their bands, a tick for every censored run, each curve named at its end."""
     with style.settings():
         figure, grid = style.canvas(style.SINGLE, 2.4)
@@ -61,7 +103,15 @@ def survival(found: Mapping[str, Survival], *, xlabel: str = "optimiser step", y
             axes.fill_between(time, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
             axes.step(time, share, where="post", color=colour, linewidth=1.2)
             height = np.asarray(share)[np.searchsorted(time, censored, "right") - 1]
-            axes.plot(censored, height, linestyle="none", marker="|", markersize=5, markeredgewidth=0.8, color=colour)
+            axes.plot(
+                censored,
+                height,
+                linestyle="none",
+                marker="|",
+                markersize=5,
+                markeredgewidth=0.8,
+                color=colour,
+            )
         axes.set_xlim(0, 1.02 * end)
         axes.set_ylim(0, 1.03)
         axes.set_xlabel(xlabel)
@@ -73,7 +123,9 @@ def survival(found: Mapping[str, Survival], *, xlabel: str = "optimiser step", y
 
 
 def survival_data(found: Mapping[str, Survival]) -> dict[str, np.ndarray]:
-    """The numbers that `survival` draws: for every curve and time the share, its band and how many runs were censored then."""
+    """The numbers that `survival` draws: for every curve and time the share, its band and how many runs were
+    censored then.
+    """
     names = np.repeat(list(found), [len(curve[0]) for curve in found.values()])
     time, share, low, high = (np.concatenate([curve[k] for curve in found.values()]) for k in range(4))
     censored = np.concatenate([np.isclose(curve[0][:, None], curve[4]).sum(1) for curve in found.values()])
@@ -84,7 +136,9 @@ def _checked(levels, groups):
     levels = np.asarray(levels, float)
     groups = np.zeros(len(levels), int) if groups is None else np.asarray(groups)
     if levels.shape != groups.shape:
-        raise ValueError(f"groups has shape {groups.shape}; it must be one integer for each of the {len(levels)} levels")
+        raise ValueError(
+            f"groups has shape {groups.shape}; it must be one integer for each of the {len(levels)} levels"
+        )
     return levels, groups
 
 

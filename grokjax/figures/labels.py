@@ -1,4 +1,5 @@
 """Labels beside what they name, moved apart where they would overlap."""
+
 import textwrap
 from collections.abc import Sequence
 
@@ -14,7 +15,9 @@ PAPER = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.4}
 
 
 def spread(wanted: ArrayLike, gap: float, low: float, high: float) -> Float[np.ndarray, " N"]:
-    """Positions as near as possible to the wanted ones, in their order, at least `gap` apart (less if they do not fit) and in bounds."""
+    """Positions as near as possible to the wanted ones, in their order, at least `gap` apart (less if they do
+    not fit) and in bounds.
+    """
     wanted = np.asarray(wanted, float)
     order = np.argsort(wanted, kind="stable")
     count = len(order)
@@ -33,12 +36,16 @@ def _ascending(values):
         groups.append([value, 1])
         while len(groups) > 1 and groups[-2][0] > groups[-1][0]:
             mean, size = groups.pop()
-            groups[-1] = [(groups[-1][0] * groups[-1][1] + mean * size) / (groups[-1][1] + size), groups[-1][1] + size]
+            groups[-1] = [
+                (groups[-1][0] * groups[-1][1] + mean * size) / (groups[-1][1] + size),
+                groups[-1][1] + size,
+            ]
     return np.array([mean for mean, size in groups for _ in range(int(size))])
 
 
 def horizontal(axes: Axes, levels: Sequence[tuple[str, float]], curves: Float[np.ndarray, "N 2"]) -> None:
-    """Mark the levels that the y axis shows by dashed lines, named at the end where fewer of the points of `curves` are in the way.
+    """Mark the levels that the y axis shows by dashed lines, named at the end where fewer of the points of
+    `curves` are in the way.
 
     The names of a bundle of lines stand above it, or below where that is full.
     """
@@ -56,12 +63,22 @@ def horizontal(axes: Axes, levels: Sequence[tuple[str, float]], curves: Float[np
         near = points[np.abs(points[:, 1] - y) < 0.7 * SIZE / height, 0]
         wide = 0.6 * SIZE * len(text) / width
         left = (near < wide).sum() < (near > 1 - wide).sum()
-        axes.text(0.01 if left else 0.995, y, text, transform=axes.transAxes, ha="left" if left else "right", va="center", fontsize=SIZE,
-                  bbox=PAPER, zorder=6)
+        axes.text(
+            0.01 if left else 0.995,
+            y,
+            text,
+            transform=axes.transAxes,
+            ha="left" if left else "right",
+            va="center",
+            fontsize=SIZE,
+            bbox=PAPER,
+            zorder=6,
+        )
 
 
 def beside(lines: ArrayLike, height: float) -> Float[np.ndarray, " N"]:
-    """Centres for labels of ascending lines (0 to 1), so that no line crosses one: above each bundle, or below where that is full.
+    """Centres for labels of ascending lines (0 to 1), so that no line crosses one: above each bundle, or
+    below where that is full.
 
     Where neither has room they stand above, over the next line rather than over the names of the last one.
     """
@@ -82,22 +99,40 @@ def beside(lines: ArrayLike, height: float) -> Float[np.ndarray, " N"]:
 
 
 def vertical(axes: Axes, levels: Sequence[tuple[str, float]]) -> None:
-    """Mark the levels that the x axis shows by dashed lines, each with its name upright above the axes and a leader to its line."""
+    """Mark the levels that the x axis shows by dashed lines, each with its name upright above the axes and a
+    leader to its line.
+    """
     low, high = axes.get_xlim()
     shown = sorted((nats, name) for name, nats in levels if low <= nats <= high)
     if not shown:
         return
     at = axes.transAxes.inverted().transform(axes.transData.transform([(nats, 0) for nats, _ in shown]))[:, 0]
-    for (nats, name), x, line in zip(shown, spread(at, 1.4 * SIZE / _points(axes)[0], 0.0, 1.0), at, strict=True):
+    for (nats, name), x, line in zip(
+        shown, spread(at, 1.4 * SIZE / _points(axes)[0], 0.0, 1.0), at, strict=True
+    ):
         axes.axvline(nats, color="black", linewidth=0.5, dashes=(4, 3), zorder=4)
         leader = {"arrowstyle": "-", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0, "relpos": (0.5, 0.0)}
-        axes.annotate(_named(name, nats), (line, 1.0), (x, 1.06), "axes fraction", "axes fraction", rotation=90, ha="center", va="bottom",
-                      fontsize=SIZE, arrowprops=leader)
+        axes.annotate(
+            _named(name, nats),
+            (line, 1.0),
+            (x, 1.06),
+            "axes fraction",
+            "axes fraction",
+            rotation=90,
+            ha="center",
+            va="bottom",
+            fontsize=SIZE,
+            arrowprops=leader,
+        )
 
 
 def ends(axes: Axes, names: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:
-    """Name curves to the right of the axes at the heights (data) at which they end, in their colours; of equals the first highest."""
-    at = axes.transAxes.inverted().transform(axes.transData.transform([(1, height) for height in heights]))[:, 1]
+    """Name curves to the right of the axes at the heights (data) at which they end, in their colours; of
+    equals the first highest.
+    """
+    at = axes.transAxes.inverted().transform(axes.transData.transform([(1, height) for height in heights]))[
+        :, 1
+    ]
     folded = [textwrap.fill(name, 16) for name in names]
     gap = 8.5 * max(name.count("\n") + 1 for name in folded) / _points(axes)[1]
     for name, y, colour in zip(folded, spread(at[::-1], gap, 0.0, 1.0)[::-1], colours, strict=True):

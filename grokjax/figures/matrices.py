@@ -1,4 +1,7 @@
-"""Small matrices side by side, each row and column named: attention grids, OV and QK circuits, neurons against digits."""
+"""Small matrices side by side, each row and column named: attention grids, OV and QK circuits, neurons
+against digits.
+"""
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,14 +12,27 @@ from matplotlib.figure import Figure
 from grokjax.figures import style
 
 SIZE = 6.0
-"""Type size of the names of rows and columns, in points. Where there is no room for all, those at equal distances stand."""
+"""Type size of the names of rows and columns, in points. Where there is no room for all, those at equal
+distances stand.
+"""
 
 
-def matrices(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, columns: str, label: str, row_names: Sequence[str] | None = None,
-             column_names: Sequence[str] | None = None, across: int = 4, centred: bool = True, square: bool = True) -> Figure:
+def matrices(
+    panels: Mapping[str, Float[np.ndarray, "N M"]],
+    *,
+    rows: str,
+    columns: str,
+    label: str,
+    row_names: Sequence[str] | None = None,
+    column_names: Sequence[str] | None = None,
+    across: int = 4,
+    centred: bool = True,
+    square: bool = True,
+) -> Figure:
     """An image per title, all with one colour bar; `matrices_data` has the numbers.
 
-    centred: colours to both sides of 0, else from 0 up. square: cells are; else the panels are. Cells without a number stay white.
+    centred: colours to both sides of 0, else from 0 up. square: cells are; else the panels are. Cells without
+      a number stay white.
     """
     values = _checked(panels)
     seen = np.concatenate([panel[np.isfinite(panel)] for panel in values.values()])
@@ -24,16 +40,22 @@ def matrices(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, colum
     wide = min(across, len(values))
     deep = -(-len(values) // wide)
     tallest, widest = (max(panel.shape[axis] for panel in values.values()) for axis in (0, 1))
-    colours: Any = dict(vmin=-most, vmax=most, cmap="RdBu_r") if centred else dict(vmin=0, vmax=most, cmap="cividis")
+    colours: Any = (
+        dict(vmin=-most, vmax=most, cmap="RdBu_r") if centred else dict(vmin=0, vmax=most, cmap="cividis")
+    )
     with style.settings():
         each = (style.DOUBLE - 1.3) / max(wide, 2)
         height = each * (tallest / widest if square else 0.8)
         width = style.DOUBLE if wide > 1 else style.SINGLE + 0.6
-        figure, grid = style.canvas(width, 0.55 + deep * (height + 0.25), deep, wide, sharex=True, sharey=True)
-        for axes in grid.ravel()[len(values):]:
+        figure, grid = style.canvas(
+            width, 0.55 + deep * (height + 0.25), deep, wide, sharex=True, sharey=True
+        )
+        for axes in grid.ravel()[len(values) :]:
             axes.remove()
         for axes, (title, panel) in zip(grid.ravel(), values.items(), strict=False):
-            image = axes.imshow(panel, aspect="equal" if square else "auto", interpolation="nearest", **colours)
+            image = axes.imshow(
+                panel, aspect="equal" if square else "auto", interpolation="nearest", **colours
+            )
             axes.set_title(title, loc="left")
             axes.spines[:].set_visible(False)
             across_names, down_names = _names(column_names, widest), _names(row_names, tallest)
@@ -48,12 +70,25 @@ def matrices(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, colum
     return figure
 
 
-def matrices_data(panels: Mapping[str, Float[np.ndarray, "N M"]], *, rows: str, columns: str, label: str,
-                  row_names: Sequence[str] | None = None, column_names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+def matrices_data(
+    panels: Mapping[str, Float[np.ndarray, "N M"]],
+    *,
+    rows: str,
+    columns: str,
+    label: str,
+    row_names: Sequence[str] | None = None,
+    column_names: Sequence[str] | None = None,
+) -> dict[str, np.ndarray]:
     """The numbers that `matrices` draws, a line per cell."""
-    cells = [(title, _names(row_names, len(panel))[i], _names(column_names, panel.shape[1])[j], value)
-             for title, panel in _checked(panels).items() for (i, j), value in np.ndenumerate(panel)]
-    return {head: np.array(column) for head, column in zip(("panel", rows, columns, label), zip(*cells, strict=True), strict=True)}
+    cells = [
+        (title, _names(row_names, len(panel))[i], _names(column_names, panel.shape[1])[j], value)
+        for title, panel in _checked(panels).items()
+        for (i, j), value in np.ndenumerate(panel)
+    ]
+    return {
+        head: np.array(column)
+        for head, column in zip(("panel", rows, columns, label), zip(*cells, strict=True), strict=True)
+    }
 
 
 def _names(names, count):

@@ -1,4 +1,5 @@
 """How points in a plane move over training, such as the digits on the principal components of an embedding."""
+
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,19 @@ MOST_LABELS = 6
 Lines = Mapping[str, Mapping[str, np.ndarray]]
 
 
-def orbits(frames: Float[np.ndarray, "E V 2"], titles: Sequence[str], *, shown: Sequence[int] | None = None,
-           spectra: Mapping[str, Float[np.ndarray, "E F"]] | None = None, lines: Lines | None = None) -> Figure:
-    """A panel for each frame in `shown` (None: all): the values 0, 1, … where they are, joined in order, and their ways there.
+def orbits(
+    frames: Float[np.ndarray, "E V 2"],
+    titles: Sequence[str],
+    *,
+    shown: Sequence[int] | None = None,
+    spectra: Mapping[str, Float[np.ndarray, "E F"]] | None = None,
+    lines: Lines | None = None,
+) -> Figure:
+    """A panel for each frame in `shown` (None: all): the values 0, 1, … where they are, joined in order, and
+    their ways there.
 
-    titles: one for each frame, such as the step. Below, by title: spectra, the share of each frequency 1, 2, … in every frame; and lines,
-    by name a number for every frame.
+    titles: one for each frame, such as the step. Below, by title: spectra, the share of each frequency 1, 2,
+      … in every frame; and lines, by name a number for every frame.
     """
     frames, shown = _checked(frames, titles), list(range(len(frames)) if shown is None else shown)
     spectra, lines = spectra or {}, lines or {}
@@ -38,8 +46,8 @@ def orbits(frames: Float[np.ndarray, "E V 2"], titles: Sequence[str], *, shown: 
             _panel(axes, frames, frame, titles[frame])
         for part in lower:
             grid = part.subplots(1, len(spectra) + len(lines), squeeze=False)[0]
-            _spectra(part, grid[:len(spectra)], spectra, titles)
-            for axes, (title, series) in zip(grid[len(spectra):], lines.items(), strict=True):
+            _spectra(part, grid[: len(spectra)], spectra, titles)
+            for axes, (title, series) in zip(grid[len(spectra) :], lines.items(), strict=True):
                 _lines(axes, title, series, titles)
         style.settle(figure)
     return figure
@@ -49,11 +57,21 @@ def orbits_data(frames: Float[np.ndarray, "E V 2"], titles: Sequence[str]) -> di
     """The places that `orbits` draws, a line per frame and value."""
     frames = _checked(frames, titles)
     count, (x, y) = frames.shape[1], np.moveaxis(frames, -1, 0)
-    return {"title": np.repeat(np.asarray(titles), count), "value": np.tile(np.arange(count), len(frames)), "x": x.ravel(), "y": y.ravel()}
+    return {
+        "title": np.repeat(np.asarray(titles), count),
+        "value": np.tile(np.arange(count), len(frames)),
+        "x": x.ravel(),
+        "y": y.ravel(),
+    }
 
 
-def orbits_animation(path: str | os.PathLike, frames: Float[np.ndarray, "E V 2"], titles: Sequence[str], *,
-                     frames_per_second: float = 4.0) -> pathlib.Path:
+def orbits_animation(
+    path: str | os.PathLike,
+    frames: Float[np.ndarray, "E V 2"],
+    titles: Sequence[str],
+    *,
+    frames_per_second: float = 4.0,
+) -> pathlib.Path:
     """Write the frames one after another as an animated GIF, which appears whole; returns its path."""
     frames, path = _checked(frames, titles), pathlib.Path(path)
     unfinished = path.with_name(f".{path.stem}.tmp.gif")
@@ -78,11 +96,13 @@ def _panel(axes: Axes, frames: np.ndarray, frame: int, title: str) -> None:
     now, reach = frames[frame], 1.12 * float(np.abs(frames).max() or 1.0)
     colours = COLOURS(np.linspace(0, 0.9, len(now)))
     for value, colour in enumerate(colours):
-        axes.plot(*frames[:frame + 1, value].T, color=colour, linewidth=0.5, alpha=0.35)
+        axes.plot(*frames[: frame + 1, value].T, color=colour, linewidth=0.5, alpha=0.35)
     axes.plot(*now.T, color="0.75", linewidth=0.6, zorder=1)
     if len(now) <= 20:
         for value, (place, colour) in enumerate(zip(now, colours, strict=True)):
-            axes.text(place[0], place[1], str(value), color=colour, ha="center", va="center", fontweight="bold")
+            axes.text(
+                place[0], place[1], str(value), color=colour, ha="center", va="center", fontweight="bold"
+            )
     else:
         axes.scatter(now[:, 0], now[:, 1], color=colours, s=6, zorder=2)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
@@ -95,20 +115,31 @@ def _spectra(part, grid, spectra, titles):
     top = max((np.max(values) for values in spectra.values()), default=1.0)
     for axes, (title, values) in zip(grid, spectra.items(), strict=True):
         values = np.asarray(values, float)
-        image = axes.imshow(values.T, aspect="auto", origin="lower", interpolation="nearest", vmin=0, vmax=top,
-                            extent=(-0.5, len(values) - 0.5, 0.5, values.shape[1] + 0.5))
+        image = axes.imshow(
+            values.T,
+            aspect="auto",
+            origin="lower",
+            interpolation="nearest",
+            vmin=0,
+            vmax=top,
+            extent=(-0.5, len(values) - 0.5, 0.5, values.shape[1] + 0.5),
+        )
         axes.yaxis.get_major_locator().set_params(integer=True)
         axes.spines[:].set_visible(False)
         axes.set_ylabel("frequency" if axes is grid[0] else "")
         _ticks(axes, title, titles)
     if spectra:
-        part.colorbar(image, ax=list(grid), label="share of variance", pad=0.02, aspect=18).outline.set_visible(False)
+        part.colorbar(
+            image, ax=list(grid), label="share of variance", pad=0.02, aspect=18
+        ).outline.set_visible(False)
 
 
 def _lines(axes, title, series, titles):
     """A number against the frames."""
     for (name, values), colour in zip(series.items(), style.CYCLE, strict=False):
-        axes.plot(np.arange(len(values)), values, color=colour, linewidth=1.2, marker="o", markersize=2, label=name)
+        axes.plot(
+            np.arange(len(values)), values, color=colour, linewidth=1.2, marker="o", markersize=2, label=name
+        )
     axes.legend(frameon=False, loc="lower right", handlelength=1.2)
     axes.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     _ticks(axes, title, titles)
@@ -125,5 +156,7 @@ def _ticks(axes, title, titles):
 def _checked(frames, titles):
     frames = np.asarray(frames, float)
     if frames.ndim != 3 or frames.shape[2] != 2 or not frames.size or len(titles) != len(frames):
-        raise ValueError(f"frames has shape {frames.shape} and there are {len(titles)} titles; it must be [E, V, 2] with E titles")
+        raise ValueError(
+            f"frames has shape {frames.shape} and there are {len(titles)} titles; it must be [E, V, 2] with E titles"
+        )
     return frames

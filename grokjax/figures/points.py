@@ -1,4 +1,5 @@
 """Estimates with their intervals, a few series beside each other: what was found at each of several settings."""
+
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,10 +15,12 @@ MOST_TICKS = 8
 
 
 class Points(NamedTuple):
-    """One series: where its points lie (numbers, or names of places in a row), and (value, low, high) of each; None: not determined.
+    """One series: where its points lie (numbers, or names of places in a row), and (value, low, high) of
+    each; None: not determined.
 
     A point whose value is None but whose low end is known is an arrow there: it lies higher.
     """
+
     at: Sequence[float] | Sequence[str]
     estimates: Sequence[tuple[float | None, float | None, float | None]]
 
@@ -25,12 +28,23 @@ class Points(NamedTuple):
 Panels = Mapping[str, Mapping[str, Points]]
 
 
-def points(panels: Panels, *, xlabel: str | Mapping[str, str], ylabel: str, scale: str = "linear", xscale: str = "linear",
-           joined: bool = True, levels: Mapping[str, Sequence[tuple[str, float]]] | None = None, legend: str = "",
-           sharey: bool = True) -> Figure:
-    """A panel per title with all its series, joined by lines unless `joined` is False, intervals as bars; `points_data` has the numbers.
+def points(
+    panels: Panels,
+    *,
+    xlabel: str | Mapping[str, str],
+    ylabel: str,
+    scale: str = "linear",
+    xscale: str = "linear",
+    joined: bool = True,
+    levels: Mapping[str, Sequence[tuple[str, float]]] | None = None,
+    legend: str = "",
+    sharey: bool = True,
+) -> Figure:
+    """A panel per title with all its series, joined by lines unless `joined` is False, intervals as bars;
+    `points_data` has the numbers.
 
-    xlabel: one for all panels, or each title's. levels: for a title, (name, value) of exact levels, drawn as dashed lines. legend: what
+    xlabel: one for all panels, or each title's. levels: for a title, (name, value) of exact levels, drawn as
+      dashed lines. legend: what
     the series are. sharey: False where the panels show different quantities, which their titles then name.
     """
     curves.check_scale(scale)
@@ -42,14 +56,22 @@ def points(panels: Panels, *, xlabel: str | Mapping[str, str], ylabel: str, scal
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
     with style.settings():
         figure, grid = style.canvas(style.DOUBLE, 0.6 + 1.9 * rows, rows, columns, sharey=sharey)
-        for empty in grid.ravel()[len(panels):]:
+        for empty in grid.ravel()[len(panels) :]:
             empty.remove()
         for axes, (title, series) in zip(grid.ravel(), panels.items(), strict=False):
             axes.set_title(title, loc="left")
             axes.set_xlabel("" if isinstance(xlabel, str) else xlabel[title])
             axes.set_xscale(xscale)
-            known = [end for one in series.values() for estimate in one.estimates for end in estimate if end is not None]
-            logarithmic = scale == "log" and any(end > 0 for end in known)      # nothing that could be drawn needs no such axis
+            known = [
+                end
+                for one in series.values()
+                for estimate in one.estimates
+                for end in estimate
+                if end is not None
+            ]
+            logarithmic = scale == "log" and any(
+                end > 0 for end in known
+            )  # nothing that could be drawn needs no such axis
             axes.set_yscale("log" if logarithmic else "linear")
             places = list(dict.fromkeys(x for one in series.values() for x in one.at if isinstance(x, str)))
             for name, one in series.items():
@@ -66,30 +88,57 @@ def points(panels: Panels, *, xlabel: str | Mapping[str, str], ylabel: str, scal
         style.settle(figure)
         for axes in figure.axes:
             drawn = np.concatenate([np.zeros((0, 2)), *(line.get_xydata() for line in axes.lines)])
-            labels.horizontal(axes, (levels or {}).get(axes.get_title("left"), ()), drawn[np.isfinite(drawn).all(1)])
+            labels.horizontal(
+                axes, (levels or {}).get(axes.get_title("left"), ()), drawn[np.isfinite(drawn).all(1)]
+            )
     return figure
 
 
 def points_data(panels: Panels) -> dict[str, np.ndarray]:
     """The numbers that `points` draws, a line per point: panel, series, at, value, low, high."""
-    rows = [(title, name, x, *(np.nan if end is None else float(end) for end in estimate)) for title, series in panels.items()
-            for name, one in series.items() for x, estimate in zip(one.at, one.estimates, strict=True)]
-    return {name: np.array([row[i] for row in rows]) for i, name in enumerate(("panel", "series", "at", "value", "low", "high"))}
+    rows = [
+        (title, name, x, *(np.nan if end is None else float(end) for end in estimate))
+        for title, series in panels.items()
+        for name, one in series.items()
+        for x, estimate in zip(one.at, one.estimates, strict=True)
+    ]
+    return {
+        name: np.array([row[i] for row in rows])
+        for i, name in enumerate(("panel", "series", "at", "value", "low", "high"))
+    }
 
 
-def _draw(axes: Axes, name: str, one: Points, names: Sequence[str], places: Sequence[str], joined: bool) -> None:
+def _draw(
+    axes: Axes, name: str, one: Points, names: Sequence[str], places: Sequence[str], joined: bool
+) -> None:
     """One series, moved a little to the side so that its bars stand beside those of the others."""
     index = names.index(name)
     side = (index - (len(names) - 1) / 2) / len(names)
-    place = lambda x: places.index(x) + 0.6 * side if isinstance(x, str) else x * 1.06**side if axes.get_xscale() == "log" else x
+    place = lambda x: (
+        places.index(x) + 0.6 * side
+        if isinstance(x, str)
+        else x * 1.06**side
+        if axes.get_xscale() == "log"
+        else x
+    )
     at = np.array([place(x) for x in one.at], float)
-    ends = np.array([[np.nan if end is None else end for end in estimate] for estimate in one.estimates], float)
+    ends = np.array(
+        [[np.nan if end is None else end for end in estimate] for estimate in one.estimates], float
+    )
     value, low, high = ends.reshape(-1, 3).T
     look: dict[str, Any] = {"color": style.CYCLE[index % len(style.CYCLE)], "markersize": 3.5}
     top = np.where(np.isfinite(high), high, value)
     bottom = np.where(np.isfinite(low), low, value)
     axes.vlines(at, bottom, top, color=look["color"], linewidth=0.9)
-    axes.plot(at, value, linestyle="-" if joined else "none", linewidth=0.7, marker=MARKERS[index % len(MARKERS)], label=name, **look)
+    axes.plot(
+        at,
+        value,
+        linestyle="-" if joined else "none",
+        linewidth=0.7,
+        marker=MARKERS[index % len(MARKERS)],
+        label=name,
+        **look,
+    )
     above = ~np.isfinite(value) & np.isfinite(low)
     axes.plot(at[above], low[above], linestyle="none", marker=r"$\uparrow$", **{**look, "markersize": 7})
 

@@ -1,4 +1,5 @@
 """A figure as files: PNG and SVG, and the numbers in it as CSV beside them."""
+
 import csv
 import os
 import pathlib
@@ -21,8 +22,16 @@ def save(figure: Figure, stem: str | os.PathLike, data: Mapping[str, np.ndarray]
     stem = pathlib.Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     with style.settings():
-        png = _at_once(stem, "png", lambda path: figure.savefig(path, format="png", dpi=300, metadata={"Software": None}))
-        svg = _at_once(stem, "svg", lambda path: figure.savefig(path, format="svg", dpi=300, metadata={"Date": None, "Creator": None}))
+        png = _at_once(
+            stem, "png", lambda path: figure.savefig(path, format="png", dpi=300, metadata={"Software": None})
+        )
+        svg = _at_once(
+            stem,
+            "svg",
+            lambda path: figure.savefig(
+                path, format="svg", dpi=300, metadata={"Date": None, "Creator": None}
+            ),
+        )
     return [png, svg, _at_once(stem, "csv", lambda path: _write(path, data))]
 
 

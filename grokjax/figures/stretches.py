@@ -1,4 +1,5 @@
 """Stretches that were found on curves: on single ones, or those of many runs by when and at which level."""
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,25 +13,52 @@ Stretch = tuple[float, int, int]
 """Level (nats), first and last step."""
 
 
-def shelves(curves: Sequence[Float[np.ndarray, " T"]], found: Sequence[Sequence[Stretch]], *,
-            truth: Sequence[Sequence[Stretch]] | None = None, names: Sequence[str] | None = None, scale: str = "linear") -> Figure:
-    """Loss curves (nats), a panel each, with a bar on every shelf found; where the truth is known it lies below as a broader pale bar."""
+def shelves(
+    curves: Sequence[Float[np.ndarray, " T"]],
+    found: Sequence[Sequence[Stretch]],
+    *,
+    truth: Sequence[Sequence[Stretch]] | None = None,
+    names: Sequence[str] | None = None,
+    scale: str = "linear",
+) -> Figure:
+    """Loss curves (nats), a panel each, with a bar on every shelf found; where the truth is known it lies
+    below as a broader pale bar.
+    """
     curve_figures.check_scale(scale)
     if len(curves) != len(found) or (truth is not None and len(truth) != len(curves)):
-        raise ValueError(f"there are {len(curves)} curves, so found must have as many entries, not {len(found)}, and truth as well")
+        raise ValueError(
+            f"there are {len(curves)} curves, so found must have as many entries, not {len(found)}, and truth as well"
+        )
     columns = min(len(curves), 3)
     rows = -(-len(curves) // columns)
     with style.settings():
-        figure, grid = style.canvas(style.DOUBLE if columns > 1 else style.SINGLE, 0.3 + 1.45 * rows, rows, columns)
+        figure, grid = style.canvas(
+            style.DOUBLE if columns > 1 else style.SINGLE, 0.3 + 1.45 * rows, rows, columns
+        )
         for k, axes in enumerate(grid.ravel()):
             if k >= len(curves):
                 axes.remove()
                 continue
-            axes.plot(np.arange(len(curves[k])), curves[k], color="0.6", linewidth=0.4, rasterized=len(curves[k]) > 2000)
+            axes.plot(
+                np.arange(len(curves[k])),
+                curves[k],
+                color="0.6",
+                linewidth=0.4,
+                rasterized=len(curves[k]) > 2000,
+            )
             for level, first, last in truth[k] if truth is not None else ():
-                axes.plot([first, last], [level, level], color=style.ORANGE, alpha=0.45, linewidth=6, solid_capstyle="butt")
+                axes.plot(
+                    [first, last],
+                    [level, level],
+                    color=style.ORANGE,
+                    alpha=0.45,
+                    linewidth=6,
+                    solid_capstyle="butt",
+                )
             for level, first, last in found[k]:
-                axes.plot([first, last], [level, level], color=style.BLUE, linewidth=1.6, solid_capstyle="butt")
+                axes.plot(
+                    [first, last], [level, level], color=style.BLUE, linewidth=1.6, solid_capstyle="butt"
+                )
             axes.set_yscale(scale)
             axes.set_xlim(0, len(curves[k]))
             axes.set_title(names[k] if names else "", loc="left")
@@ -40,20 +68,33 @@ def shelves(curves: Sequence[Float[np.ndarray, " T"]], found: Sequence[Sequence[
     return figure
 
 
-def shelves_data(curves: Sequence[Float[np.ndarray, " T"]], found: Sequence[Sequence[Stretch]]) -> dict[str, np.ndarray]:
-    """The numbers that `shelves` draws: for every curve and step the loss and the level of the shelf found there (NaN beside shelves)."""
+def shelves_data(
+    curves: Sequence[Float[np.ndarray, " T"]], found: Sequence[Sequence[Stretch]]
+) -> dict[str, np.ndarray]:
+    """The numbers that `shelves` draws: for every curve and step the loss and the level of the shelf found
+    there (NaN beside shelves).
+    """
     levels = [np.full(len(curve), np.nan) for curve in curves]
     for values, stretches in zip(levels, found, strict=True):
         for level, first, last in stretches:
             values[first : last + 1] = level
     lengths = [len(curve) for curve in curves]
-    return {"curve": np.repeat(np.arange(len(curves)), lengths), "step": np.concatenate([np.arange(length) for length in lengths]),
-            "loss": np.concatenate(curves), "shelf": np.concatenate(levels)}
+    return {
+        "curve": np.repeat(np.arange(len(curves)), lengths),
+        "step": np.concatenate([np.arange(length) for length in lengths]),
+        "loss": np.concatenate(curves),
+        "shelf": np.concatenate(levels),
+    }
 
 
-def shelf_map(found: Mapping[str, Sequence[Stretch]], *, levels: Mapping[str, Sequence[tuple[str, float]]] | None = None,
-              scale: str = "log") -> Figure:
-    """The shelves of many runs, a panel per title: each a line from its first to its last step at its level (nats).
+def shelf_map(
+    found: Mapping[str, Sequence[Stretch]],
+    *,
+    levels: Mapping[str, Sequence[tuple[str, float]]] | None = None,
+    scale: str = "log",
+) -> Figure:
+    """The shelves of many runs, a panel per title: each a line from its first to its last step at its level
+    (nats).
 
     levels: for a title, (name, nats) of its exact levels, drawn as dashed lines.
     """
@@ -65,13 +106,20 @@ def shelf_map(found: Mapping[str, Sequence[Stretch]], *, levels: Mapping[str, Se
     end = max((last for stretches in found.values() for *_, last in stretches), default=1)
     with style.settings():
         figure, grid = style.canvas(width, 0.4 + 1.9 * rows, rows, columns, sharex=True, sharey=True)
-        for empty in grid.ravel()[len(found):]:
+        for empty in grid.ravel()[len(found) :]:
             empty.remove()
-        for above in grid[rows - 2, columns - (rows * columns - len(found)):] if rows > 1 else ():
+        for above in grid[rows - 2, columns - (rows * columns - len(found)) :] if rows > 1 else ():
             above.xaxis.set_tick_params(labelbottom=True)
         for axes, (title, stretches) in zip(grid.ravel(), found.items(), strict=False):
             for level, first, last in stretches:
-                axes.plot([first, last], [level, level], color=style.BLUE, alpha=0.5, linewidth=1.2, solid_capstyle="butt")
+                axes.plot(
+                    [first, last],
+                    [level, level],
+                    color=style.BLUE,
+                    alpha=0.5,
+                    linewidth=1.2,
+                    solid_capstyle="butt",
+                )
             axes.set_title(title, loc="left")
         axes.set_xlim(0, end)
         axes.set_yscale(scale)
@@ -80,7 +128,9 @@ def shelf_map(found: Mapping[str, Sequence[Stretch]], *, levels: Mapping[str, Se
         figure.supylabel("level of the shelf (nats)", fontsize=7.5)
         style.settle(figure)
         for axes, (title, stretches) in zip(figure.axes, found.items(), strict=True):
-            drawn = np.array([(step, level) for level, first, last in stretches for step in np.linspace(first, last, 20)]).reshape(-1, 2)
+            drawn = np.array(
+                [(step, level) for level, first, last in stretches for step in np.linspace(first, last, 20)]
+            ).reshape(-1, 2)
             labels.horizontal(axes, (levels or {}).get(title, ()), drawn)
     return figure
 
@@ -88,4 +138,7 @@ def shelf_map(found: Mapping[str, Sequence[Stretch]], *, levels: Mapping[str, Se
 def shelf_map_data(found: Mapping[str, Sequence[Stretch]]) -> dict[str, np.ndarray]:
     """The numbers that `shelf_map` draws, a line per shelf."""
     rows = [(title, *stretch) for title, stretches in found.items() for stretch in stretches]
-    return {name: np.array([row[i] for row in rows]) for i, name in enumerate(("panel", "level", "first_step", "last_step"))}
+    return {
+        name: np.array([row[i] for row in rows])
+        for i, name in enumerate(("panel", "level", "first_step", "last_step"))
+    }

@@ -1,4 +1,5 @@
 """Looking inside runs; each function is written for one run."""
+
 from grokjax.interp import ablation as ablation
 from grokjax.interp import activations as activations
 from grokjax.interp import addition as addition

@@ -2,6 +2,7 @@
 
 An edit is a function of an activation, under its name: `{"blocks.0.attn.z": lambda z: z.at[:, :, 2].set(0)}`.
 """
+
 import functools
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,9 +17,17 @@ Edits = Mapping[str, Callable[[Array], Array]]
 Cache = Mapping[str, Array]
 
 
-def cached(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], edits: Edits | None = None, *,
-           attention_rate: Array | float = 1.0) -> tuple[Float[Array, "B P V"], dict[str, Array]]:
-    """(logits at every position, every activation by name, after its edit). ValueError for a name that the model does not have."""
+def cached(
+    config: ModelConfig,
+    params: PyTree,
+    tokens: Int[Array, "B P"],
+    edits: Edits | None = None,
+    *,
+    attention_rate: Array | float = 1.0,
+) -> tuple[Float[Array, "B P V"], dict[str, Array]]:
+    """(logits at every position, every activation by name, after its edit). ValueError for a name that the
+    model does not have.
+    """
     with jax.default_matmul_precision("float32"):
         run = tap.run_with_cache(functools.partial(model.forward, config), edits)
         return run(params, tokens, attention_rate=attention_rate)
@@ -37,11 +46,20 @@ def names(config: ModelConfig) -> tuple[str, ...]:
     return tuple(order)
 
 
-def gradients(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], score: Callable[[Array], Array], *,
-              at: Sequence[str] | None = None, attention_rate: Array | float = 1.0) -> dict[str, Array]:
-    """The gradient of `score(logits [B, P, V])`, a scalar, with respect to each activation named in `at` (None: all), in its shape.
+def gradients(
+    config: ModelConfig,
+    params: PyTree,
+    tokens: Int[Array, "B P"],
+    score: Callable[[Array], Array],
+    *,
+    at: Sequence[str] | None = None,
+    attention_rate: Array | float = 1.0,
+) -> dict[str, Array]:
+    """The gradient of `score(logits [B, P, V])`, a scalar, with respect to each activation named in `at`
+    (None: all), in its shape.
 
-    All of them in one backward pass: each is the gradient of a change that is made there and travels on through the rest of the model.
+    All of them in one backward pass: each is the gradient of a change that is made there and travels on
+      through the rest of the model.
     """
     at = tuple(names(config) if at is None else at)
     cache = jax.eval_shape(lambda: cached(config, params, tokens)[1])

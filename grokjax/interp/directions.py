@@ -1,7 +1,9 @@
 """What a probe found, as directions: angles between two of them, and edits of a run along one.
 
-A matrix [D, classes] is a probe's W or its class means; what is the same for all classes in it says nothing and is left out.
+A matrix [D, classes] is a probe's W or its class means; what is the same for all classes in it says nothing
+and is left out.
 """
+
 from typing import Any, NamedTuple
 
 import jax
@@ -29,30 +31,40 @@ def cosine(matrix: Float[Array, "D 2"], other: Float[Array, "D 2"]) -> Float[Arr
 
 
 def subspace(matrix: Float[Array, "D classes"]) -> Float[Array, "D classes-1"]:
-    """An orthonormal basis of what tells the classes apart; a column of zeros for each dimension that is not there."""
+    """An orthonormal basis of what tells the classes apart; a column of zeros for each dimension that is not
+    there.
+    """
     centred = matrix - matrix.mean(1, keepdims=True)
     basis, size = factorizations.singular(centred)
     return (basis * (size > 1e-5 * size[0]))[:, : matrix.shape[1] - 1]
 
 
-def principal_angles(matrix: Float[Array, "D classes"], other: Float[Array, "D other"]) -> Float[Array, " angles"]:
-    """Degrees between the subspaces of two probes, the smallest first (Björck & Golub 1973); 90 for a dimension that is not there."""
+def principal_angles(
+    matrix: Float[Array, "D classes"], other: Float[Array, "D other"]
+) -> Float[Array, " angles"]:
+    """Degrees between the subspaces of two probes, the smallest first (Björck & Golub 1973); 90 for a
+    dimension that is not there.
+    """
     with jax.default_matmul_precision("float32"):
         cosines = factorizations.singular(subspace(matrix).T @ subspace(other))[1]
         return jnp.degrees(jnp.arccos(jnp.clip(cosines, 0, 1)))
 
 
 class Alike(NamedTuple):
-    """Two places that hold a feature of two classes, seen by probes fitted on either half of the examples, so that every number has the
-    noise of fitting anew. First or second row: the probe's place. Cosines of probes' W and of class means [2, 2]; and of the probe of one
-    place at another [2, 2] the balanced accuracy, as it is and with a threshold of its own there."""
+    """Two places that hold a feature of two classes, seen by probes fitted on either half of the examples, so
+    that every number has the noise of fitting anew. First or second row: the probe's place. Cosines of
+    probes' W and of class means [2, 2]; and of the probe of one place at another [2, 2] the balanced
+    accuracy, as it is and with a threshold of its own there."""
+
     probes: Float[Array, "2 2"]
     means: Float[Array, "2 2"]
     transfer: Float[Array, "2 2"]
     direction_only: Float[Array, "2 2"]
 
 
-def alike(activation: Float[Array, "B D"], other: Float[Array, "B D"], classes: Int[Array, " B"], key: PRNGKeyArray) -> Alike:
+def alike(
+    activation: Float[Array, "B D"], other: Float[Array, "B D"], classes: Int[Array, " B"], key: PRNGKeyArray
+) -> Alike:
     """How far two places hold two classes along the same direction."""
     first = probes.split(key, len(classes))
     weights = [probes.balanced(2, classes, weights=half) for half in (first, ~first)]
@@ -60,7 +72,9 @@ def alike(activation: Float[Array, "B D"], other: Float[Array, "B D"], classes: 
     fits = [[probes.ridge(x, hot, weights=w) for w in weights] for x in places]
     means = [[probes.class_means(2, x, classes, weights=w) for w in weights] for x in places]
     table = lambda entry: jnp.stack([jnp.stack([entry(i, j) for j in range(2)]) for i in range(2)])
-    crossed = lambda found: table(lambda i, j: (cosine(found[i][0], found[j][1]) + cosine(found[i][1], found[j][0])) / 2)
+    crossed = lambda found: table(
+        lambda i, j: (cosine(found[i][0], found[j][1]) + cosine(found[i][1], found[j][0])) / 2
+    )
 
     def as_it_is(i, j):
         return probes.score(fits[i][0], places[j], classes, weights=weights[1]).balanced
@@ -68,13 +82,24 @@ def alike(activation: Float[Array, "B D"], other: Float[Array, "B D"], classes: 
     def with_new_threshold(i, j):
         with jax.default_matmul_precision("float32"):
             margin = (places[j] @ direction(fits[i][0].W))[:, None]
-        return probes.score(probes.ridge(margin, hot, weights=weights[0]), margin, classes, weights=weights[1]).balanced
+        return probes.score(
+            probes.ridge(margin, hot, weights=weights[0]), margin, classes, weights=weights[1]
+        ).balanced
 
-    return Alike(crossed([[fit.W for fit in pair] for pair in fits]), crossed(means), table(as_it_is), table(with_new_threshold))
+    return Alike(
+        crossed([[fit.W for fit in pair] for pair in fits]),
+        crossed(means),
+        table(as_it_is),
+        table(with_new_threshold),
+    )
 
 
-def reflected(probe: Probe, along: Float[Array, " D"], activation: Float[Array, "B D"], *, strength: float = 1.0) -> Float[Array, "B D"]:
-    """Activations moved along a direction until a probe of two classes says the opposite as firmly; `strength` 1 is all the way."""
+def reflected(
+    probe: Probe, along: Float[Array, " D"], activation: Float[Array, "B D"], *, strength: float = 1.0
+) -> Float[Array, "B D"]:
+    """Activations moved along a direction until a probe of two classes says the opposite as firmly;
+    `strength` 1 is all the way.
+    """
     with jax.default_matmul_precision("float32"):
         w, b = probe.W[:, 1] - probe.W[:, 0], probe.b[1] - probe.b[0]
         return activation - 2 * strength * ((activation @ w + b) / _not_zero(w @ along))[:, None] * along
@@ -86,21 +111,36 @@ def moved(step: Float[Array, " D"], classes: Array, activation: Float[Array, "B 
 
 
 class Flips(NamedTuple):
-    """What an edit does to an answer digit: share of problems answered as if the carry were the other one, as before the edit was right,
-    and otherwise; mean rise of the log-odds of the first against the second (nats)."""
+    """What an edit does to an answer digit: share of problems answered as if the carry were the other one, as
+    before the edit was right, and otherwise; mean rise of the log-odds of the first against the second
+    (nats)."""
+
     flipped: Float[Array, ""]
     kept: Float[Array, ""]
     other: Float[Array, ""]
     log_odds: Float[Array, ""]
 
 
-def flips(config: ModelConfig, task: Any, digit: int, params: PyTree, problems: Problems, edited: Float[Array, "B D"], *,
-          site: str = "blocks.0.resid_mid") -> Flips:
-    """The effect on a digit's answer of putting activations in the place of a site's, at the one position that predicts it."""
+def flips(
+    config: ModelConfig,
+    task: Any,
+    digit: int,
+    params: PyTree,
+    problems: Problems,
+    edited: Float[Array, "B D"],
+    *,
+    site: str = "blocks.0.resid_mid",
+) -> Flips:
+    """The effect on a digit's answer of putting activations in the place of a site's, at the one position
+    that predicts it.
+    """
     place = 0 if task.mode == "single" else task.columns.index(digit)
     position, tokens = task.read[min(place, len(task.read) - 1)], jnp.asarray(problems.tokens)
     value, answer = jnp.asarray(permutation(task)), features.answer_digit(problems, task.base, digit)
-    right, wrong = value[answer], value[(answer + 1 - 2 * features.carry(problems, task.base, digit)) % task.base]
+    right, wrong = (
+        value[answer],
+        value[(answer + 1 - 2 * features.carry(problems, task.base, digit)) % task.base],
+    )
 
     def log_odds(edits):
         logits = activations.cached(config, params, tokens, edits)[0][:, jnp.asarray(task.read)]

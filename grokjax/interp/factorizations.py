@@ -1,8 +1,10 @@
 """Factorisations of one matrix at a time, under `vmap` too.
 
-On a CPU jaxlib's batched LAPACK kernels wait for helpers from the pool of threads that they run on: two of them at once, on two cores, wait
-for ever. One after the other, as here, they need no helper, and matrices of these sizes lose nothing by it.
+On a CPU jaxlib's batched LAPACK kernels wait for helpers from the pool of threads that they run on: two of
+them at once, on two cores, wait for ever. One after the other, as here, they need no helper, and matrices of
+these sizes lose nothing by it.
 """
+
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import sequential_vmap

@@ -1,8 +1,11 @@
-"""Fourier analysis over the values 0 … n−1 of a symbol, n a base or a modulus: spectra of weights, and of tables over pairs of symbols.
+"""Fourier analysis over the values 0 … n−1 of a symbol, n a base or a modulus: spectra of weights, and of
+tables over pairs of symbols.
 
-The basis is that of Nanda et al. 2023 (arXiv:2301.05217): rows of unit norm, the constant, cos 1, sin 1, cos 2, … A spectrum has an entry
-for each frequency 1 … n // 2 (F of them) and leaves out the constant. Where there is nothing to share out, shares are 0.
+The basis is that of Nanda et al. 2023 (arXiv:2301.05217): rows of unit norm, the constant, cos 1, sin 1, cos
+2, … A spectrum has an entry for each frequency 1 … n // 2 (F of them) and leaves out the constant. Where
+there is nothing to share out, shares are 0.
 """
+
 import functools
 
 import jax
@@ -14,9 +17,13 @@ from grokjax.interp import permutation
 
 
 def basis(modulus: int) -> Float[np.ndarray, "n n"]:
-    """The rows: constant, cos k, sin k for k = 1 … n // 2; of an even n the last sine is zero and is left out."""
+    """The rows: constant, cos k, sin k for k = 1 … n // 2; of an even n the last sine is zero and is left
+    out.
+    """
     angle = 2 * np.pi * np.arange(modulus) / modulus
-    rows = [np.ones(modulus)] + [wave(k * angle) for k in range(1, modulus // 2 + 1) for wave in (np.cos, np.sin)]
+    rows = [np.ones(modulus)] + [
+        wave(k * angle) for k in range(1, modulus // 2 + 1) for wave in (np.cos, np.sin)
+    ]
     rows = rows[:modulus]
     return np.stack([row / np.linalg.norm(row) for row in rows]).astype(np.float32)
 
@@ -33,7 +40,9 @@ def coefficients(weight: Float[Array, "*X"], *, axis: int = 0) -> Float[Array, "
 
 
 def row_norms(weight: Float[Array, "*X"], *, axis: int = 0) -> Float[Array, " n"]:
-    """The norm of the coefficients along each row of the basis, over all other axes: the papers' "Fourier norms" of W_E."""
+    """The norm of the coefficients along each row of the basis, over all other axes: the papers' "Fourier
+    norms" of W_E.
+    """
     return jnp.sqrt(_energy(weight, axis))
 
 
@@ -43,16 +52,21 @@ def norms(weight: Float[Array, "*X"], *, axis: int = 0) -> Float[Array, " F"]:
 
 
 def power(weight: Float[Array, "*X"], *, axis: int = 0) -> Float[Array, " F"]:
-    """The share of each frequency in the squared norm of the weight, its mean over the axis taken off; the shares sum to 1."""
+    """The share of each frequency in the squared norm of the weight, its mean over the axis taken off; the
+    shares sum to 1.
+    """
     energy = _by_frequency(_energy(weight, axis))
     return _share(energy, energy.sum())
 
 
-def stands_out(key: Key[Array, ""], weight: Float[Array, "*X"], *, axis: int = 0, draws: int = 999) -> permutation.Permuted:
-    """`power` against its values when the n symbols are permuted: whether any frequency stands out (`p_any`), and which.
+def stands_out(
+    key: Key[Array, ""], weight: Float[Array, "*X"], *, axis: int = 0, draws: int = 999
+) -> permutation.Permuted:
+    """`power` against its values when the n symbols are permuted: whether any frequency stands out (`p_any`),
+    and which.
 
-    Orders of the symbols that turn one wave into another, 2 n for each of the steps that are coprime to n, count as larger or equal: with
-    few symbols no p-value is below their share of the n! orders.
+    Orders of the symbols that turn one wave into another, 2 n for each of the steps that are coprime to n,
+    count as larger or equal: with few symbols no p-value is below their share of the n! orders.
     """
     return permutation.compared(power, key, jnp.moveaxis(weight, axis, 0), draws=draws)
 
@@ -63,10 +77,12 @@ def coefficients_2d(table: Float[Array, "n n *X"]) -> Float[Array, "n n *X"]:
 
 
 def explained(table: Float[Array, "n n *X"]) -> Float[Array, "F *X"]:
-    """The share of a table's variance in the eight terms of each frequency: cos kx, sin kx, cos ky, sin ky and their four products.
+    """The share of a table's variance in the eight terms of each frequency: cos kx, sin kx, cos ky, sin ky
+    and their four products.
 
-    The 3×3 block {const, cos k, sin k}² of the 2D spectrum without its constant; of a table that no frequency explains alone the shares do
-    not sum to 1. The largest is the "fraction of variance explained" of a neuron (arXiv:2301.05217).
+    The 3×3 block {const, cos k, sin k}² of the 2D spectrum without its constant; of a table that no frequency
+    explains alone the shares do not sum to 1. The largest is the "fraction of variance explained" of a neuron
+    (arXiv:2301.05217).
     """
     energy = coefficients_2d(table) ** 2
     own = jnp.asarray(_members(len(table)) | (np.arange(len(table)) == 0), energy.dtype)
@@ -75,14 +91,18 @@ def explained(table: Float[Array, "n n *X"]) -> Float[Array, "F *X"]:
 
 
 def along_sum(table: Float[Array, "n n *X"]) -> Float[Array, "F *X"]:
-    """The share of a table's variance along cos k(a+b) and sin k(a+b); summed over k: what is a function of (a + b) mod n."""
+    """The share of a table's variance along cos k(a+b) and sin k(a+b); summed over k: what is a function of
+    (a + b) mod n.
+    """
     symbols = np.arange(len(table))
     by_sum = table[symbols[:, None], (symbols - symbols[:, None]) % len(table)].sum(0) / np.sqrt(len(table))
     return _share(_by_frequency(coefficients(by_sum) ** 2), ((table - table.mean((0, 1))) ** 2).sum((0, 1)))
 
 
 def gini(values: Float[Array, " N"]) -> Float[Array, ""]:
-    """How unequal values of at least 0 are: Σ (2i − N − 1) x_i / (N Σ x), ascending: 0 all alike, 1 − 1/N one alone (arXiv:0811.4706)."""
+    """How unequal values of at least 0 are: Σ (2i − N − 1) x_i / (N Σ x), ascending: 0 all alike, 1 − 1/N one
+    alone (arXiv:0811.4706).
+    """
     x = jnp.sort(values)
     return _share((2 * jnp.arange(1, len(x) + 1) - len(x) - 1) @ x, len(x) * x.sum())
 

@@ -1,4 +1,7 @@
-"""What an optimiser step does to each tensor: update norms, and Adam's moments by the names of the parameters."""
+"""What an optimiser step does to each tensor: update norms, and Adam's moments by the names of the
+parameters.
+"""
+
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
@@ -16,9 +19,11 @@ def norms(before: PyTree, after: PyTree) -> Norms:
 
 
 def second_moments(params: PyTree, moments: PyTree) -> dict[str, Array]:
-    """Adam's running mean of squared gradients (before bias correction) of every parameter tensor, by its name and in its shape.
+    """Adam's running mean of squared gradients (before bias correction) of every parameter tensor, by its
+    name and in its shape.
 
-    The optimisers of this package keep it as one vector, in the order of the leaves. ValueError for an optimiser that has none.
+    The optimisers of this package keep it as one vector, in the order of the leaves. ValueError for an
+    optimiser that has none.
     """
     return _by_name(params, moments, "nu")
 
@@ -36,7 +41,9 @@ def root_second_moments(params: PyTree, moments: PyTree) -> Norms:
 def _by_name(params, moments, field):
     found = [value for _, value in optax.tree_utils.tree_get_all_with_path(moments, field)]
     if len(found) != 1:
-        raise ValueError(f"the optimiser's state has {len(found)} fields named {field!r}; Adam and AdamW have one")
+        raise ValueError(
+            f"the optimiser's state has {len(found)} fields named {field!r}; Adam and AdamW have one"
+        )
     flat, unravel = ravel_pytree(params)
     tree = unravel(found[0]) if jnp.shape(found[0]) == flat.shape else found[0]
     return named_leaves(tree)

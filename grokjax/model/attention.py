@@ -1,7 +1,9 @@
-"""One attention layer's pattern: live (softmax of q·k) or frozen (a pattern that does not depend on the tokens).
+"""One attention layer's pattern: live (softmax of q·k) or frozen (a pattern that does not depend on the
+tokens).
 
 Query and key positions are numpy arrays: they are known when the program is made.
 """
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,16 +19,24 @@ def visible(config: ModelConfig, query: np.ndarray, key: np.ndarray) -> np.ndarr
     return seen if config.mask == "causal" else np.ones_like(seen)
 
 
-def scores(config: ModelConfig, p: PyTree, q: Float[Array, "B q H K"], k: Float[Array, "B p H K"],
-           place: tuple[np.ndarray, np.ndarray]) -> Float[Array, "B H q p"]:
-    """q·k / sqrt(K), with the rotation or bias of the positional encoding, and -inf where nothing may be read."""
+def scores(
+    config: ModelConfig,
+    p: PyTree,
+    q: Float[Array, "B q H K"],
+    k: Float[Array, "B p H K"],
+    place: tuple[np.ndarray, np.ndarray],
+) -> Float[Array, "B H q p"]:
+    """q·k / sqrt(K), with the rotation or bias of the positional encoding, and -inf where nothing may be
+    read.
+    """
     if config.positions == "rope":
         q, k = positions.rotate(q, place[0]), positions.rotate(k, place[1])
     return scaled(config, p, jnp.einsum("...qhk,...phk->...hqp", q, k), place)
 
 
-def scaled(config: ModelConfig, p: PyTree, products: Float[Array, "B H q p"],
-           place: tuple[np.ndarray, np.ndarray]) -> Float[Array, "B H q p"]:
+def scaled(
+    config: ModelConfig, p: PyTree, products: Float[Array, "B H q p"], place: tuple[np.ndarray, np.ndarray]
+) -> Float[Array, "B H q p"]:
     """Scores from the products q·k, whose rotation has been made."""
     raw = products / jnp.sqrt(jnp.float32(config.head_width))
     if config.positions == "fire":
@@ -41,8 +51,14 @@ def mixed(pattern: Float[Array, "... q p"], seen: np.ndarray, rate: Array | floa
     return rate * pattern + (1 - rate) * seen
 
 
-def frozen_pattern(config: ModelConfig, p: PyTree, query: np.ndarray, key: np.ndarray) -> Float[Array, "H q p"]:
+def frozen_pattern(
+    config: ModelConfig, p: PyTree, query: np.ndarray, key: np.ndarray
+) -> Float[Array, "H q p"]:
     """Uniform over what is visible, or the softmax of one learned number per head, query and key position."""
     seen = visible(config, query, key)
-    logits = p["attn_logits"][:, query][:, :, key] if config.attention == "positional" else jnp.zeros((config.num_heads, 1, 1))
+    logits = (
+        p["attn_logits"][:, query][:, :, key]
+        if config.attention == "positional"
+        else jnp.zeros((config.num_heads, 1, 1))
+    )
     return jax.nn.softmax(jnp.where(seen, logits, -jnp.inf))

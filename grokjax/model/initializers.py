@@ -1,4 +1,7 @@
-"""Initial parameters: a plan of named tensors, and one vector of draws cut into them (one draw compiles much faster than one each)."""
+"""Initial parameters: a plan of named tensors, and one vector of draws cut into them (one draw compiles much
+faster than one each).
+"""
+
 import dataclasses
 
 import jax
@@ -15,6 +18,7 @@ FIRE_WIDTH = 32
 @dataclasses.dataclass(frozen=True)
 class Tensor:
     """A tensor to be: random with standard deviation 1/sqrt(width) where `width` is given, else constant."""
+
     shape: tuple[int, ...]
     name: str = ""
     width: int = 0
@@ -29,7 +33,8 @@ class Tensor:
 def plan(config: ModelConfig) -> PyTree:
     """The nested dict of parameters that transformer.forward reads, as a tree of Tensor.
 
-    Weights have width d_model, W_U the number of outputs; biases are 0 (the released code of the progress-measures paper).
+    Weights have width d_model, W_U the number of outputs; biases are 0 (the released code of the
+    progress-measures paper).
     """
     c, D = config, config.d_model
     weight = lambda name, *shape, width=D: Tensor(shape, name, width)
@@ -57,10 +62,18 @@ def block(config: ModelConfig) -> dict[str, PyTree]:
     elif c.attention == "positional":
         p["attn_logits"] = Tensor((H, c.num_positions, c.num_positions))
     if c.positions == "fire" and c.attention == "live":
-        p["fire"] = dict(w1=Tensor((FIRE_WIDTH,), width=1), b1=Tensor((FIRE_WIDTH,)), c=Tensor((), constant=0.1),
-                         threshold=Tensor((), constant=1.0), w2=Tensor((FIRE_WIDTH, H), width=FIRE_WIDTH), b2=Tensor((H,)))
+        p["fire"] = dict(
+            w1=Tensor((FIRE_WIDTH,), width=1),
+            b1=Tensor((FIRE_WIDTH,)),
+            c=Tensor((), constant=0.1),
+            threshold=Tensor((), constant=1.0),
+            w2=Tensor((FIRE_WIDTH, H), width=FIRE_WIDTH),
+            b2=Tensor((H,)),
+        )
     if c.mlp:
-        p |= dict(W_in=weight("W_in", D, M), b_in=Tensor((M,)), W_out=weight("W_out", M, D), b_out=Tensor((D,)))
+        p |= dict(
+            W_in=weight("W_in", D, M), b_in=Tensor((M,)), W_out=weight("W_out", M, D), b_out=Tensor((D,))
+        )
     if c.layer_norm:
         p |= {name: norm(c) for name in (("ln1", "ln2") if c.mlp else ("ln1",))}
     return p
@@ -88,10 +101,16 @@ def init(config: ModelConfig, key: Key[Array, ""], hyper: Hyper | None = None) -
     def filled(tensor: Tensor, end: int) -> Array:
         if not tensor.width:
             return jnp.full(tensor.shape, tensor.constant, jnp.float32)
-        scale = hyper.init_scale * (getattr(hyper, f"scale_{tensor.name}") if tensor.name in TENSORS else 1.0) / np.sqrt(tensor.width)
-        return draws[end - tensor.num_draws:end].reshape(tensor.shape) * jnp.asarray(scale, jnp.float32)
+        scale = (
+            hyper.init_scale
+            * (getattr(hyper, f"scale_{tensor.name}") if tensor.name in TENSORS else 1.0)
+            / np.sqrt(tensor.width)
+        )
+        return draws[end - tensor.num_draws : end].reshape(tensor.shape) * jnp.asarray(scale, jnp.float32)
 
-    return jax.tree.unflatten(structure, [filled(tensor, int(end)) for tensor, end in zip(tensors, ends, strict=True)])
+    return jax.tree.unflatten(
+        structure, [filled(tensor, int(end)) for tensor, end in zip(tensors, ends, strict=True)]
+    )
 
 
 def shapes(config: ModelConfig) -> PyTree:

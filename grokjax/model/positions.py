@@ -1,4 +1,7 @@
-"""Positional encodings: a table added to the embeddings (learned, sinusoidal, abacus), a rotation of q and k (RoPE), a bias (FIRE)."""
+"""Positional encodings: a table added to the embeddings (learned, sinusoidal, abacus), a rotation of q and k
+(RoPE), a bias (FIRE).
+"""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +29,9 @@ def index(config: ModelConfig, tokens: Int[Array, "*B P"], offset: Array | int =
 
 
 def sinusoids(num_positions: int, d_model: int) -> np.ndarray:
-    """[P, D] sines and cosines of geometrically spaced wavelengths (Vaswani et al. 2017), scaled as an embedding: norm about 1."""
+    """[P, D] sines and cosines of geometrically spaced wavelengths (Vaswani et al. 2017), scaled as an
+    embedding: norm about 1.
+    """
     rates = 10000.0 ** (-np.arange(0, d_model, 2) / d_model)
     angles = np.arange(num_positions)[:, None] * rates
     waves = np.stack([np.sin(angles), np.cos(angles)], -1).reshape(num_positions, -1)[:, :d_model]
@@ -34,9 +39,11 @@ def sinusoids(num_positions: int, d_model: int) -> np.ndarray:
 
 
 def columns(tokens: Int[Array, "*B P"], *, base: int, order: str) -> Int[Array, "*B P"]:
-    """The place of each digit in its number, 1 = units; 0 for other tokens (Abacus: McLeish et al. 2024, arXiv:2405.17399).
+    """The place of each digit in its number, 1 = units; 0 for other tokens (Abacus: McLeish et al. 2024,
+    arXiv:2405.17399).
 
-    Operands stand most significant first. The answer (after `=`, token base + 1) stands in `order`; its last digit is not among the tokens.
+    Operands stand most significant first. The answer (after `=`, token base + 1) stands in `order`; its last
+    digit is not among the tokens.
     """
     length = tokens.shape[-1]
     place = jnp.arange(length)
@@ -50,7 +57,9 @@ def columns(tokens: Int[Array, "*B P"], *, base: int, order: str) -> Int[Array, 
 
 
 def rotate(x: Float[Array, "*B P H K"], position: np.ndarray) -> Float[Array, "*B P H K"]:
-    """x with each pair (i, i + K/2) turned by position × 10000^(-2i/K) (RoPE: Su et al. 2021, arXiv:2104.09864)."""
+    """x with each pair (i, i + K/2) turned by position × 10000^(-2i/K) (RoPE: Su et al. 2021,
+    arXiv:2104.09864).
+    """
     half = x.shape[-1] // 2
     angle = position[:, None, None] * 10000.0 ** (-jnp.arange(half) / half)
     cos, sin = jnp.cos(angle), jnp.sin(angle)
@@ -59,9 +68,13 @@ def rotate(x: Float[Array, "*B P H K"], position: np.ndarray) -> Float[Array, "*
 
 
 def fire_bias(fire: PyTree, query: np.ndarray, key: np.ndarray) -> Float[Array, "H q p"]:
-    """Score biases of FIRE: an MLP of log(c |i-j| + 1) / log(c max(L, i) + 1) (Li et al. 2023, arXiv:2310.04418)."""
+    """Score biases of FIRE: an MLP of log(c |i-j| + 1) / log(c max(L, i) + 1) (Li et al. 2023,
+    arXiv:2310.04418).
+    """
     c, reach = jnp.abs(fire["c"]), jnp.abs(fire["threshold"]) * 16
     grown = lambda x: jnp.log1p(c * x)
-    distance = grown(np.abs(query[:, None] - key).astype(np.float32)) / (grown(jnp.maximum(query, reach))[:, None] + 1e-6)
+    distance = grown(np.abs(query[:, None] - key).astype(np.float32)) / (
+        grown(jnp.maximum(query, reach))[:, None] + 1e-6
+    )
     hidden = jax.nn.relu(distance[..., None] * fire["w1"] + fire["b1"])
     return jnp.moveaxis(hidden @ fire["w2"] + fire["b2"], -1, 0)

@@ -1,13 +1,17 @@
-"""The transformer: `forward(config, params, tokens, *, read, tap) -> logits`, plain functions over a nested dict.
+"""The transformer: `forward(config, params, tokens, *, read, tap) -> logits`, plain functions over a nested
+dict.
 
-Parameters: W_E [V, D], W_pos [P, D] (learned and abacus positions), W_U [D, V_out], b_U, ln_final; blocks, a list of
-  W_Q W_K W_V [D, H, K], W_O [H, K, D], W_in [D, M], b_in [M], W_out [M, D], b_out [D]; attn_logits [H, P, P] (positional attention);
-  fire (FIRE); ln1 ln2 with w b [D] (layer norm). What a config does not use is not there.
+Parameters: W_E [V, D], W_pos [P, D] (learned and abacus positions), W_U [D, V_out], b_U, ln_final; blocks, a
+  list of
+  W_Q W_K W_V [D, H, K], W_O [H, K, D], W_in [D, M], b_in [M], W_out [M, D], b_out [D]; attn_logits [H, P, P]
+  (positional attention); fire (FIRE); ln1 ln2 with w b [D] (layer norm). What a config does not use is not
+  there.
 
-Activations, by the names of TransformerLens without `hook_`; l is the layer, B any leading axes of the tokens:
+Activations, by the names of TransformerLens without `hook_`; l is the layer, B any leading axes of the
+tokens:
   embed, pos_embed                                   [B, P, D]      pos_embed where the encoding is added
-  blocks.l.resid_pre, resid_mid, resid_post          [B, P, D]      resid_mid and what follows in a block only with an MLP
-  blocks.l.ln1.normalized, ln2.normalized            [B, P, D]      with layer norm
+  blocks.l.resid_pre, resid_mid, resid_post          [B, P, D]      resid_mid and what follows in a block only
+  with an MLP blocks.l.ln1.normalized, ln2.normalized            [B, P, D]      with layer norm
   blocks.l.attn.q, k, v, z                           [B, P, H, K]   q, k only with live attention; before RoPE
   blocks.l.attn.attn_scores                          [B, H, q, p]   live attention
   blocks.l.attn.pattern                              [B, H, q, p]
@@ -16,6 +20,7 @@ Activations, by the names of TransformerLens without `hook_`; l is the layer, B 
   blocks.l.mlp.pre, post                             [B, P, M]
   ln_final.normalized                                [B, P, D]      with layer norm
 """
+
 from collections.abc import Callable, Sequence
 
 import jax
@@ -27,16 +32,28 @@ from grokjax.config import ModelConfig
 from grokjax.model import attention, positions
 from grokjax.tap import Tap, prefixed, untouched
 
-ACTIVATION: dict[str, Callable[[Array], Array]] = {"relu": jax.nn.relu, "gelu": lambda x: jax.nn.gelu(x, approximate=False)}
+ACTIVATION: dict[str, Callable[[Array], Array]] = {
+    "relu": jax.nn.relu,
+    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+}
 
 
-def forward(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], *, read: Sequence[int] | None = None, tap: Tap | None = None,
-            attention_rate: Array | float = 1.0, offset: Array | int = 0) -> Float[Array, "B R V"]:
+def forward(
+    config: ModelConfig,
+    params: PyTree,
+    tokens: Int[Array, "B P"],
+    *,
+    read: Sequence[int] | None = None,
+    tap: Tap | None = None,
+    attention_rate: Array | float = 1.0,
+    offset: Array | int = 0,
+) -> Float[Array, "B R V"]:
     """Logits at the positions `read` (None: all).
 
-    With a tap the plain program runs: every activation at every position. Without one only what feeds the logits is computed: the first
-    block projects the small (token, position) tables, the last keeps only the rows that are read, and W_out is folded into W_U.
-    `attention_rate` mixes the pattern with ones; `offset` shifts the places of abacus.
+    With a tap the plain program runs: every activation at every position. Without one only what feeds the
+      logits is computed: the first block projects the small (token, position) tables, the last keeps only the
+      rows that are read, and W_out is folded into W_U. `attention_rate` mixes the pattern with ones; `offset`
+      shifts the places of abacus.
     """
     fast, tap = tap is None, tap or untouched
     place = np.arange(tokens.shape[-1])
@@ -48,7 +65,9 @@ def forward(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"], *, r
         kept = rows if fast and layer == last else place
         tabled = fast and layer == 0 and not config.layer_norm
         x = t("resid_pre", resid)
-        project = table_projection(config, params, tokens, offset) if tabled else normalized(config, p, "ln1", x, t)
+        project = (
+            table_projection(config, params, tokens, offset) if tabled else normalized(config, p, "ln1", x, t)
+        )
         resid = at(x, kept, -2) + attend(config, p, project, (kept, place), attention_rate, t)
         if not config.mlp:
             resid = t("resid_post", resid)
@@ -68,7 +87,9 @@ def at(x: Array, rows: np.ndarray, axis: int) -> Array:
     return jnp.take(x, rows, axis)
 
 
-def embed(config: ModelConfig, params: PyTree, tokens: Array, offset: Array | int, tap: Tap) -> Float[Array, "B P D"]:
+def embed(
+    config: ModelConfig, params: PyTree, tokens: Array, offset: Array | int, tap: Tap
+) -> Float[Array, "B P D"]:
     """Token embeddings and, where the encoding is added, those of positions."""
     x = tap("embed", params["W_E"][tokens])
     if (table := positions.table(config, params)) is None:
@@ -77,16 +98,21 @@ def embed(config: ModelConfig, params: PyTree, tokens: Array, offset: Array | in
     return x + tap("pos_embed", jnp.broadcast_to(rows, x.shape))
 
 
-def table_projection(config: ModelConfig, params: PyTree, tokens: Array, offset: Array | int) -> Callable[[Array], Array]:
+def table_projection(
+    config: ModelConfig, params: PyTree, tokens: Array, offset: Array | int
+) -> Callable[[Array], Array]:
     """`W -> x @ W` for x = W_E[tokens] + positions, through the small tables: exact, since it is linear."""
     table, index = positions.table(config, params), positions.index(config, tokens, offset)
     vocabulary, width = params["W_E"].shape
 
     def project(W: Array) -> Array:
         by_token = jnp.tensordot(params["W_E"], W, 1)
-        # for a tiny vocabulary the transposed gather (a scatter) of the backward pass costs more than a one-hot product
+        # for a tiny vocabulary the transposed gather (a scatter) of the backward pass costs more than a
+        # one-hot product
         few = 4 * vocabulary < width
-        looked_up = jnp.tensordot(jax.nn.one_hot(tokens, vocabulary), by_token, 1) if few else by_token[tokens]
+        looked_up = (
+            jnp.tensordot(jax.nn.one_hot(tokens, vocabulary), by_token, 1) if few else by_token[tokens]
+        )
         return looked_up if table is None else looked_up + jnp.tensordot(table, W, 1)[index]
 
     return project
@@ -101,11 +127,20 @@ def normalized(config: ModelConfig, p: PyTree, name: str, x: Array, tap: Tap) ->
 def layer_norm(p: PyTree, x: Float[Array, "... D"], tap: Tap) -> Float[Array, "... D"]:
     """Mean 0 and variance 1 over the width, then the gain and the bias."""
     centred = x - x.mean(-1, keepdims=True)
-    return tap("normalized", centred * jax.lax.rsqrt((centred ** 2).mean(-1, keepdims=True) + 1e-5)) * p["w"] + p["b"]
+    return (
+        tap("normalized", centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5)) * p["w"]
+        + p["b"]
+    )
 
 
-def attend(config: ModelConfig, p: PyTree, project: Callable[[Array], Array], place: tuple[np.ndarray, np.ndarray], rate: Array | float,
-           tap: Tap) -> Float[Array, "B q D"]:
+def attend(
+    config: ModelConfig,
+    p: PyTree,
+    project: Callable[[Array], Array],
+    place: tuple[np.ndarray, np.ndarray],
+    rate: Array | float,
+    tap: Tap,
+) -> Float[Array, "B q D"]:
     """What attention adds at the query positions `place[0]`, reading the key positions `place[1]`."""
     t = prefixed(tap, "attn")
     if config.attention == "live":
@@ -128,13 +163,19 @@ def mlp(config: ModelConfig, p: PyTree, project: Callable[[Array], Array], tap: 
     return tap("mlp_out", post @ p["W_out"] + p["b_out"])
 
 
-def folded(config: ModelConfig, p: PyTree, params: PyTree, mid: Float[Array, "B R D"]) -> Float[Array, "B R V"]:
-    """Logits after the last MLP: its output is read only through W_U, so W_out @ W_U is formed instead of the residual stream."""
+def folded(
+    config: ModelConfig, p: PyTree, params: PyTree, mid: Float[Array, "B R D"]
+) -> Float[Array, "B R V"]:
+    """Logits after the last MLP: its output is read only through W_U, so W_out @ W_U is formed instead of the
+    residual stream.
+    """
     post = ACTIVATION[config.activation](mid @ p["W_in"] + p["b_in"])
     return post @ (p["W_out"] @ params["W_U"]) + (mid + p["b_out"]) @ params["W_U"] + params.get("b_U", 0.0)
 
 
-def unembed(config: ModelConfig, params: PyTree, resid: Float[Array, "B R D"], tap: Tap) -> Float[Array, "B R V"]:
+def unembed(
+    config: ModelConfig, params: PyTree, resid: Float[Array, "B R D"], tap: Tap
+) -> Float[Array, "B R V"]:
     """Logits of the residual stream."""
     if config.layer_norm:
         resid = layer_norm(params["ln_final"], resid, prefixed(tap, "ln_final"))

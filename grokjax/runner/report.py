@@ -1,4 +1,5 @@
 """What a finished sweep says: shelves.csv, summary.json, figures/, and a table on the terminal."""
+
 import json
 import warnings
 from collections.abc import Callable
@@ -25,7 +26,10 @@ def write(directory: str, outcome: Outcome, console: rich.console.Console) -> No
     found = checkpoints.open_sweep(directory)
     levels, loss = exact.of_task(found.task), metric(found, "loss")
     digits = exact.digits(found.task)
-    rows = [row._replace(digit=digits[row.digit]) for row in shelves.table(loss, np.asarray(found.hypers.seed).tolist())]
+    rows = [
+        row._replace(digit=digits[row.digit])
+        for row in shelves.table(loss, np.asarray(found.hypers.seed).tolist())
+    ]
     shelves.write(found.directory / "shelves.csv", rows)
     by_digit = {digits[column]: named for column, named in levels.items()}
     shown = exact.shown(rows, by_digit)
@@ -37,21 +41,44 @@ def write(directory: str, outcome: Outcome, console: rich.console.Console) -> No
 
 
 def described(level: exact.Shown, shelves_of_runs: dict[int, shelves.Shelf], num_runs: int) -> dict[str, Any]:
-    """One level as JSON: how many runs show it, medians over them with 95% intervals, in steps; None where they do not determine them."""
+    """One level as JSON: how many runs show it, medians over them with 95% intervals, in steps; None where
+    they do not determine them.
+    """
     found = statistics.summarise([shelves_of_runs.get(run) for run in range(num_runs)])
     measured = float(np.median([shelf.level for shelf in shelves_of_runs.values()]))
-    return dict(digit=level.digit, known=level.known, exact=level.nats, measured=measured, runs=found.shown, share=found.share._asdict(),
-                on_it=found.on_it, onset=found.onset._asdict(), length=found.length._asdict())
+    return dict(
+        digit=level.digit,
+        known=level.known,
+        exact=level.nats,
+        measured=measured,
+        runs=found.shown,
+        share=found.share._asdict(),
+        on_it=found.on_it,
+        onset=found.onset._asdict(),
+        length=found.length._asdict(),
+    )
 
 
-def summary(found: checkpoints.Sweep, outcome: Outcome, loss: np.ndarray, summaries: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(
+    found: checkpoints.Sweep, outcome: Outcome, loss: np.ndarray, summaries: list[dict[str, Any]]
+) -> dict[str, Any]:
     """summary.json."""
     return dict(
-        runs=found.num_runs, steps=found.num_steps, epochs_saved=found.epochs, bytes=num_bytes(found),
-        session=dict(seconds=round(outcome.seconds, 3), run_steps=outcome.run_steps,
-                     run_steps_per_second=round(outcome.run_steps / outcome.seconds, 3) if outcome.run_steps else None),
-        diverged=outcome.diverged, stopped=outcome.stopped, final_loss={str(digit): row for digit, row in finals(found, loss).items()},
-        shelves=summaries, hypers=sweep.rows(found.hypers))
+        runs=found.num_runs,
+        steps=found.num_steps,
+        epochs_saved=found.epochs,
+        bytes=num_bytes(found),
+        session=dict(
+            seconds=round(outcome.seconds, 3),
+            run_steps=outcome.run_steps,
+            run_steps_per_second=round(outcome.run_steps / outcome.seconds, 3) if outcome.run_steps else None,
+        ),
+        diverged=outcome.diverged,
+        stopped=outcome.stopped,
+        final_loss={str(digit): row for digit, row in finals(found, loss).items()},
+        shelves=summaries,
+        hypers=sweep.rows(found.hypers),
+    )
 
 
 def num_bytes(found: checkpoints.Sweep) -> int:
@@ -60,13 +87,22 @@ def num_bytes(found: checkpoints.Sweep) -> int:
 
 
 def finals(found: checkpoints.Sweep, loss: np.ndarray) -> dict[int, dict[str, float | None]]:
-    """By digit: median, least and largest over runs of the mean loss of a run's last steps, and of its last test loss."""
-    tests = metric(found, "test_loss") if "test_loss" in found.metrics else np.full((len(loss), 1, loss.shape[2]), np.nan)
+    """By digit: median, least and largest over runs of the mean loss of a run's last steps, and of its last
+    test loss.
+    """
+    tests = (
+        metric(found, "test_loss")
+        if "test_loss" in found.metrics
+        else np.full((len(loss), 1, loss.shape[2]), np.nan)
+    )
     last = {"loss": last_mean(loss, LAST_STEPS), "test_loss": last_mean(tests, 1)}
     rows = {}
     for column, digit in exact.digits(found.task).items():
-        rows[digit] = {f"{statistic}_{name}": number(of, values[:, column]) for name, values in last.items()
-                       for statistic, of in (("median", np.median), ("least", np.min), ("largest", np.max))}
+        rows[digit] = {
+            f"{statistic}_{name}": number(of, values[:, column])
+            for name, values in last.items()
+            for statistic, of in (("median", np.median), ("least", np.min), ("largest", np.max))
+        }
     return rows
 
 
@@ -76,7 +112,9 @@ def last_mean(values: np.ndarray, steps: int) -> np.ndarray:
     ends = np.where(finite.any(1), values.shape[1] - np.argmax(finite[:, ::-1], 1), 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a run without any finite entry has none
-        return np.stack([run[max(end - steps, 0):end].mean(0) for run, end in zip(values, ends, strict=True)])
+        return np.stack(
+            [run[max(end - steps, 0) : end].mean(0) for run, end in zip(values, ends, strict=True)]
+        )
 
 
 def number(statistic: Callable[[np.ndarray], Any], values: np.ndarray) -> float | None:
@@ -93,21 +131,39 @@ def metric(found: checkpoints.Sweep, name: str) -> np.ndarray:
         raise UsageError(str(error)) from None
 
 
-def show(found: checkpoints.Sweep, outcome: Outcome, loss: np.ndarray, summaries: list[dict[str, Any]],
-         console: rich.console.Console) -> None:
+def show(
+    found: checkpoints.Sweep,
+    outcome: Outcome,
+    loss: np.ndarray,
+    summaries: list[dict[str, Any]],
+    console: rich.console.Console,
+) -> None:
     """The summary on the terminal, then the paths."""
-    table = rich.table.Table(title="shelves (nats; medians over runs in steps, with 95% intervals)", title_justify="left", box=None)
+    table = rich.table.Table(
+        title="shelves (nats; medians over runs in steps, with 95% intervals)", title_justify="left", box=None
+    )
     for name in ("digit", "known", "exact", "measured", "runs", "onset", "length", "still on it"):
         table.add_column(name, justify="left" if name == "known" else "right", no_wrap=True)
     for row in summaries:
         exact_nats = "" if row["exact"] is None else f"{row['exact']:.4f}"
-        table.add_row(str(row["digit"]), row["known"], exact_nats, f"{row['measured']:.4f}", f"{row['runs']} of {found.num_runs}",
-                      interval(row["onset"]), interval(row["length"]), str(row["on_it"]))
+        table.add_row(
+            str(row["digit"]),
+            row["known"],
+            exact_nats,
+            f"{row['measured']:.4f}",
+            f"{row['runs']} of {found.num_runs}",
+            interval(row["onset"]),
+            interval(row["length"]),
+            str(row["on_it"]),
+        )
     if summaries:
         console.print(table)
     for digit, row in sorted(finals(found, loss).items(), reverse=True):
-        console.print(f"digit {digit}: loss of the last {LAST_STEPS} steps {row['median_loss']} "
-                      f"({row['least_loss']} to {row['largest_loss']}), on the evaluation set {row['median_test_loss']}", highlight=False)
+        console.print(
+            f"digit {digit}: loss of the last {LAST_STEPS} steps {row['median_loss']} "
+            f"({row['least_loss']} to {row['largest_loss']}), on the evaluation set {row['median_test_loss']}",
+            highlight=False,
+        )
     for word, runs in (("diverged", outcome.diverged), ("stopped below --stop_below", outcome.stopped)):
         if runs:
             shown = ", ".join([*map(str, runs[:10]), *(["..."] if len(runs) > 10 else [])])

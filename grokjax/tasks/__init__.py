@@ -1,4 +1,5 @@
 """Tasks: frozen dataclasses that draw batches of tokens and labels from a key, or lay out a finite table."""
+
 from grokjax.tasks.addition import Addition as Addition
 from grokjax.tasks.addition import DigitwiseAddition as DigitwiseAddition
 from grokjax.tasks.decoding import Decoded as Decoded

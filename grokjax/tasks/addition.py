@@ -1,4 +1,7 @@
-"""n-digit addition in every format of the notes: sequence, single-digit and parallel mode, any base, order, length, cascade class."""
+"""n-digit addition in every format of the notes: sequence, single-digit and parallel mode, any base, order,
+length, cascade class.
+"""
+
 import dataclasses
 import functools
 
@@ -19,20 +22,29 @@ class Addition:
     """Problems a + b of uniform, independent digits: `1 2 3 4 5 + 6 7 8 9 0 = 0 8 0 2 3 5`, a symbol a token.
 
     num_digits: of each operand;  base: 2 to 36
-    order: of the answer, most (msb) or least (lsb) significant digit first; operands are always written msb first
-    mode: sequence (teacher-forced: the logits before an answer digit predict it) | single (`digit`, 0 = units, is predicted at `=`)
+    order: of the answer, most (msb) or least (lsb) significant digit first; operands are always written msb
+      first
+    mode: sequence (teacher-forced: the logits before an answer digit predict it) | single (`digit`, 0 =
+      units, is predicted at `=`)
         | parallel (every digit is predicted at `=`, by a slice of the logits each)
     batch_size: None, for a finite task only, takes the whole training set
-    leading: whether the answer shows the digit above the operands';  carry: False adds each column mod base, n answer digits
+    leading: whether the answer shows the digit above the operands';  carry: False adds each column mod base,
+      n answer digits
     outputs: logits for the digits, or for all tokens
-    num_examples: a finite table of so many different problems, drawn from table_seed; None: fresh batches without end
-    held_out: digit pairs (a, b) that occur in no column; held_out_shown: instead, in at least one column of every problem
-    lengths: each operand's length is drawn from these; padded on the left, the answer in full. None: num_digits
+    num_examples: a finite table of so many different problems, drawn from table_seed; None: fresh batches
+      without end
+    held_out: digit pairs (a, b) that occur in no column; held_out_shown: instead, in at least one column of
+      every problem
+    lengths: each operand's length is drawn from these; padded on the left, the answer in full. None:
+      num_digits
     relabel: a seed; the digits' token ids are permuted by it, in what is read and in what is predicted
-    scratchpad: the carries into columns 1 ... n are written, and predicted, before the answer, least significant first
-    hints: a token that names the column stands before each digit; in the answer it is given, and predicts (Zhou et al., 2310.16028)
+    scratchpad: the carries into columns 1 ... n are written, and predicted, before the answer, least
+      significant first
+    hints: a token that names the column stands before each digit; in the answer it is given, and predicts
+      (Zhou et al., 2310.16028)
     cascade: only problems of this carry class, 0 ... n, see `sampling`
     """
+
     num_digits: int = 5
     base: int = 10
     order: str = "msb"
@@ -118,11 +130,15 @@ class Addition:
 
     @property
     def columns(self) -> tuple[int, ...]:
-        """The metrics column of each answer in reading order: digit k is k, the carry into k comes after the digits."""
+        """The metrics column of each answer in reading order: digit k is k, the carry into k comes after the
+        digits.
+        """
         if self.mode == "single":
             return (0,)
         answer = range(self.num_answer_digits)
-        carries = range(self.num_answer_digits, self.num_answer_digits + self.num_digits) if self.scratchpad else ()
+        carries = (
+            range(self.num_answer_digits, self.num_answer_digits + self.num_digits) if self.scratchpad else ()
+        )
         return (*carries, *(answer if self.order == "lsb" else reversed(answer)))
 
     # problems
@@ -138,13 +154,18 @@ class Addition:
             return sampling.count(self.cascade, self.num_digits, self.base)
         if self.lengths is not None:
             return sum(self.base**length for length in set(self.lengths)) ** 2
-        everything, without = self.base ** (2 * self.num_digits), (self.base**2 - len(self.held_out)) ** self.num_digits
+        everything, without = (
+            self.base ** (2 * self.num_digits),
+            (self.base**2 - len(self.held_out)) ** self.num_digits,
+        )
         return everything - without if self.held_out_shown else without
 
     def at_lengths(self, lengths: tuple[int, ...]) -> "Addition":
         """The same task at other operand lengths, to test what was never trained."""
         if self.lengths is None:
-            raise ValueError("lengths=None: this task has no pad token; give the lengths of training when it is made")
+            raise ValueError(
+                "lengths=None: this task has no pad token; give the lengths of training when it is made"
+            )
         return dataclasses.replace(self, lengths=lengths)
 
     def with_held_out(self) -> "Addition":
@@ -153,10 +174,14 @@ class Addition:
 
     @functools.partial(jax.jit, static_argnums=(0, 2))
     def batch(self, key: PRNGKeyArray, size: int | None = None) -> Batch:
-        """`size` (else batch_size) fresh examples; a finite task has them too, drawn from the same law as its table."""
+        """`size` (else batch_size) fresh examples; a finite task has them too, drawn from the same law as its
+        table.
+        """
         return layout.encode(self, *self.problems(key, tables.size_of(self, size)))
 
-    def problems(self, key: PRNGKeyArray, size: int) -> tuple[Int[Array, "B n"], Int[Array, "B n"], Int[Array, "2 B"] | None]:
+    def problems(
+        self, key: PRNGKeyArray, size: int
+    ) -> tuple[Int[Array, "B n"], Int[Array, "B n"], Int[Array, "2 B"] | None]:
         """Fresh operands a, b, digit k (0 = units) at index k, and their lengths (None: full)."""
         n, key, key_length = self.num_digits, *random.split(key)
         if self.cascade is not None:
@@ -172,16 +197,22 @@ class Addition:
         return *jnp.where(jnp.arange(n) < lengths[..., None], jnp.stack([a, b]), 0), lengths
 
     def encode(self, a: ArrayLike, b: ArrayLike, lengths: Int[Array, "2 B"] | None = None) -> Batch:
-        """The examples of given operands [B, n], digit k (0 = units) at index k, 0 above an operand's length where lengths are given."""
+        """The examples of given operands [B, n], digit k (0 = units) at index k, 0 above an operand's length
+        where lengths are given.
+        """
         return layout.encode(self, jnp.asarray(a), jnp.asarray(b), lengths)
 
     def table(self) -> Batch:
-        """Every example of a finite task as numpy arrays: all problems in row order (a, then b), or `num_examples` drawn ones."""
+        """Every example of a finite task as numpy arrays: all problems in row order (a, then b), or
+        `num_examples` drawn ones.
+        """
         return tables.addition(self)
 
     # for people
     def show(self, tokens: Int[Array, " P"], labels: Int[Array, " C"] | None = None) -> str:
-        """The text of one example, "12345+67890=080235"; `labels` adds what the tokens do not hold, dots the digits not asked for."""
+        """The text of one example, "12345+67890=080235"; `labels` adds what the tokens do not hold, dots the
+        digits not asked for.
+        """
         return layout.show(self, tokens, labels)
 
     def parse(self, text: str) -> Batch:
@@ -205,10 +236,14 @@ def _check_format(task: Addition) -> None:
     """Refuse formats that contradict themselves."""
     if task.mode == "single":
         if task.digit is None:
-            raise ValueError(f"digit=None: mode='single' needs the digit to predict, 0 (units) to {task.num_answer_digits - 1}")
+            raise ValueError(
+                f"digit=None: mode='single' needs the digit to predict, 0 (units) to {task.num_answer_digits - 1}"
+            )
         integer("digit", task.digit, 0, task.num_answer_digits - 1)
     elif task.digit is not None:
-        raise ValueError(f"digit={task.digit!r} is for mode='single' only; with mode={task.mode!r} it must be None")
+        raise ValueError(
+            f"digit={task.digit!r} is for mode='single' only; with mode={task.mode!r} it must be None"
+        )
     for name in ("scratchpad", "hints"):
         if getattr(task, name) and task.mode != "sequence":
             raise ValueError(f"{name}=True needs mode='sequence', not mode={task.mode!r}")
@@ -222,14 +257,18 @@ def _check_problems(task: Addition) -> None:
     """Refuse sets of problems that are out of range, empty or contradict each other."""
     given = [name for name in ("held_out", "lengths", "cascade") if getattr(task, name) not in (None, ())]
     if len(given) > 1:
-        raise ValueError(f"{given[0]}={getattr(task, given[0])} and {given[1]}={getattr(task, given[1])} cannot be combined; set one")
+        raise ValueError(
+            f"{given[0]}={getattr(task, given[0])} and {given[1]}={getattr(task, given[1])} cannot be combined; set one"
+        )
     if task.cascade is not None:
         integer("cascade", task.cascade, 0, task.num_digits)
         if not task.carry:
             raise ValueError(f"cascade={task.cascade} needs carry=True: digitwise addition has no carries")
     if task.lengths is not None:
         if not isinstance(task.lengths, tuple) or not task.lengths:
-            raise ValueError(f"lengths={task.lengths!r} must be a tuple of at least one operand length, or None")
+            raise ValueError(
+                f"lengths={task.lengths!r} must be a tuple of at least one operand length, or None"
+            )
         for length in task.lengths:
             integer("lengths", length, 1, task.num_digits)
     _check_held_out(task)
@@ -237,12 +276,16 @@ def _check_problems(task: Addition) -> None:
 
 def _check_held_out(task: Addition) -> None:
     """Refuse held-out pairs that are no digit pairs, or all of them."""
-    if not isinstance(task.held_out, tuple) or any(not isinstance(pair, tuple) or len(pair) != 2 for pair in task.held_out):
+    if not isinstance(task.held_out, tuple) or any(
+        not isinstance(pair, tuple) or len(pair) != 2 for pair in task.held_out
+    ):
         raise ValueError(f"held_out={task.held_out!r} must be a tuple of digit pairs, ((a, b), ...)")
     for pair in task.held_out:
         for value in pair:
             integer("held_out", value, 0, task.base - 1)
     if len(set(task.held_out)) != len(task.held_out) or len(task.held_out) == task.base**2:
-        raise ValueError(f"held_out={task.held_out} must name different pairs and leave at least one of the {task.base**2}")
+        raise ValueError(
+            f"held_out={task.held_out} must name different pairs and leave at least one of the {task.base**2}"
+        )
     if task.held_out_shown and not task.held_out:
         raise ValueError("held_out_shown=True needs held_out, the digit pairs to show")

@@ -1,4 +1,5 @@
 """Free-running decoding: the model reads its own answers where teacher forcing shows it the right ones."""
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,18 +11,22 @@ from grokjax.tasks.vocabulary import Batch
 
 class Decoded(NamedTuple):
     """The answers written, in reading order, and whether all of an example are right."""
+
     answers: Int[Array, "B C"]
     exact: Bool[Array, " B"]
 
 
 def decode(logits: Callable[[Int[Array, "B P"]], Float[Array, "B R O"]], task: Any, batch: Batch) -> Decoded:
-    """Greedy answers to a batch, each written into the tokens before the next is read; `logits` maps tokens to the logits at
-    `task.read`. Only the prompt of the batch is used, and its labels to score. Modes that see no answer are decoded as they are."""
+    """Greedy answers to a batch, each written into the tokens before the next is read; `logits` maps tokens
+    to the logits at `task.read`. Only the prompt of the batch is used, and its labels to score. Modes that
+    see no answer are decoded as they are."""
     num_read = len(task.read)
     tokens, answers = jnp.asarray(batch.tokens).at[:, jnp.asarray(task.read[:-1], int) + 1].set(0), []
     for i in range(num_read):
         outputs = logits(tokens)[:, i]
-        answer = outputs.reshape(len(outputs), len(task.columns) // num_read, -1).argmax(-1).astype(tokens.dtype)
+        answer = (
+            outputs.reshape(len(outputs), len(task.columns) // num_read, -1).argmax(-1).astype(tokens.dtype)
+        )
         answers.append(answer)
         if i + 1 < num_read:
             tokens = tokens.at[:, task.read[i] + 1].set(answer[:, 0])

@@ -1,9 +1,12 @@
 """Uniform integers, cheaply: drawing digits is a tenth of the training step of the smallest models."""
+
 import jax.numpy as jnp
 from jax import random
 from jaxtyping import Array, Int, PRNGKeyArray
 
 
 def below(key: PRNGKeyArray, shape: tuple[int, ...], limit: int | Int[Array, "..."]) -> Int[Array, "..."]:
-    """Integers from 0 to limit - 1, uniform to a relative limit / 2^32: one 32-bit draw each, where `random.randint` takes two."""
+    """Integers from 0 to limit - 1, uniform to a relative limit / 2^32: one 32-bit draw each, where
+    `random.randint` takes two.
+    """
     return (random.bits(key, shape, jnp.uint32) % jnp.asarray(limit, jnp.uint32)).astype(jnp.int32)

@@ -1,4 +1,5 @@
 """Modular arithmetic on the whole table of p² pairs: a + b, a - b, a² + ab + b², or a random table."""
+
 import dataclasses
 
 import numpy as np
@@ -12,13 +13,16 @@ OPERATIONS = ("add", "subtract", "quadratic", "random")
 
 @dataclasses.dataclass(frozen=True)
 class ModularAddition:
-    """Tokens a, b, `=` (id = modulus), the answer predicted at the last position; every pair once, in row order (a, then b).
+    """Tokens a, b, `=` (id = modulus), the answer predicted at the last position; every pair once, in row
+    order (a, then b).
 
     operation: add | subtract | quadratic (a² + ab + b²) | random (uniform labels, drawn once from table_seed)
     batch_size: None takes the whole training set, as in the papers
     outputs: logits for all tokens, as in the released runs, or for the digits 0 ... modulus - 1 alone
-    equals: False leaves `=` out, the answer is predicted at b;  two_vocabularies: b has ids of its own, b + modulus
+    equals: False leaves `=` out, the answer is predicted at b;  two_vocabularies: b has ids of its own, b +
+      modulus
     """
+
     modulus: int = 113
     operation: str = "add"
     batch_size: int | None = None
@@ -64,7 +68,11 @@ class ModularAddition:
     def tokens_at(self) -> tuple[range, ...]:
         """For each position the ids that can stand there."""
         a, equals = range(self.modulus), range(self.vocabulary - 1, self.vocabulary)
-        return (a, range(self.modulus, 2 * self.modulus) if self.two_vocabularies else a, *[equals] * self.equals)
+        return (
+            a,
+            range(self.modulus, 2 * self.modulus) if self.two_vocabularies else a,
+            *[equals] * self.equals,
+        )
 
     def table(self) -> Batch:
         """Every example as numpy arrays: tokens [p², P], labels [p², 1]."""

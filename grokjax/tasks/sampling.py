@@ -1,9 +1,11 @@
-"""Carry cascades of an addition problem: their class, its exact probability, and uniform draws from one class.
+"""Carry cascades of an addition problem: their class, its exact probability, and uniform draws from one
+class.
 
-A column generates a carry (sum >= base), propagates one (sum = base - 1) or kills it. The class is 0 without a carry, else 1 + the
-longest run of propagating columns right above a generating one: S0, S1, S2, ... of Quirke & Barez (arXiv:2310.13121).
-Arrays of digits have digit k (0 = units) at index k.
+A column generates a carry (sum >= base), propagates one (sum = base - 1) or kills it. The class is 0 without
+a carry, else 1 + the longest run of propagating columns right above a generating one: S0, S1, S2, ... of
+Quirke & Barez (arXiv:2310.13121). Arrays of digits have digit k (0 = units) at index k.
 """
+
 import functools
 from fractions import Fraction
 from typing import Any
@@ -22,6 +24,7 @@ KILL, PROPAGATE, GENERATE = range(3)
 
 def cascade(a: Int[Array, "*B n"], b: Int[Array, "*B n"], base: int) -> Int[Array, "*B"]:
     """The class of each problem, 0 ... n."""
+
     def column(state, total):
         chain, deepest = state
         chain = jnp.where(total >= base, 1, jnp.where((total == base - 1) & (chain > 0), chain + 1, 0))
@@ -43,14 +46,23 @@ def _kinds(base: int) -> tuple[int, int, int]:
 
 @functools.lru_cache(maxsize=64)
 def _completions(wanted: int, num_digits: int, base: int) -> list[dict[tuple[int, bool], int]]:
-    """Backward over the columns: entry k maps (cascade under way, `wanted` reached) to the number of ways to choose the digit
-    pairs of columns k ... n - 1 such that the deepest cascade is exactly `wanted`. Python ints: exact for any base and n."""
+    """Backward over the columns: entry k maps (cascade under way, `wanted` reached) to the number of ways to
+    choose the digit pairs of columns k ... n - 1 such that the deepest cascade is exactly `wanted`. Python
+    ints: exact for any base and n."""
     states = [(chain, reached) for chain in range(wanted + 1) for reached in (False, True)]
     ways = [{state: int(state[1]) for state in states}]
     for _ in range(num_digits):
-        ways.insert(0, {(chain, reached): sum(
-            count * ways[0].get((following, reached or following == wanted), 0)
-            for kind, count in enumerate(_kinds(base)) for following in [_following(kind, chain)]) for chain, reached in states})
+        ways.insert(
+            0,
+            {
+                (chain, reached): sum(
+                    count * ways[0].get((following, reached or following == wanted), 0)
+                    for kind, count in enumerate(_kinds(base))
+                    for following in [_following(kind, chain)]
+                )
+                for chain, reached in states
+            },
+        )
     return ways
 
 
@@ -63,19 +75,27 @@ def count(wanted: int, num_digits: int, base: int = 10) -> int:
 def probabilities(num_digits: int, base: int = 10) -> Float[np.ndarray, " n+1"]:
     """The exact probability of each class for uniform digits, rounded once to float64."""
     total = base ** (2 * num_digits)
-    return np.array([float(Fraction(count(wanted, num_digits, base), total)) for wanted in range(num_digits + 1)])
+    return np.array(
+        [float(Fraction(count(wanted, num_digits, base), total)) for wanted in range(num_digits + 1)]
+    )
 
 
 @functools.lru_cache(maxsize=64)
-def _thresholds(wanted: int, num_digits: int, base: int, deepest: int) -> Float[np.ndarray, "n 2*(deepest+1) 2"]:
-    """For each column and state, cumulative probabilities of kill and of kill or propagate, given that the class comes out.
-    There is room for the states of the class `deepest`, so that tables of several classes can be stacked."""
+def _thresholds(
+    wanted: int, num_digits: int, base: int, deepest: int
+) -> Float[np.ndarray, "n 2*(deepest+1) 2"]:
+    """For each column and state, cumulative probabilities of kill and of kill or propagate, given that the
+    class comes out. There is room for the states of the class `deepest`, so that tables of several classes
+    can be stacked."""
     ways, kinds = _completions(wanted, num_digits, base), _kinds(base)
     table = np.ones((num_digits, 2 * (deepest + 1), 2), np.float32)
     for k in range(num_digits):
         for (chain, reached), total in ways[k].items():
             following = [_following(kind, chain) for kind in range(3)]
-            mass = [kinds[kind] * ways[k + 1].get((f, reached or f == wanted), 0) for kind, f in enumerate(following)]
+            mass = [
+                kinds[kind] * ways[k + 1].get((f, reached or f == wanted), 0)
+                for kind, f in enumerate(following)
+            ]
             if total:
                 table[k, 2 * chain + reached] = [float(Fraction(sum(mass[: i + 1]), total)) for i in range(2)]
     return table
@@ -92,9 +112,16 @@ def draw(key: PRNGKeyArray, wanted: int, num_digits: int, base: int, size: int) 
     return _draw(key, wanted, jnp.asarray(_thresholds(wanted, num_digits, base, wanted)), base, size)
 
 
-def _draw(key: PRNGKeyArray, wanted: Int[Array, ""] | int, thresholds: Float[Array, "n states 2"], base: int,
-          size: int) -> Int[Array, "2 B n"]:
-    """Column by column from the units: first what the column does with a carry, then a digit pair that does it."""
+def _draw(
+    key: PRNGKeyArray,
+    wanted: Int[Array, ""] | int,
+    thresholds: Float[Array, "n states 2"],
+    base: int,
+    size: int,
+) -> Int[Array, "2 B n"]:
+    """Column by column from the units: first what the column does with a carry, then a digit pair that does
+    it.
+    """
     pairs, counts = jnp.asarray(_pairs_by_kind(base)), jnp.asarray(_kinds(base))
     first = jnp.cumsum(counts) - counts
 
@@ -108,38 +135,56 @@ def _draw(key: PRNGKeyArray, wanted: Int[Array, ""] | int, thresholds: Float[Arr
 
     num_digits, (key_kind, key_choice) = len(thresholds), random.split(key)
     start = jnp.zeros(size, jnp.int32), jnp.broadcast_to(jnp.asarray(wanted) == 0, (size,))
-    inputs = thresholds, random.uniform(key_kind, (num_digits, size, 1)), below(key_choice, (num_digits, size), base * base * (base - 1))
+    inputs = (
+        thresholds,
+        random.uniform(key_kind, (num_digits, size, 1)),
+        below(key_choice, (num_digits, size), base * base * (base - 1)),
+    )
     return lax.scan(column, start, inputs)[1].transpose(2, 1, 0)
 
 
-def draw_with_held_out(key: PRNGKeyArray, held_out: Bool[np.ndarray, "base base"], num_digits: int, size: int) -> Int[Array, "2 B n"]:
+def draw_with_held_out(
+    key: PRNGKeyArray, held_out: Bool[np.ndarray, "base base"], num_digits: int, size: int
+) -> Int[Array, "2 B n"]:
     """Operands drawn uniformly among the problems with a held-out pair in at least one column.
 
-    The lowest such column has a truncated geometric law; the columns below it avoid the pairs, those above are free."""
+    The lowest such column has a truncated geometric law; the columns below it avoid the pairs, those above
+    are free.
+    """
     key_first, *keys = random.split(key, 4)
     column = jnp.arange(num_digits)
     first = random.categorical(key_first, column * np.log1p(-held_out.mean()), shape=(size, 1))
     masks = ~held_out, held_out, np.ones_like(held_out)
-    lower, at, higher = (_draw_pairs(key, mask, (size, num_digits)) for key, mask in zip(keys, masks, strict=True))
+    lower, at, higher = (
+        _draw_pairs(key, mask, (size, num_digits)) for key, mask in zip(keys, masks, strict=True)
+    )
     return jnp.where(column < first, lower, jnp.where(column == first, at, higher))
 
 
-def draw_without_held_out(key: PRNGKeyArray, held_out: Bool[np.ndarray, "base base"], num_digits: int, size: int) -> Int[Array, "2 B n"]:
+def draw_without_held_out(
+    key: PRNGKeyArray, held_out: Bool[np.ndarray, "base base"], num_digits: int, size: int
+) -> Int[Array, "2 B n"]:
     """Operands whose every column has a digit pair drawn uniformly among those that are not held out."""
     return _draw_pairs(key, ~held_out, (size, num_digits))
 
 
-def _draw_pairs(key: PRNGKeyArray, mask: Bool[np.ndarray, "base base"], shape: tuple[int, int]) -> Int[Array, "2 B n"]:
+def _draw_pairs(
+    key: PRNGKeyArray, mask: Bool[np.ndarray, "base base"], shape: tuple[int, int]
+) -> Int[Array, "2 B n"]:
     """Pairs drawn uniformly among those of the mask."""
     pairs = jnp.asarray(np.argwhere(mask).T, jnp.int32)
     return pairs[:, below(key, shape, pairs.shape[1])]
 
 
 def stratified(task: Any, key: PRNGKeyArray, per_class: int) -> tuple[Batch, Int[Array, " B"]]:
-    """An evaluation batch of an addition task with `per_class` examples of each cascade class, lowest first, and their classes."""
+    """An evaluation batch of an addition task with `per_class` examples of each cascade class, lowest first,
+    and their classes.
+    """
     integer("per_class", per_class, 1)
     n, classes = task.num_digits, jnp.arange(task.num_digits + 1)
     tables = jnp.asarray(np.stack([_thresholds(wanted, n, task.base, n) for wanted in range(n + 1)]))
-    drawn = jax.vmap(lambda key, wanted, table: _draw(key, wanted, table, task.base, per_class))(random.split(key, n + 1), classes, tables)
+    drawn = jax.vmap(lambda key, wanted, table: _draw(key, wanted, table, task.base, per_class))(
+        random.split(key, n + 1), classes, tables
+    )
     a, b = drawn.transpose(1, 0, 2, 3).reshape(2, -1, n)
     return task.encode(a, b), jnp.repeat(classes, per_class)

@@ -1,9 +1,12 @@
-"""Two sequence tasks with a phase change but no arithmetic: a repeated subsequence (induction) and skip trigrams.
+"""Two sequence tasks with a phase change but no arithmetic: a repeated subsequence (induction) and skip
+trigrams.
 
-The generators behind the released runs were never published. What is known of them: the stored settings, which are the defaults here,
-and what the released induction weights show (position embeddings 28 and 56 stand out as the starts of three stretches of 28 tokens,
-and repeats are found from any place of the first). The rest of the layout is ours.
+The generators behind the released runs were never published. What is known of them: the stored settings,
+which are the defaults here, and what the released induction weights show (position embeddings 28 and 56 stand
+out as the starts of three stretches of 28 tokens, and repeats are found from any place of the first). The
+rest of the layout is ours.
 """
+
 import dataclasses
 import functools
 
@@ -21,12 +24,15 @@ from grokjax.tasks.vocabulary import Batch, integer
 
 @dataclasses.dataclass(frozen=True)
 class Induction:
-    """Uniform tokens 1 ... vocabulary - 1 after a first token 0, cut into `num_repeats` stretches; one random piece of `piece_length`
-    tokens occurs in each, at a random place, in the last stretch at its end. The tokens of that last copy are predicted, all but
+    """Uniform tokens 1 ... vocabulary - 1 after a first token 0, cut into `num_repeats` stretches; one random
+    piece of `piece_length` tokens occurs in each, at a random place, in the last stretch at its end. The
+    tokens of that last copy are predicted, all but
     its first, which nothing tells: `piece_length - 1` answers, column i = the (i + 2)nd token of the piece.
 
-    length: of the sequence with its last token, which nothing reads;  num_examples, table_seed: a finite table; None: fresh batches
+    length: of the sequence with its last token, which nothing reads;  num_examples, table_seed: a finite
+      table; None: fresh batches
     """
+
     vocabulary: int = 128
     length: int = 85
     piece_length: int = 16
@@ -90,15 +96,19 @@ class Induction:
         stretch = (self.length - 1) // self.num_repeats
         free = below(key_starts, (size, self.num_repeats - 1), stretch - self.piece_length + 1)
         last = jnp.full((size, 1), self.length - self.piece_length)
-        return self.encode(filler, piece, jnp.concatenate([1 + stretch * jnp.arange(self.num_repeats - 1) + free, last], 1))
+        return self.encode(
+            filler, piece, jnp.concatenate([1 + stretch * jnp.arange(self.num_repeats - 1) + free, last], 1)
+        )
 
-    def encode(self, filler: Int[Array, "B length"], piece: Int[Array, "B piece"], starts: Int[Array, "B repeats"]) -> Batch:
+    def encode(
+        self, filler: Int[Array, "B length"], piece: Int[Array, "B piece"], starts: Int[Array, "B repeats"]
+    ) -> Batch:
         """The examples with a piece written over the filler at each of its starts, and token 0 at the front."""
         place = jnp.arange(self.length) - starts[..., None]
         inside = (place >= 0) & (place < self.piece_length)
         which = jnp.where(inside, place, 0).sum(1)
         tokens = jnp.where(inside.any(1), jnp.take_along_axis(piece, which, 1), filler).at[:, 0].set(0)
-        return Batch(tokens[:, :-1], tokens[:, -(self.piece_length - 1):])
+        return Batch(tokens[:, :-1], tokens[:, -(self.piece_length - 1) :])
 
     def table(self) -> Batch:
         """`num_examples` different sequences, drawn from table_seed, as numpy arrays."""
@@ -111,13 +121,16 @@ class Induction:
 
 @dataclasses.dataclass(frozen=True)
 class SkipTrigram:
-    """A ... B -> C: exactly one of `num_triggers` tokens A somewhere among fillers, one of `num_queries` tokens B at the end, and the
-    answer C at B: a fixed permutation of the triggers for each query, drawn from rule_seed. So neither A nor B alone tells C.
+    """A ... B -> C: exactly one of `num_triggers` tokens A somewhere among fillers, one of `num_queries`
+    tokens B at the end, and the
+    answer C at B: a fixed permutation of the triggers for each query, drawn from rule_seed. So neither A nor
+      B alone tells C.
 
-    Ids: triggers 0 ..., then queries, then `num_fillers` fillers. C is one of num_triggers outputs: the loss begins near
-    ln(num_triggers), as in the released curve (2.37 for ln 10 = 2.30), and can reach 0.
+    Ids: triggers 0 ..., then queries, then `num_fillers` fillers. C is one of num_triggers outputs: the loss
+      begins near ln(num_triggers), as in the released curve (2.37 for ln 10 = 2.30), and can reach 0.
     length: of the sequence, with B;  num_examples, table_seed: a finite table; None: fresh batches
     """
+
     num_triggers: int = 10
     num_queries: int = 1
     num_fillers: int = 10
@@ -162,7 +175,9 @@ class SkipTrigram:
     @property
     def tokens_at(self) -> tuple[range, ...]:
         """For each position the ids that can stand there: a query at the last, all else before it."""
-        return (range(self.vocabulary),) * (self.length - 1) + (range(self.num_triggers, self.num_triggers + self.num_queries),)
+        return (range(self.vocabulary),) * (self.length - 1) + (
+            range(self.num_triggers, self.num_triggers + self.num_queries),
+        )
 
     @property
     def finite(self) -> bool:
@@ -172,7 +187,9 @@ class SkipTrigram:
     @property
     def num_problems(self) -> int:
         """How many different sequences there are."""
-        return self.num_queries * self.num_triggers * (self.length - 1) * self.num_fillers ** (self.length - 2)
+        return (
+            self.num_queries * self.num_triggers * (self.length - 1) * self.num_fillers ** (self.length - 2)
+        )
 
     @property
     def rules(self) -> Int[np.ndarray, "queries triggers"]:
@@ -187,10 +204,16 @@ class SkipTrigram:
         keys = random.split(key, 4)
         first_filler = self.num_triggers + self.num_queries
         limits = self.num_triggers, self.num_queries, self.length - 1
-        trigger, query, place = (below(key, (size, 1), limit) for key, limit in zip(keys[:3], limits, strict=True))
+        trigger, query, place = (
+            below(key, (size, 1), limit) for key, limit in zip(keys[:3], limits, strict=True)
+        )
         filler = first_filler + below(keys[3], (size, self.length), self.num_fillers)
         position = jnp.arange(self.length)
-        tokens = jnp.where(position == place, trigger, jnp.where(position == self.length - 1, self.num_triggers + query, filler))
+        tokens = jnp.where(
+            position == place,
+            trigger,
+            jnp.where(position == self.length - 1, self.num_triggers + query, filler),
+        )
         return Batch(tokens, jnp.asarray(self.rules)[query, trigger])
 
     def table(self) -> Batch:
@@ -198,7 +221,13 @@ class SkipTrigram:
         return tables.finite(self)
 
     def show(self, tokens: Int[Array, " P"], labels: Int[Array, " 1"] | None = None) -> str:
-        """The text of one example: triggers A0 ..., queries B0 ..., fillers as dots, and the answer C0 ... where given."""
-        names = [f"A{i}" for i in range(self.num_triggers)] + [f"B{i}" for i in range(self.num_queries)] + ["."] * self.num_fillers
+        """The text of one example: triggers A0 ..., queries B0 ..., fillers as dots, and the answer C0 ...
+        where given.
+        """
+        names = (
+            [f"A{i}" for i in range(self.num_triggers)]
+            + [f"B{i}" for i in range(self.num_queries)]
+            + ["."] * self.num_fillers
+        )
         text = " ".join(names[int(token)] for token in tokens)
         return text if labels is None else f"{text} -> C{int(labels[0])}"

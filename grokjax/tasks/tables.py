@@ -1,4 +1,5 @@
 """Finite tasks: their tables of examples, and the split of a table into training and test set."""
+
 import random as python_random
 from typing import Any
 
@@ -11,15 +12,20 @@ from grokjax.config import at_least
 from grokjax.tasks.vocabulary import Batch
 
 
-def split(num_examples: int, fraction: float, seed: int) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
-    """Row indices of the training and the test set, as the released runs draw them: `random.seed(seed); random.shuffle(rows)` of
-    Python, the first int(fraction * N) train. The test set is empty at fraction 1."""
+def split(
+    num_examples: int, fraction: float, seed: int
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
+    """Row indices of the training and the test set, as the released runs draw them: `random.seed(seed);
+    random.shuffle(rows)` of Python, the first int(fraction * N) train. The test set is empty at fraction
+    1."""
     at_least("num_examples", num_examples, 1)
     if not 0 < fraction <= 1:
         raise ValueError(f"train_fraction={fraction} must be above 0 and at most 1")
     size = int(fraction * num_examples)
     if not size:
-        raise ValueError(f"train_fraction={fraction} of {num_examples} examples leaves none to train on; at least 1 is needed")
+        raise ValueError(
+            f"train_fraction={fraction} of {num_examples} examples leaves none to train on; at least 1 is needed"
+        )
     rows = list(range(num_examples))
     python_random.Random(int(seed)).shuffle(rows)
     return np.array(rows[:size], np.int32), np.array(rows[size:], np.int32)
@@ -30,9 +36,13 @@ def check(task: Any) -> None:
     if task.num_examples is not None:
         at_least("num_examples", task.num_examples, 1)
         if task.num_examples > task.num_problems:
-            raise ValueError(f"num_examples={task.num_examples} must be at most {task.num_problems}, the number of different problems")
+            raise ValueError(
+                f"num_examples={task.num_examples} must be at most {task.num_problems}, the number of different problems"
+            )
     elif task.batch_size is None:
-        raise ValueError("batch_size=None means the whole training set and needs num_examples; give a batch size of at least 1")
+        raise ValueError(
+            "batch_size=None means the whole training set and needs num_examples; give a batch size of at least 1"
+        )
     if task.batch_size is not None:
         at_least("batch_size", task.batch_size, 1)
     at_least("table_seed", task.table_seed, 0)
@@ -42,13 +52,17 @@ def size_of(task: Any, size: int | None) -> int:
     """The number of examples of a batch: `size`, else the task's batch size."""
     size = task.batch_size if size is None else size
     if size is None:
-        raise ValueError("size=None: batch_size is None, so the size of a batch must be given; it must be at least 1")
+        raise ValueError(
+            "size=None: batch_size is None, so the size of a batch must be given; it must be at least 1"
+        )
     at_least("size", size, 1)
     return size
 
 
 def finite(task: Any) -> Batch:
-    """The table of a finite task: `num_examples` different examples from table_seed, in the order drawn, as numpy arrays."""
+    """The table of a finite task: `num_examples` different examples from table_seed, in the order drawn, as
+    numpy arrays.
+    """
     if task.num_examples is None:
         raise ValueError("num_examples=None: this task is infinite and has no table")
     found: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
@@ -64,7 +78,9 @@ def finite(task: Any) -> Batch:
 
 
 def addition(task: Any) -> Batch:
-    """The table of an addition task: every problem in row order (a, then b) where the table holds them all, else drawn ones."""
+    """The table of an addition task: every problem in row order (a, then b) where the table holds them all,
+    else drawn ones.
+    """
     if task.num_examples != task.base ** (2 * task.num_digits) or task.lengths is not None:
         return finite(task)
     rows, place = np.arange(task.num_examples)[:, None], task.base ** np.arange(task.num_digits)

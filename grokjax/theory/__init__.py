@@ -1,4 +1,7 @@
-"""What can be known without training: exact loss levels, and what additive logits can reach. No model, no data, no sampling."""
+"""What can be known without training: exact loss levels, and what additive logits can reach. No model, no
+data, no sampling.
+"""
+
 from grokjax.theory import answers as answers
 from grokjax.theory import certificates as certificates
 from grokjax.theory import columns as columns

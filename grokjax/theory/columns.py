@@ -1,4 +1,7 @@
-"""Carries between the columns of an addition of uniform digits, and what the sum of all digits tells: exact, by programmes over columns."""
+"""Carries between the columns of an addition of uniform digits, and what the sum of all digits tells: exact,
+by programmes over columns.
+"""
+
 from fractions import Fraction
 
 import numpy as np
@@ -8,21 +11,29 @@ from scipy.special import entr
 
 
 def carry_probability(base: int, column: int) -> Fraction:
-    """The probability `c_k` of a carry into column k (0 = units): `c_0 = 0`, `c_{k+1} = (b−1)/(2b) + c_k/b`, so `c_k = (1 − b^−k)/2`."""
-    return (1 - Fraction(1, base ** column)) / 2
+    """The probability `c_k` of a carry into column k (0 = units): `c_0 = 0`, `c_{k+1} = (b−1)/(2b) + c_k/b`,
+    so `c_k = (1 − b^−k)/2`.
+    """
+    return (1 - Fraction(1, base**column)) / 2
 
 
 def carry_given_digit(base: int, column: int, digit: int) -> Fraction:
-    """The probability of a carry into `column` when one operand's digit of the column below is `digit`: `(d + c_{k−1})/b`."""
+    """The probability of a carry into `column` when one operand's digit of the column below is `digit`: `(d +
+    c_{k−1})/b`.
+    """
     if column < 1 or not 0 <= digit < base:
-        raise ValueError(f"column={column}, digit={digit}: a carry needs a column of at least 1 and a digit of 0 to {base - 1}")
+        raise ValueError(
+            f"column={column}, digit={digit}: a carry needs a column of at least 1 and a digit of 0 to {base - 1}"
+        )
     return (digit + carry_probability(base, column - 1)) / base
 
 
 def digit_sum_losses(base: int, num_digits: int) -> Float[ndarray, "C"]:
-    """The loss (nats) of each answer digit, units first, the leading one last, given the sum of all digits of both operands.
+    """The loss (nats) of each answer digit, units first, the leading one last, given the sum of all digits of
+    both operands.
 
-    One programme carries the joint law of (carry, sum of digits) up the columns; the digits above a column add to the sum alone.
+    One programme carries the joint law of (carry, sum of digits) up the columns; the digits above a column
+    add to the sum alone.
     """
     below = np.array([[1.0], [0.0]])
     losses = []
@@ -43,7 +54,7 @@ def digit_sum_losses_without_carries(base: int, num_digits: int) -> Float[ndarra
 
 def _pairs(base: int) -> Float[ndarray, "Z"]:
     """The law of the sum of two uniform digits, 0 … 2b−2."""
-    return np.convolve(np.ones(base), np.ones(base)) / base ** 2
+    return np.convolve(np.ones(base), np.ones(base)) / base**2
 
 
 def _powers(base: int, count: int) -> Float[ndarray, "Z"]:
@@ -55,11 +66,13 @@ def _powers(base: int, count: int) -> Float[ndarray, "Z"]:
 
 
 def _add_column(base: int, below: Float[ndarray, "2 Z"]) -> Float[ndarray, "2 V U"]:
-    """The joint law of (carry out, answer digit, sum of digits) after one more column, from that of (carry in, sum of digits) below it."""
+    """The joint law of (carry out, answer digit, sum of digits) after one more column, from that of (carry
+    in, sum of digits) below it.
+    """
     joint = np.zeros((2, base, below.shape[1] + 2 * base - 2))
     for total, weight in enumerate(_pairs(base)):
         for carry in (0, 1):
-            joint[divmod(total + carry, base)][total:total + below.shape[1]] += weight * below[carry]
+            joint[divmod(total + carry, base)][total : total + below.shape[1]] += weight * below[carry]
     return joint
 
 

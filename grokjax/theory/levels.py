@@ -1,12 +1,16 @@
-"""Exact shelves: the Bayes-optimal loss of every answer digit of an addition, given what a predictor may know.
+"""Exact shelves: the Bayes-optimal loss of every answer digit of an addition, given what a predictor may
+know.
 
-Notation: base b, n digits, column k (0 = units, n = the leading digit of the answer), x_k and y_k the digits of its *own pair*, all uniform
-and independent, C_k the carry into it, c_k = (1 − b^−k)/2 its probability, h the entropy of a coin, T(m, c) = `sums.carry_entropy`.
+Notation: base b, n digits, column k (0 = units, n = the leading digit of the answer), x_k and y_k the digits
+  of its *own pair*, all uniform and independent, C_k the carry into it, c_k = (1 − b^−k)/2 its probability, h
+  the entropy of a coin, T(m, c) = `sums.carry_entropy`.
 
-What a predictor may know, by name; "+" joins: `nothing`; `digit_sum` and `digit_multiset`, of all digits of both operands; `own_pair`;
-`lower:J`, the pairs of the J columns below; `one_lower_digit`, one operand's digit of the column below; `pair_above`, that of the column
-above; `previous_answer`, the answer digit written just before; `answer_so_far`, all answer digits that are visible.
+What a predictor may know, by name; "+" joins: `nothing`; `digit_sum` and `digit_multiset`, of all digits of
+both operands; `own_pair`; `lower:J`, the pairs of the J columns below; `one_lower_digit`, one operand's digit
+of the column below; `pair_above`, that of the column above; `previous_answer`, the answer digit written just
+before; `answer_so_far`, all answer digits that are visible.
 """
+
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -25,7 +29,10 @@ Rows = Iterator[tuple[str, Value]]
 
 
 class Level(NamedTuple):
-    """The least loss of answer digit `digit` given `known`: `nats` to float64 rounding, or, where it is set, within the proven `bound`."""
+    """The least loss of answer digit `digit` given `known`: `nats` to float64 rounding, or, where it is set,
+    within the proven `bound`.
+    """
+
     digit: int
     known: str
     nats: float
@@ -42,14 +49,22 @@ def atlas(base: int, num_digits: int, order: str = "msb", mode: str = "sequence"
     Where no answer is visible (modes single and parallel) the order of writing does not matter.
     """
     check(base, num_digits, order, mode)
-    found = multisets.losses(base, num_digits) if multisets.countable(base, num_digits) else multiset_bounds.losses(base, num_digits)
+    found = (
+        multisets.losses(base, num_digits)
+        if multisets.countable(base, num_digits)
+        else multiset_bounds.losses(base, num_digits)
+    )
     return _levels(base, num_digits, order, mode, {"digit_multiset": found})
 
 
-def named(base: int, num_digits: int, order: str = "msb", mode: str = "sequence", *, outputs: str = "digits") -> list[Level]:
-    """The atlas without its slow rows (`digit_multiset`): milliseconds at 5 digits, for what a measured shelf is compared with.
+def named(
+    base: int, num_digits: int, order: str = "msb", mode: str = "sequence", *, outputs: str = "digits"
+) -> list[Level]:
+    """The atlas without its slow rows (`digit_multiset`): milliseconds at 5 digits, for what a measured shelf
+    is compared with.
 
-    With `outputs="tokens"` (12 logits in base 10) each digit has the row `any_token` besides: it knows not even what an answer digit is.
+    With `outputs="tokens"` (12 logits in base 10) each digit has the row `any_token` besides: it knows not
+    even what an answer digit is.
     """
     check(base, num_digits, order, mode)
     rows = _levels(base, num_digits, order, mode, {})
@@ -59,7 +74,9 @@ def named(base: int, num_digits: int, order: str = "msb", mode: str = "sequence"
 
 
 def digitwise(base: int, num_digits: int, mode: str = "sequence") -> list[Level]:
-    """The levels of addition without carries: each column is the sum of its own pair mod base, and there is no leading digit."""
+    """The levels of addition without carries: each column is the sum of its own pair mod base, and there is
+    no leading digit.
+    """
     check(base, num_digits, "msb", mode)
     sums = columns.digit_sum_losses_without_carries(base, num_digits)
     rows = []
@@ -88,14 +105,18 @@ def check(base: int, num_digits: int, order: str, mode: str) -> None:
         raise ValueError(f"mode={mode!r} must be one of {', '.join(MODES)}")
 
 
-def _levels(base: int, num_digits: int, order: str, mode: str, together: dict[str, Sequence[Value]]) -> list[Level]:
+def _levels(
+    base: int, num_digits: int, order: str, mode: str, together: dict[str, Sequence[Value]]
+) -> list[Level]:
     """The rows of every digit; `together`: more losses by digit, units first, given something of all digits."""
     answer = {"msb": _higher_answer, "lsb": _lower_answer}[order]
     together = {"digit_sum": columns.digit_sum_losses(base, num_digits).tolist(), **together}
     levels = []
     for digit in range(num_digits + 1):
         leading = digit == num_digits
-        rows: list[tuple[str, Value]] = [("nothing", binary_entropy(carry_probability(base, digit)) if leading else math.log(base))]
+        rows: list[tuple[str, Value]] = [
+            ("nothing", binary_entropy(carry_probability(base, digit)) if leading else math.log(base))
+        ]
         rows += [(name, losses[digit]) for name, losses in together.items()]
         rows += _pairs(base, digit, leading)
         if mode == "sequence":
@@ -105,31 +126,43 @@ def _levels(base: int, num_digits: int, order: str, mode: str, together: dict[st
 
 
 def _level(digit: int, known: str, value: Value) -> Level:
-    return Level(digit, known, value.nats, value.error or None) if isinstance(value, Bounded) else Level(digit, known, value)
+    return (
+        Level(digit, known, value.nats, value.error or None)
+        if isinstance(value, Bounded)
+        else Level(digit, known, value)
+    )
 
 
 def _pairs(base: int, digit: int, leading: bool) -> Rows:
-    """Operand digits alone: the carry is open where all J lower pairs sum to b−1 (chance b^−J), and is then that into column k−J."""
+    """Operand digits alone: the carry is open where all J lower pairs sum to b−1 (chance b^−J), and is then
+    that into column k−J.
+    """
     own = "" if leading else "own_pair+"
     for lower in range(leading, digit + 1):
         name = f"{own}lower:{lower}" if lower else "own_pair"
-        yield name, binary_entropy(carry_probability(base, digit - lower)) / base ** lower
+        yield name, binary_entropy(carry_probability(base, digit - lower)) / base**lower
     if digit:
         yield f"{own}one_lower_digit", carry_entropy(base, carry_probability(base, digit - 1))
 
 
 def _higher_answer(base: int, num_digits: int, digit: int) -> Rows:
-    """Most significant first: a_n … a_{k+1} are q = ⌊(x + y)/b^{k+1}⌋, and q = X + Y + C_{k+1} with X, Y uniform below m = b^{n−1−k}.
+    """Most significant first: a_n … a_{k+1} are q = ⌊(x + y)/b^{k+1}⌋, and q = X + Y + C_{k+1} with X, Y
+    uniform below m = b^{n−1−k}.
 
-    `answer_so_far`: H(q, a_k) − H(q), each ln m + T. With the own pair: unless it sums to b−1, C_{k+1} is known and q says nothing of C_k;
-    if it does, C_{k+1} = C_k = C, and `H(C | X+Y+C) = H(C) + H(X+Y) − H(X+Y+C) = h(c) + T(m, 0) − T(m, c)`.
-    The pair above and its answer digit give C_{k+1}: the loss is 0 where the own pair sums to b−1, h(c_k) elsewhere, whatever else is seen.
+    `answer_so_far`: H(q, a_k) − H(q), each ln m + T. With the own pair: unless it sums to b−1, C_{k+1} is
+      known and q says nothing of C_k; if it does, C_{k+1} = C_k = C, and `H(C | X+Y+C) = H(C) + H(X+Y) −
+      H(X+Y+C) = h(c) + T(m, 0) − T(m, c)`.
+    The pair above and its answer digit give C_{k+1}: the loss is 0 where the own pair sums to b−1, h(c_k)
+    elsewhere, whatever else is seen.
     """
     if digit == num_digits:
         yield "answer_so_far", binary_entropy(carry_probability(base, digit))
         return
     above = base ** (num_digits - 1 - digit)
-    here, out = carry_entropy(above * base, carry_probability(base, digit)), carry_entropy(above, carry_probability(base, digit + 1))
+    here, out = (
+        carry_entropy(above * base, carry_probability(base, digit)),
+        carry_entropy(above, carry_probability(base, digit + 1)),
+    )
     yield "answer_so_far", _bounded(math.log(base) + here.nats - out.nats, here.error + out.error)
     for lower in range(digit + 1):
         name = "answer_so_far+own_pair" + (f"+lower:{lower}" if lower else "")
@@ -147,15 +180,17 @@ def _open_carry(base: int, above: int, carry: Fraction, lower: int) -> Value:
         return 0.0
     free, taken = carry_entropy(above, Fraction(0)), carry_entropy(above, carry)
     nats = binary_entropy(carry) + (free.nats - taken.nats) / base
-    return _bounded(nats / base ** lower, (free.error + taken.error) / base ** (lower + 1))
+    return _bounded(nats / base**lower, (free.error + taken.error) / base ** (lower + 1))
 
 
 def _lower_answer(base: int, num_digits: int, digit: int) -> Rows:
-    """Least significant first: a_0 … a_{k−1} are (x + y) mod b^k, which is uniform and leaves T(b^k, 0) of the carry into column k open.
+    """Least significant first: a_0 … a_{k−1} are (x + y) mod b^k, which is uniform and leaves T(b^k, 0) of
+    the carry into column k open.
 
-    The digit written before alone, a_{k−1}, leaves T(b, c_{k−1}), as one digit of its column does; with its pair it gives the carry.
+    The digit written before alone, a_{k−1}, leaves T(b, c_{k−1}), as one digit of its column does; with its
+    pair it gives the carry.
     """
-    carry = carry_entropy(base ** digit, Fraction(0))
+    carry = carry_entropy(base**digit, Fraction(0))
     leading = digit == num_digits
     yield "answer_so_far", carry if leading else math.log(base)
     if not leading:

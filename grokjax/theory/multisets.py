@@ -1,7 +1,10 @@
-"""What the multiset of all digits tells about each answer digit: every multiset is enumerated, its carries by recursion over pairs.
+"""What the multiset of all digits tells about each answer digit: every multiset is enumerated, its carries by
+recursion over pairs.
 
-A predictor that sees each token but not its place knows this much: the most that attention which ignores position can pass on.
+A predictor that sees each token but not its place knows this much: the most that attention which ignores
+position can pass on.
 """
+
 import functools
 import math
 
@@ -10,8 +13,10 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.special import entr, gammaln
 
-MOST = 12 * 10 ** 7
-"""The most (multiset, pair of digits, column) triples that are enumerated, 6 digits in base 10: 4 s and .5 GB."""
+MOST = 12 * 10**7
+"""The most (multiset, pair of digits, column) triples that are enumerated, 6 digits in base 10: 4 s and .5
+GB.
+"""
 
 
 def countable(base: int, num_digits: int) -> bool:
@@ -37,14 +42,18 @@ def multisets(base: int, size: int) -> Int[ndarray, "N V"]:
 
 @functools.lru_cache(maxsize=64)
 def removals(base: int, size: int) -> Int[ndarray, "N V"]:
-    """Where in `multisets(base, size − 1)` each multiset stands after one digit d is taken from it (0 where it has none).
+    """Where in `multisets(base, size − 1)` each multiset stands after one digit d is taken from it (0 where
+    it has none).
 
-    With p_i = m_0 + … + m_i + i a multiset stands at Σ C(p_i, i+1) (i < b−1), its rank in colexicographic order.
+    With p_i = m_0 + … + m_i + i a multiset stands at Σ C(p_i, i+1) (i < b−1), its rank in colexicographic
+    order.
     """
     counts = multisets(base, size)
     places = np.arange(base - 1)
     bars = np.cumsum(counts[:, :-1], axis=1, dtype=np.int64) + places
-    binomial = np.array([[math.comb(bar, place + 1) for place in range(base - 1)] for bar in range(size + base)]).reshape(-1, base - 1)
+    binomial = np.array(
+        [[math.comb(bar, place + 1) for place in range(base - 1)] for bar in range(size + base)]
+    ).reshape(-1, base - 1)
     before = np.cumsum(binomial[bars, places], axis=1)
     after = np.cumsum(binomial[np.maximum(bars - 1, 0), places][:, ::-1], axis=1)[:, ::-1]
     edge = np.zeros((len(counts), 1), np.int64)
@@ -54,9 +63,11 @@ def removals(base: int, size: int) -> Int[ndarray, "N V"]:
 
 @functools.lru_cache(maxsize=64)
 def carries(base: int, size: int) -> Float[ndarray, "N T"]:
-    """`r_j(M)`, j = 0 … size/2: the probability of a carry out of j columns filled with random digits of each multiset M.
+    """`r_j(M)`, j = 0 … size/2: the probability of a carry out of j columns filled with random digits of each
+    multiset M.
 
-    Only a pair that sums to b−1 hands on the carry from below: `r_j(M) = P(x+y ≥ b) + Σ_x P(x, b−1−x) r_{j−1}(M − x − (b−1−x))`.
+    Only a pair that sums to b−1 hands on the carry from below: `r_j(M) = P(x+y ≥ b) + Σ_x P(x, b−1−x)
+    r_{j−1}(M − x − (b−1−x))`.
     """
     counts = multisets(base, size)
     if size == 0:
@@ -72,7 +83,9 @@ def carries(base: int, size: int) -> Float[ndarray, "N T"]:
 
 @functools.lru_cache(maxsize=16)
 def losses(base: int, num_digits: int) -> tuple[float, ...]:
-    """The exact loss (nats) of each answer digit, units first and the leading one last, given the multiset of all digits."""
+    """The exact loss (nats) of each answer digit, units first and the leading one last, given the multiset of
+    all digits.
+    """
     size = 2 * num_digits
     out = np.clip(carries(base, size)[:, -1], 0, 1)
     leading = weights(multisets(base, size)) @ (entr(out) + entr(1 - out))
@@ -86,7 +99,9 @@ def losses_without_carries(base: int, num_digits: int) -> tuple[float, ...]:
 
 
 def _digit_losses(base: int, size: int, below: Float[ndarray, "M T"]) -> tuple[float, ...]:
-    """The mean entropy of x + y + C mod b, (x, y) random digits of a multiset and C a carry whose chance the other digits decide."""
+    """The mean entropy of x + y + C mod b, (x, y) random digits of a multiset and C a carry whose chance the
+    other digits decide.
+    """
     counts = multisets(base, size)
     law = np.zeros((base, len(counts), below.shape[1]))
     for x in range(base):
@@ -105,5 +120,7 @@ def _pair(counts: Int[ndarray, "N V"], x: int, y: int) -> Float[ndarray, "N"]:
 
 
 def _without(base: int, size: int, x: int, y: int) -> Int[ndarray, "N"]:
-    """Where each multiset stands in `multisets(base, size − 2)` without x and y (0 where it lacks one; its weight is 0 then)."""
+    """Where each multiset stands in `multisets(base, size − 2)` without x and y (0 where it lacks one; its
+    weight is 0 then).
+    """
     return removals(base, size - 1)[removals(base, size)[:, x], y]

@@ -1,4 +1,5 @@
 """Training: hundreds of runs by one program."""
+
 from grokjax.training.epochs import Epoch as Epoch
 from grokjax.training.epochs import train as train
 from grokjax.training.state import Program as Program

@@ -1,4 +1,5 @@
 """The examples of a run: fresh batches of an infinite task, or its own split of a finite table."""
+
 from typing import Any, NamedTuple
 
 import jax
@@ -11,18 +12,21 @@ from grokjax import keys, tasks
 from grokjax.config import Hyper, Recipe
 from grokjax.objective import Task
 
-DRAWN_AT_ONCE = 2 ** 16
+DRAWN_AT_ONCE = 2**16
 """Tokens and labels of a run that are kept for later steps."""
 
 
 class Split(NamedTuple):
     """Rows of the table that a run trains and is tested on; empty where the task is infinite."""
+
     train: np.ndarray | Array
     test: np.ndarray | Array
 
 
 def splits(task: Task, hypers: Hyper) -> list[Split]:
-    """The split of every run, made on the host from `split_seed` (the run's seed where that is -1) and `train_fraction`."""
+    """The split of every run, made on the host from `split_seed` (the run's seed where that is -1) and
+    `train_fraction`.
+    """
     num_runs = np.shape(hypers.seed)[0]
     if not task.finite:
         return [Split(np.zeros(0, np.int32), np.zeros(0, np.int32))] * num_runs
@@ -30,12 +34,16 @@ def splits(task: Task, hypers: Hyper) -> list[Split]:
     own, seeds = np.asarray(hypers.seed), np.asarray(hypers.split_seed)
     seeds = np.where(seeds < 0, own, seeds).astype(int)
     pairs = list(zip(as_decimal(hypers.train_fraction), seeds.tolist(), strict=True))
-    made = {pair: Split(*(np.asarray(rows, np.int32) for rows in tasks.split(size, *pair))) for pair in set(pairs)}
+    made = {
+        pair: Split(*(np.asarray(rows, np.int32) for rows in tasks.split(size, *pair))) for pair in set(pairs)
+    }
     return [made[pair] for pair in pairs]
 
 
 def as_decimal(x: Any) -> list[float]:
-    """Float32 numbers as the decimals that were meant: 0.3, not 0.30000001192, which would round to other counts."""
+    """Float32 numbers as the decimals that were meant: 0.3, not 0.30000001192, which would round to other
+    counts.
+    """
     return [float(str(value)) for value in np.asarray(x, np.float32)]
 
 
@@ -50,7 +58,9 @@ def rows_of(table: PyTree, rows: Array | np.ndarray) -> PyTree:
 
 
 def training_batch(task: Task, hyper: Hyper, train: PyTree, step: Array | int) -> PyTree:
-    """What a run sees at a step: a fresh batch; or of its training set everything, or `batch_size` examples drawn with replacement."""
+    """What a run sees at a step: a fresh batch; or of its training set everything, or `batch_size` examples
+    drawn with replacement.
+    """
     seed = jnp.where(jnp.asarray(hyper.data_seed) < 0, hyper.seed, hyper.data_seed)
     key = keys.at_step(seed, "batch", step)
     if not task.finite:
@@ -72,7 +82,8 @@ def batches(task: Task, hypers: Hyper, train: PyTree, steps: Int[Array, "T S"]) 
 
 
 def steps_at_once(task: Task, hypers: Hyper, train: PyTree, most: int) -> int:
-    """For how many steps, at most so many, `batches` are drawn together: of small ones 16, which takes little longer than one.
+    """For how many steps, at most so many, `batches` are drawn together: of small ones 16, which takes little
+    longer than one.
 
     All of them where nothing is drawn.
     """

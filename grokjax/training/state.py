@@ -1,4 +1,5 @@
 """The state of a run, and what a program needs to know to make and advance it."""
+
 import dataclasses
 from typing import Any
 
@@ -18,6 +19,7 @@ from grokjax.training.optimizer import optimizer
 @dataclasses.dataclass(frozen=True)
 class Program:
     """What is static about a training program."""
+
     task: Task
     config: ModelConfig
     recipe: Recipe
@@ -26,9 +28,12 @@ class Program:
 class RunState(struct.PyTreeNode):
     """One run; the runs of a sweep have leaves [S, ...].
 
-    step: updates done;  moments: the optimiser's;  alive: False from the step at which loss or gradient was not finite;
-    stopped: True once the mean training loss of an epoch was below `Recipe.stop_below`. A run that is either keeps its state to the bit.
+    step: updates done;  moments: the optimiser's;  alive: False from the step at which loss or gradient was
+      not finite;
+    stopped: True once the mean training loss of an epoch was below `Recipe.stop_below`. A run that is either
+      keeps its state to the bit.
     """
+
     step: Int[Array, ""]
     params: PyTree
     moments: optax.OptState
@@ -54,5 +59,7 @@ def shapes(program: Program) -> RunState:
 
 
 def column_order(task: Any) -> np.ndarray:
-    """The permutation that puts answers in reading order into the order of metric columns (column k is digit k)."""
+    """The permutation that puts answers in reading order into the order of metric columns (column k is digit
+    k).
+    """
     return np.argsort(np.asarray(task.columns), kind="stable")

@@ -1,4 +1,7 @@
-"""One process of a sweep that several write: planted_hosts.py DIRECTORY PORT NUM_PROCESSES PROCESS STEPS [STOP]"""
+"""One process of a sweep that several write: planted_hosts.py DIRECTORY PORT NUM_PROCESSES PROCESS STEPS
+[STOP]
+"""
+
 import sys
 
 import jax
@@ -15,7 +18,9 @@ def over_processes(runs):
 
     def place(leaf):
         leaf = np.concatenate([leaf, np.repeat(leaf[-1:], -len(leaf) % jax.device_count(), axis=0)])
-        return jax.make_array_from_callback(leaf.shape, NamedSharding(mesh, PartitionSpec("runs")), lambda index: leaf[index])
+        return jax.make_array_from_callback(
+            leaf.shape, NamedSharding(mesh, PartitionSpec("runs")), lambda index: leaf[index]
+        )
 
     return jax.tree.map(place, runs)
 

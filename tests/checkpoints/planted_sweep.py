@@ -1,4 +1,7 @@
-"""A sweep whose states and metrics are known functions of (seed, step): what was saved is checked without training anything."""
+"""A sweep whose states and metrics are known functions of (seed, step): what was saved is checked without
+training anything.
+"""
+
 import pathlib
 import signal
 import sys
@@ -17,8 +20,12 @@ COLUMNS = 3
 
 def one_run(seed, step, width=4):
     """A run's state with parameters that depend on seed and step."""
-    values = lambda *shape: (np.arange(np.prod(shape)) + 1000 * np.float32(seed) + step / 7).astype(np.float32).reshape(shape)
-    params = dict(W_E=values(5, width), blocks=[dict(W_in=values(width, 2), b_in=values(2))], W_U=values(width, 3))
+    values = lambda *shape: (
+        (np.arange(np.prod(shape)) + 1000 * np.float32(seed) + step / 7).astype(np.float32).reshape(shape)
+    )
+    params = dict(
+        W_E=values(5, width), blocks=[dict(W_in=values(width, 2), b_in=values(2))], W_U=values(width, 3)
+    )
     moments = optax.adamw(1e-3).init(params)
     moments = jax.tree.map(lambda leaf: np.asarray(leaf) + np.asarray(step, leaf.dtype), moments)
     return RunState(np.int32(step), params, moments, np.bool_(True), np.bool_(step > 90))
@@ -26,7 +33,9 @@ def one_run(seed, step, width=4):
 
 def runs(seeds, step, width=4):
     """The states of all runs, leaves [S, ...]."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *(one_run(seed, step, width) for seed in np.asarray(seeds)))
+    return jax.tree.map(
+        lambda *leaves: np.stack(leaves), *(one_run(seed, step, width) for seed in np.asarray(seeds))
+    )
 
 
 def target(width=4):
@@ -39,31 +48,50 @@ def metrics(seeds, first, last):
     seeds, steps = np.asarray(seeds, np.float32), np.arange(first, last)
     evaluated = steps[steps % 10 == 0]
     loss = lambda at: (seeds[:, None, None] + at[None, :, None] / 8 + np.arange(COLUMNS)).astype(np.float32)
-    return {"loss": loss(steps), "gradient_norm": loss(steps)[..., 0], "test_loss": loss(evaluated), "test_step": evaluated}
+    return {
+        "loss": loss(steps),
+        "gradient_norm": loss(steps)[..., 0],
+        "test_loss": loss(evaluated),
+        "test_step": evaluated,
+    }
 
 
 def spec(num_runs=4, steps=60, **changes):
     """Epochs of 10 steps, all of them saved by the log schedule."""
     task = grokjax.ModularAddition(modulus=5)
     hypers = grokjax.grid(grokjax.Hyper(), seed=range(num_runs))
-    given = dict(task=task, config=grokjax.ModelConfig(d_model=8), recipe=grokjax.Recipe(), hypers=hypers, steps=steps, epoch_steps=10)
+    given = dict(
+        task=task,
+        config=grokjax.ModelConfig(d_model=8),
+        recipe=grokjax.Recipe(),
+        hypers=hypers,
+        steps=steps,
+        epoch_steps=10,
+    )
     return checkpoints.Spec(**(given | changes))
 
 
-def epochs(part, first, width=4, stopped_at=10 ** 9):
+def epochs(part, first, width=4, stopped_at=10**9):
     """What training yields: epoch 0 unless restored, then 1, 2, ... to the last step."""
     seeds, steps, size = part.hypers.seed, part.spec.steps, part.spec.epoch_steps
     number, step = (first.number, first.step) if first else (-1, 0)
     while number < 0 or step < steps:
         number, before, step = number + 1, step, min(step + size, steps) if number >= 0 else 0
-        yield types.SimpleNamespace(number=number, step=step, metrics=metrics(seeds, before, step), runs=runs(seeds, step, width),
-                                    active=np.full(len(seeds), step < stopped_at))
+        yield types.SimpleNamespace(
+            number=number,
+            step=step,
+            metrics=metrics(seeds, before, step),
+            runs=runs(seeds, step, width),
+            active=np.full(len(seeds), step < stopped_at),
+        )
         if step >= stopped_at:
             return
 
 
 def run(writer, stop=None):
-    """Train all parts of a writer as a command would, up to an epoch where given; the epochs from which the parts went on."""
+    """Train all parts of a writer as a command would, up to an epoch where given; the epochs from which the
+    parts went on.
+    """
     begun = []
     for part in writer.parts:
         first = part.restore(target())
@@ -90,7 +118,9 @@ def check(directory, spec):
         np.testing.assert_array_equal(sweep.metrics[name], expected)
     assert set(checkpoints.epochs_to_save(spec.save, spec.num_epochs)) <= set(sweep.epochs)
     for epoch in sweep.epochs:
-        jax.tree.map(np.testing.assert_array_equal, sweep.params(epoch), runs(seeds, sweep.steps(epoch)).params)
+        jax.tree.map(
+            np.testing.assert_array_equal, sweep.params(epoch), runs(seeds, sweep.steps(epoch)).params
+        )
     return sweep
 
 

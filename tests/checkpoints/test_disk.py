@@ -12,7 +12,8 @@ import pytest
 from grokjax import checkpoints
 from grokjax.checkpoints import disk, metrics, snapshots
 
-# A write that failed leaves threads of the storage library behind, which complain, whenever they end, that nobody listens any more.
+# A write that failed leaves threads of the storage library behind, which complain, whenever they end, that
+# nobody listens any more.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 COMMAND = [sys.executable, planted_sweep.__file__]
 
@@ -25,8 +26,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         file.write(b"half")
         raise OSError(28, os.strerror(28))
 
-    with pytest.raises(OSError, match=r"^the disk is full: x could not be written to .* MB are free.* go on with --resume$"), \
-            disk.explained("x", tmp_path):
+    with (
+        pytest.raises(
+            OSError,
+            match=r"^the disk is full: x could not be written to .* MB are free.* go on with --resume$",
+        ),
+        disk.explained("x", tmp_path),
+    ):
         disk.write(path, fail)
     assert path.read_bytes() == b"old" and list(path.parent.iterdir()) == [path]
 
@@ -44,7 +50,9 @@ def test_a_sweep_killed_again_and_again_is_the_uninterrupted_one(tmp_path):
     folder, draw = directory / "checkpoints" / "part-0", random.Random(0)
     newest = -1
     for wanted in (0, 5):
-        with subprocess.Popen([*COMMAND, str(directory), str(steps)], stdout=subprocess.PIPE, text=True) as sweep:
+        with subprocess.Popen(
+            [*COMMAND, str(directory), str(steps)], stdout=subprocess.PIPE, text=True
+        ) as sweep:
             assert sweep.stdout.readline().strip() == "begun"
             wait_for(folder.parents[1], folder, wanted, sweep)
             time.sleep(draw.uniform(0, 0.2))
@@ -89,14 +97,19 @@ def small_disk(tmp_path):
 def test_a_full_disk_is_one_sentence_and_what_was_saved_is_intact(small_disk, capfd):
     spec = planted_sweep.spec(steps=400, save="all")
     begin = time.monotonic()
-    with pytest.raises(OSError, match=r"^the disk is full: (epoch|the metrics of steps) \d[^\n]* could not be written to [^\n]*$"):
+    with pytest.raises(
+        OSError,
+        match=r"^the disk is full: (epoch|the metrics of steps) \d[^\n]* could not be written to [^\n]*$",
+    ):
         planted_sweep.write(small_disk / "sweep", spec)
     assert time.monotonic() - begin < 60
     capfd.readouterr()
     sweep = checkpoints.open_sweep(small_disk / "sweep")
     assert 1 < len(sweep.epochs) < 40
     for epoch in sweep.epochs:
-        np.testing.assert_array_equal(sweep.params(epoch)["W_E"], planted_sweep.runs(range(4), 10 * epoch).params["W_E"])
+        np.testing.assert_array_equal(
+            sweep.params(epoch)["W_E"], planted_sweep.runs(range(4), 10 * epoch).params["W_E"]
+        )
     subprocess.run(["mount", "-o", "remount,size=40m", str(small_disk)], check=True)
     newest = max(sweep.epochs)
     assert planted_sweep.write(small_disk / "sweep", spec) == [newest]
@@ -105,6 +118,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_saved_is_intact(small_disk, ca
 
 def test_a_disk_that_is_full_of_metrics(tmp_path, monkeypatch):
     """The same sentence, where no small file system can be mounted."""
+
     def full(file, **_):
         raise OSError(28, os.strerror(28))
 
@@ -114,9 +128,14 @@ def test_a_disk_that_is_full_of_metrics(tmp_path, monkeypatch):
         for _ in range(3):
             part.record(next(epochs))
         part.wait()
-        with monkeypatch.context() as patch, pytest.raises(OSError, match="the disk is full: the metrics of steps 20 to 30"):
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(OSError, match="the disk is full: the metrics of steps 20 to 30"),
+        ):
             patch.setattr(np, "savez", full)
             part.record(next(epochs))
-    assert metrics.end(writer.parts[0].metrics) >= 20 and checkpoints.open_sweep(tmp_path / "sweep").epochs == [0, 1, 2]
+    assert metrics.end(writer.parts[0].metrics) >= 20 and checkpoints.open_sweep(
+        tmp_path / "sweep"
+    ).epochs == [0, 1, 2]
     assert planted_sweep.write(tmp_path / "sweep", planted_sweep.spec()) == [2]
     planted_sweep.check(tmp_path / "sweep", planted_sweep.spec())

@@ -40,7 +40,9 @@ def test_any_cut_gives_the_same_metrics(lengths, data):
         metrics.discard_from(folder, kept)
         assert metrics.end(folder) == kept and metrics.covers(folder, kept)
         if kept:
-            np.testing.assert_array_equal(metrics.Metrics([folder], [3])["loss"], planted_sweep.metrics(SEEDS, 0, kept)["loss"])
+            np.testing.assert_array_equal(
+                metrics.Metrics([folder], [3])["loss"], planted_sweep.metrics(SEEDS, 0, kept)["loss"]
+            )
 
 
 def test_only_the_metric_asked_for_is_read(tmp_path):
@@ -49,7 +51,9 @@ def test_only_the_metric_asked_for_is_read(tmp_path):
     path = metrics.chunks(tmp_path)[0].path
     flip(path, path.read_bytes().index(found["gradient_norm"].tobytes()) + 5)
     np.testing.assert_array_equal(found["loss"], planted_sweep.metrics(SEEDS, 0, 10)["loss"])
-    with pytest.raises(ValueError, match=rf"{path.name} is damaged: 'gradient_norm' cannot be read \(Bad CRC"):
+    with pytest.raises(
+        ValueError, match=rf"{path.name} is damaged: 'gradient_norm' cannot be read \(Bad CRC"
+    ):
         found["gradient_norm"]
 
 
@@ -97,9 +101,17 @@ def test_parts_of_other_lengths_are_filled_with_nan(tmp_path):
     fill(tmp_path / "part-0", 10, 30)
     fill(tmp_path / "part-1", 10)
     found = metrics.Metrics([tmp_path / "part-0", tmp_path / "part-1", tmp_path / "part-2"], [3, 3, 2])
-    assert found["loss"].shape == (8, 30, planted_sweep.COLUMNS) and found["test_step"].tolist() == [0, 10, 20]
+    assert found["loss"].shape == (8, 30, planted_sweep.COLUMNS) and found["test_step"].tolist() == [
+        0,
+        10,
+        20,
+    ]
     np.testing.assert_array_equal(found["loss"][3:6, :10], planted_sweep.metrics(SEEDS, 0, 10)["loss"])
-    assert np.isnan(found["loss"][3:6, 10:]).all() and np.isnan(found["loss"][6:]).all() and not np.isnan(found["loss"][:3]).any()
+    assert (
+        np.isnan(found["loss"][3:6, 10:]).all()
+        and np.isnan(found["loss"][6:]).all()
+        and not np.isnan(found["loss"][:3]).any()
+    )
 
 
 def test_an_epoch_that_leaves_a_gap_is_refused(tmp_path):
@@ -107,7 +119,9 @@ def test_an_epoch_that_leaves_a_gap_is_refused(tmp_path):
         epochs = planted_sweep.epochs(writer.parts[0], None)
         writer.parts[0].record(next(epochs))
         next(epochs)
-        with pytest.raises(ValueError, match="epoch 2 ends at step 20: it brings 10 steps, before it there are 0"):
+        with pytest.raises(
+            ValueError, match="epoch 2 ends at step 20: it brings 10 steps, before it there are 0"
+        ):
             writer.parts[0].record(next(epochs))
         uneven = dict(loss=np.zeros((4, 2, 1)), gradient_norm=np.zeros((4, 3)))
         with pytest.raises(ValueError, match=r"different numbers of steps: \[2, 3\]"):
@@ -116,6 +130,7 @@ def test_an_epoch_that_leaves_a_gap_is_refused(tmp_path):
 
 def test_metrics_between_two_saves_wait_in_memory_and_are_written_when_due(tmp_path, monkeypatch):
     from grokjax.checkpoints import part as parts
+
     with checkpoints.create(tmp_path / "sweep", planted_sweep.spec(save="0")) as writer:
         part = writer.parts[0]
         for epoch in planted_sweep.epochs(part, None):

@@ -13,7 +13,12 @@ from grokjax.checkpoints import multihost
 
 
 def test_one_process_agrees_with_itself():
-    assert multihost.is_first() and not multihost.several() and multihost.all_say(True) and not multihost.first_says(False)
+    assert (
+        multihost.is_first()
+        and not multihost.several()
+        and multihost.all_say(True)
+        and not multihost.first_says(False)
+    )
     assert multihost.on_first(lambda: 3) == 3 and multihost.gather(np.arange(3)).shape == (1, 3)
     with pytest.raises(ZeroDivisionError):
         multihost.on_first(lambda: 1 / 0)
@@ -41,8 +46,23 @@ def processes(directory, *arguments):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    begun = [subprocess.Popen([sys.executable, planted_hosts.__file__, str(directory), str(port), "2", str(process), *arguments],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for process in range(2)]
+    begun = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                planted_hosts.__file__,
+                str(directory),
+                str(port),
+                "2",
+                str(process),
+                *arguments,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for process in range(2)
+    ]
     try:
         printed = [process.communicate(timeout=120)[0] for process in begun]
     finally:

@@ -25,7 +25,12 @@ def test_it_reads_nothing_before_it_is_asked(finished, tmp_path):
     for name in ("config.json", "hypers.npz"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
     sweep = grokjax.open_sweep(tmp_path)
-    assert sweep.task == SPEC.task and sweep.epochs == [] and list(sweep.metrics) == [] and "3 runs, 20 steps" in repr(sweep)
+    assert (
+        sweep.task == SPEC.task
+        and sweep.epochs == []
+        and list(sweep.metrics) == []
+        and "3 runs, 20 steps" in repr(sweep)
+    )
     with pytest.raises(ValueError, match=r"epoch=0 is not saved in .*; saved are none yet"):
         sweep.params(0)
 
@@ -40,7 +45,9 @@ def test_an_epoch_that_is_not_there(finished):
     sweep = grokjax.open_sweep(finished)
     with pytest.raises(ValueError, match=r"epoch=7 is not saved in .*; saved are 0, 1, 2$"):
         sweep.params(7)
-    with pytest.raises(ValueError, match=r"keeps only the parameters of epoch 0; full states are there of epochs \[1, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"keeps only the parameters of epoch 0; full states are there of epochs \[1, 2\]"
+    ):
         sweep.state(0)
 
 
@@ -81,7 +88,9 @@ def test_damaged_hypers_are_named(finished, tmp_path):
 
 
 def test_over_applies_a_function_of_one_run_to_all(finished):
-    found = checkpoints.over(finished, lambda params: dict(norm=jnp.sum(params["W_E"] ** 2), bias=params["blocks"][0]["b_in"]))
+    found = checkpoints.over(
+        finished, lambda params: dict(norm=jnp.sum(params["W_E"] ** 2), bias=params["blocks"][0]["b_in"])
+    )
     assert found["norm"].shape == (3, 3) and found["bias"].shape == (3, 3, 2)
     sweep = grokjax.open_sweep(finished)
     for e, epoch in enumerate(sweep.epochs):
@@ -123,4 +132,6 @@ def test_a_trained_sweep_comes_back_whole_and_goes_on_to_the_same_bits(tmp_path)
     for sweep in sweeps:
         jax.tree.map(np.testing.assert_array_equal, sweep.state(3), whole)
         assert jax.tree.structure(sweep.state(3)) == jax.tree.structure(whole)
-        jax.tree.map(np.testing.assert_array_equal, sweep.state(3, run=1), jax.tree.map(lambda leaf: leaf[1], whole))
+        jax.tree.map(
+            np.testing.assert_array_equal, sweep.state(3, run=1), jax.tree.map(lambda leaf: leaf[1], whole)
+        )

@@ -27,22 +27,36 @@ def back(value):
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-                    lambda inner: st.lists(inner).map(tuple), max_leaves=8))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner).map(tuple),
+        max_leaves=8,
+    )
+)
 def test_plain_values_come_back_as_they_were(value):
     assert back(value) == value and repr(back(value)) == repr(value)
 
 
-@pytest.mark.parametrize("value", [
-    grokjax.ModelConfig(d_model=16, d_head=None), grokjax.Recipe(optimizer=my_optimizer, stop_below=1e-3), grokjax.Addition(num_digits=3),
-    MyTask(5, ((1, 2), (3, 4)), grokjax.Recipe(stop_below=0.1)), np.float32(0.25)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        grokjax.ModelConfig(d_model=16, d_head=None),
+        grokjax.Recipe(optimizer=my_optimizer, stop_below=1e-3),
+        grokjax.Addition(num_digits=3),
+        MyTask(5, ((1, 2), (3, 4)), grokjax.Recipe(stop_below=0.1)),
+        np.float32(0.25),
+    ],
+)
 def test_objects_come_back_equal_and_of_their_class(value):
     assert back(value) == value and type(back(value)) in (type(value), float)
 
 
 def test_what_cannot_be_imported_is_an_error_only_when_asked_for():
     encoded = record.encode(grokjax.Recipe(optimizer=lambda hyper: None))
-    with pytest.raises(ValueError, match=r"recipe.optimizer was recorded as .*<lambda>.* cannot be imported here"):
+    with pytest.raises(
+        ValueError, match=r"recipe.optimizer was recorded as .*<lambda>.* cannot be imported here"
+    ):
         record.decode(encoded, "recipe")
     with pytest.raises(ValueError, match="gone"):
         record.decode({"object": "no_such_module:gone"}, "task")
@@ -53,11 +67,16 @@ def test_what_cannot_be_imported_is_an_error_only_when_asked_for():
 def test_differences_name_field_and_both_values():
     old, new = grokjax.Recipe(), grokjax.Recipe(stop_below=0.5, loss=my_optimizer)
     lines = record.differences(record.encode(old), record.encode(new), "recipe")
-    assert lines == ["recipe.loss: recorded 'cross_entropy', asked for test_record:my_optimizer",
-                     "recipe.stop_below: recorded 0.0, asked for 0.5"]
+    assert lines == [
+        "recipe.loss: recorded 'cross_entropy', asked for test_record:my_optimizer",
+        "recipe.stop_below: recorded 0.0, asked for 0.5",
+    ]
     assert record.differences(record.encode(old), record.encode(grokjax.Recipe()), "recipe") == []
     assert record.differences(1, True, "x") and record.differences(1, 1.0, "x")
-    assert "MyTask(modulus=5" in record.differences(record.encode(MyTask(5)), record.encode(grokjax.ModularAddition()), "task")[0]
+    assert (
+        "MyTask(modulus=5"
+        in record.differences(record.encode(MyTask(5)), record.encode(grokjax.ModularAddition()), "task")[0]
+    )
 
 
 def test_a_field_that_was_added_later_counts_as_its_default():

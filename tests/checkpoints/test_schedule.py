@@ -32,7 +32,10 @@ def test_the_forms():
     assert epochs("log", 20) == (*range(17), 18, 20)
 
 
-@pytest.mark.parametrize("save", ["", "logs", "every", "every:", "every:0", "every:-1", "every:1.5", "1,,2", "-1", "1.5", "0,x", None, 3])
+@pytest.mark.parametrize(
+    "save",
+    ["", "logs", "every", "every:", "every:0", "every:-1", "every:1.5", "1,,2", "-1", "1.5", "0,x", None, 3],
+)
 def test_a_malformed_schedule_is_named(save):
     with pytest.raises(ValueError, match=r"^save=.* must be log, all, every:K"):
         epochs(save, 10)

@@ -32,7 +32,11 @@ def own(finished, tmp_path):
 
 def test_what_is_read_is_what_was_saved(finished):
     sweep = planted_sweep.check(finished, SPEC)
-    assert sweep.epochs == [0, 2, 6] and sweep.full_epochs() == [2, 6] and [sweep.steps(epoch) for epoch in sweep.epochs] == [0, 20, 60]
+    assert (
+        sweep.epochs == [0, 2, 6]
+        and sweep.full_epochs() == [2, 6]
+        and [sweep.steps(epoch) for epoch in sweep.epochs] == [0, 20, 60]
+    )
     assert jax.tree.structure(sweep.params(2)) == jax.tree.structure(planted_sweep.runs(range(4), 20).params)
 
 
@@ -40,13 +44,19 @@ def test_one_run_is_a_slice_of_all(finished):
     sweep = checkpoints.open_sweep(finished)
     whole = sweep.params(2)
     for run in range(4):
-        jax.tree.map(np.testing.assert_array_equal, sweep.params(2, run=run), jax.tree.map(lambda leaf, run=run: leaf[run], whole))
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            sweep.params(2, run=run),
+            jax.tree.map(lambda leaf, run=run: leaf[run], whole),
+        )
 
 
 def test_every_leaf_is_stored_in_one_chunk_per_run(finished):
     """So that one run is read without the others."""
     folder = finished / "checkpoints" / "part-0" / "2" / "params"
-    store = tensorstore.KvStore.open({"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}).result()
+    store = tensorstore.KvStore.open(
+        {"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}
+    ).result()
     keys = [key.decode() for key in store.list().result()]
     leaves = {key.removesuffix("/.zarray") for key in keys if key.endswith("/.zarray")}
     assert leaves == {"W_E", "W_U", "blocks.0.W_in", "blocks.0.b_in"}
@@ -63,7 +73,10 @@ def test_orbax_alone_reads_the_parameters(finished):
 
 def data_files(folder):
     """The large files of an item: array data."""
-    return sorted((path for path in folder.rglob("*") if path.is_file() and path.parent.name == "d"), key=lambda path: -path.stat().st_size)
+    return sorted(
+        (path for path in folder.rglob("*") if path.is_file() and path.parent.name == "d"),
+        key=lambda path: -path.stat().st_size,
+    )
 
 
 def flipped(path, position):
@@ -80,10 +93,19 @@ def test_flipped_bits_in_array_data_are_found_and_their_run_is_named(tmp_path):
     values = np.random.default_rng(0).normal(size=(4, 2000)).astype(np.float32)
     folder = tmp_path / "part-0"
     writing = saver.Saver(folder, 1, keep_full=False)
-    writing.save(0, 0, runs=types.SimpleNamespace(params={"W": values}, step=np.zeros(4), _fields=("params", "step")), keep=True)
+    writing.save(
+        0,
+        0,
+        runs=types.SimpleNamespace(params={"W": values}, step=np.zeros(4), _fields=("params", "step")),
+        keep=True,
+    )
     writing.close()
-    read = lambda run=None: snapshots.arrays(folder, 0, rows=slice(None) if run is None else slice(run, run + 1))["params.W"]
-    (path,) = [path for path in data_files(folder / "0" / "params") if path.stat().st_size > values.nbytes / 2]
+    read = lambda run=None: snapshots.arrays(
+        folder, 0, rows=slice(None) if run is None else slice(run, run + 1)
+    )["params.W"]
+    (path,) = [
+        path for path in data_files(folder / "0" / "params") if path.stat().st_size > values.nbytes / 2
+    ]
     by_checksum = 0
     for position in range(500, path.stat().st_size - 500, 1000):
         whole = flipped(path, position)
@@ -119,18 +141,25 @@ def test_no_flipped_bit_anywhere_gives_a_wrong_number(own):
 @pytest.mark.parametrize("name", ["manifest.ocdbt", "data", "checksums"])
 def test_files_cut_short_or_missing_are_one_sentence(own, capfd, damage, name):
     folder = own / "checkpoints" / "part-0" / "2"
-    path = {"manifest.ocdbt": folder / "params" / "manifest.ocdbt", "checksums": folder / "checksums" / "metadata",
-            "data": data_files(folder / "params")[0]}[name]
+    path = {
+        "manifest.ocdbt": folder / "params" / "manifest.ocdbt",
+        "checksums": folder / "checksums" / "metadata",
+        "data": data_files(folder / "params")[0],
+    }[name]
     content = path.read_bytes()
     path.unlink()
     if damage != "gone":
-        path.write_bytes(content[:len(content) // 2] if damage == "cut" else b"")
+        path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
     for also in [p for p in data_files(folder / "params") if name == "data"]:
         also.unlink(missing_ok=True)
     with pytest.raises(ValueError, match=r"^epoch 2 in .*part-0 is damaged: [^\n]*$"):
         checkpoints.open_sweep(own).params(2)
     assert capfd.readouterr() == ("", "")
-    jax.tree.map(np.testing.assert_array_equal, checkpoints.open_sweep(own).params(0), planted_sweep.runs(range(4), 0).params)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        checkpoints.open_sweep(own).params(0),
+        planted_sweep.runs(range(4), 0).params,
+    )
 
 
 def test_an_altered_manifest_is_found(own):
@@ -155,15 +184,24 @@ def test_another_type_or_shape_than_was_saved_is_found():
 
 def test_a_state_of_another_model_is_refused(finished):
     leaves = {"W": np.zeros((4, 2), np.float32)}
-    for shape, dtype, sentence in [((3,), np.float32, r"W is float32\[2\] per run, not float32\[3\]"),
-                                   ((2,), np.int32, r"not int32\[2\]")]:
+    for shape, dtype, sentence in [
+        ((3,), np.float32, r"W is float32\[2\] per run, not float32\[3\]"),
+        ((2,), np.int32, r"not int32\[2\]"),
+    ]:
         with pytest.raises(ValueError, match=sentence):
             snapshots.shaped(leaves, {"W": jax.ShapeDtypeStruct(shape, dtype)}, "epoch 1")
     with pytest.raises(ValueError, match="V is not in it"):
-        snapshots.shaped(leaves, {"W": jax.ShapeDtypeStruct((2,), np.float32), "V": jax.ShapeDtypeStruct((), np.float32)}, "epoch 1")
+        snapshots.shaped(
+            leaves,
+            {"W": jax.ShapeDtypeStruct((2,), np.float32), "V": jax.ShapeDtypeStruct((), np.float32)},
+            "epoch 1",
+        )
     with pytest.raises(ValueError, match="W is in it but not expected"):
         snapshots.shaped(leaves, {}, "epoch 1")
-    with checkpoints.resume(finished, SPEC) as writer, pytest.raises(ValueError, match=r"of another model: params.W_E is float32\[5, 4\]"):
+    with (
+        checkpoints.resume(finished, SPEC) as writer,
+        pytest.raises(ValueError, match=r"of another model: params.W_E is float32\[5, 4\]"),
+    ):
         writer.parts[0].restore(planted_sweep.target(width=6))
     assert checkpoints.open_sweep(finished).full_epochs() == [2, 6]
 
@@ -171,16 +209,29 @@ def test_a_state_of_another_model_is_refused(finished):
 def test_types_of_every_kind_come_back_to_the_bit(tmp_path):
     """Typed keys, bfloat16, flags, and rows with no elements."""
     keys = jax.random.split(jax.random.key(0), 2)
-    rest = dict(params={"W": np.full((2, 3), np.nan, np.float32)}, key=keys, half=jax.numpy.arange(4, dtype="bfloat16").reshape(2, 2),
-                flag=np.array([True, False]), wide=np.arange(2, dtype=np.uint32))
+    rest = dict(
+        params={"W": np.full((2, 3), np.nan, np.float32)},
+        key=keys,
+        half=jax.numpy.arange(4, dtype="bfloat16").reshape(2, 2),
+        flag=np.array([True, False]),
+        wide=np.arange(2, dtype=np.uint32),
+    )
     runs = types.SimpleNamespace(**rest, _fields=tuple(rest))
     writing = saver.Saver(tmp_path / "part-0", 1, keep_full=True)
     writing.save(0, 0, runs=runs, keep=True)
     writing.close()
-    found = {name.split(".", 1)[1]: leaf for name, leaf in snapshots.arrays(tmp_path / "part-0", 0, snapshots.ITEMS).items()}
+    found = {
+        name.split(".", 1)[1]: leaf
+        for name, leaf in snapshots.arrays(tmp_path / "part-0", 0, snapshots.ITEMS).items()
+    }
     of = jax.ShapeDtypeStruct
-    target = dict(W=of((3,), np.float32), key=jax.eval_shape(lambda: jax.random.key(0)), half=of((2,), "bfloat16"), flag=of((), bool),
-                  wide=of((), np.uint32))
+    target = dict(
+        W=of((3,), np.float32),
+        key=jax.eval_shape(lambda: jax.random.key(0)),
+        half=of((2,), "bfloat16"),
+        flag=of((), bool),
+        wide=of((), np.uint32),
+    )
     back = snapshots.shaped(found, target, "epoch 0")
     assert (jax.random.key_data(back["key"]) == jax.random.key_data(keys)).all()
     for name in ("half", "flag", "wide"):
@@ -192,8 +243,11 @@ def test_types_of_every_kind_come_back_to_the_bit(tmp_path):
 
 def test_saves_do_not_pile_up_in_memory(tmp_path):
     """Orbax by itself grows by some 40 kB a save; the state is 8 MB."""
-    runs = types.SimpleNamespace(params={"W": np.zeros((2, 500_000), np.float32)}, moments={"m": np.zeros((2, 500_000), np.float32)},
-                                 _fields=("params", "moments"))
+    runs = types.SimpleNamespace(
+        params={"W": np.zeros((2, 500_000), np.float32)},
+        moments={"m": np.zeros((2, 500_000), np.float32)},
+        _fields=("params", "moments"),
+    )
     writing, before = saver.Saver(tmp_path / "part-0", 1, keep_full=False), 0
     for epoch in range(16):
         writing.save(epoch, epoch, runs=runs, keep=epoch == 0)

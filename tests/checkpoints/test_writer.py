@@ -54,22 +54,33 @@ def test_more_runs_are_a_part_of_their_own(tmp_path):
     sweep = planted_sweep.check(tmp_path / "sweep", more)
     assert [part["runs"] for part in sweep.record["parts"]] == [2, 1, 2, 1]
     for run in range(6):
-        jax.tree.map(np.testing.assert_array_equal, sweep.params(8, run=run), planted_sweep.one_run(run, 80).params)
+        jax.tree.map(
+            np.testing.assert_array_equal, sweep.params(8, run=run), planted_sweep.one_run(run, 80).params
+        )
 
 
-@pytest.mark.parametrize("changes, sentence", [
-    (dict(recipe=grokjax.Recipe(stop_below=0.5)), r"recipe.stop_below: recorded 0.0, asked for 0.5"),
-    (dict(config=grokjax.ModelConfig(d_model=16)), r"config.d_model: recorded 8, asked for 16"),
-    (dict(task=grokjax.ModularAddition(modulus=7)), r"task.modulus: recorded 5, asked for 7"),
-    (dict(task=grokjax.Addition()), r"task: recorded Modular.*, asked for Addition\(.*\)"),
-    (dict(block=2), r"block: recorded None, asked for 2"),
-    (dict(epoch_steps=5), r"epoch_steps: recorded 10, asked for 5"),
-    (dict(save="all"), r"save: recorded 'log', asked for 'all'"),
-    (dict(steps=59), r"steps: recorded 60, asked for 59 \(more are allowed, fewer are not\)"),
-    (dict(num_runs=3), r"runs: recorded 4, asked for 3 \(more are allowed, fewer are not\)"),
-    (dict(hypers=grokjax.grid(grokjax.Hyper(), seed=[0, 1, 5, 3, 4])), r"seed of run 2: recorded 2, asked for 5"),
-    (dict(hypers=grokjax.grid(grokjax.Hyper(weight_decay=0.5), seed=range(4))), r"weight_decay of run 0: recorded 1.0, asked for 0.5"),
-])
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        (dict(recipe=grokjax.Recipe(stop_below=0.5)), r"recipe.stop_below: recorded 0.0, asked for 0.5"),
+        (dict(config=grokjax.ModelConfig(d_model=16)), r"config.d_model: recorded 8, asked for 16"),
+        (dict(task=grokjax.ModularAddition(modulus=7)), r"task.modulus: recorded 5, asked for 7"),
+        (dict(task=grokjax.Addition()), r"task: recorded Modular.*, asked for Addition\(.*\)"),
+        (dict(block=2), r"block: recorded None, asked for 2"),
+        (dict(epoch_steps=5), r"epoch_steps: recorded 10, asked for 5"),
+        (dict(save="all"), r"save: recorded 'log', asked for 'all'"),
+        (dict(steps=59), r"steps: recorded 60, asked for 59 \(more are allowed, fewer are not\)"),
+        (dict(num_runs=3), r"runs: recorded 4, asked for 3 \(more are allowed, fewer are not\)"),
+        (
+            dict(hypers=grokjax.grid(grokjax.Hyper(), seed=[0, 1, 5, 3, 4])),
+            r"seed of run 2: recorded 2, asked for 5",
+        ),
+        (
+            dict(hypers=grokjax.grid(grokjax.Hyper(weight_decay=0.5), seed=range(4))),
+            r"weight_decay of run 0: recorded 1.0, asked for 0.5",
+        ),
+    ],
+)
 def test_any_other_difference_is_refused_by_name_and_changes_nothing(tmp_path, changes, sentence):
     with checkpoints.create(tmp_path / "sweep", planted_sweep.spec()):
         pass
@@ -81,8 +92,17 @@ def test_any_other_difference_is_refused_by_name_and_changes_nothing(tmp_path, c
         pass
 
 
-@pytest.mark.parametrize("changes", [dict(steps=0), dict(steps=1.5), dict(epoch_steps=0), dict(save="often"), dict(part_runs=0),
-                                     dict(hypers=grokjax.Hyper())])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(steps=0),
+        dict(steps=1.5),
+        dict(epoch_steps=0),
+        dict(save="often"),
+        dict(part_runs=0),
+        dict(hypers=grokjax.Hyper()),
+    ],
+)
 def test_a_malformed_spec_is_refused_before_anything_is_written(changes):
     with pytest.raises(ValueError, match="|".join(("must be", "must have"))):
         planted_sweep.spec(**changes)
@@ -103,7 +123,9 @@ def test_directories_that_are_not_for_a_new_sweep(tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.parametrize("left", [(), (".lock",), (".lock", ".tmp-hypers.npz"), (".lock", "hypers.npz", ".tmp-config.json")])
+@pytest.mark.parametrize(
+    "left", [(), (".lock",), (".lock", ".tmp-hypers.npz"), (".lock", "hypers.npz", ".tmp-config.json")]
+)
 def test_what_a_kill_left_at_the_very_start_is_begun_anew(tmp_path, left):
     (tmp_path / "sweep").mkdir()
     for name in left:
@@ -154,7 +176,9 @@ def test_with_no_intact_state_it_begins_again_and_loses_no_parameters(tmp_path):
             if epoch.number == 1:
                 break
         writer.parts[0].finish()
-    assert planted_sweep.write(tmp_path / "sweep", spec) == [1], "older epochs that were saved again are resumed from"
+    assert planted_sweep.write(tmp_path / "sweep", spec) == [1], (
+        "older epochs that were saved again are resumed from"
+    )
     assert planted_sweep.check(tmp_path / "sweep", spec).full_epochs() == [5, 6]
 
 
@@ -182,16 +206,20 @@ def test_states_between_scheduled_epochs_are_only_for_going_on(tmp_path, monkeyp
             if epoch.number == 4:
                 break
         assert part.wait() == 4
-        assert snapshots.epochs(folder) == [0, 3, 4] and checkpoints.open_sweep(tmp_path / "sweep").epochs == [0, 4]
+        assert snapshots.epochs(folder) == [0, 3, 4] and checkpoints.open_sweep(
+            tmp_path / "sweep"
+        ).epochs == [0, 4]
     assert planted_sweep.write(tmp_path / "sweep", spec) == [4]
     assert planted_sweep.check(tmp_path / "sweep", spec).epochs == [0, 6]
 
 
 def test_the_last_epoch_of_a_sweep_that_ends_early_is_kept_and_of_one_interrupted_is_not(tmp_path):
-    for name, stopped_at, kept in (("early", 35, [0, 4, 6]), ("interrupted", 10 ** 9, [0, 6])):
+    for name, stopped_at, kept in (("early", 35, [0, 4, 6]), ("interrupted", 10**9, [0, 6])):
         with checkpoints.create(tmp_path / name, planted_sweep.spec(save="0")) as writer:
             part = writer.parts[0]
-            for epoch in planted_sweep.epochs(part, part.restore(planted_sweep.target()), stopped_at=stopped_at):
+            for epoch in planted_sweep.epochs(
+                part, part.restore(planted_sweep.target()), stopped_at=stopped_at
+            ):
                 part.record(epoch)
                 if epoch.number == 4:
                     break
@@ -202,12 +230,27 @@ def test_the_last_epoch_of_a_sweep_that_ends_early_is_kept_and_of_one_interrupte
 
 
 def test_the_record_says_what_is_needed_to_run_it_again(tmp_path):
-    with checkpoints.create(tmp_path / "sweep", planted_sweep.spec(block=1, num_devices=2, command="python -m experiments.seed_sweep")):
+    with checkpoints.create(
+        tmp_path / "sweep",
+        planted_sweep.spec(block=1, num_devices=2, command="python -m experiments.seed_sweep"),
+    ):
         pass
     found = json.loads((tmp_path / "sweep" / "config.json").read_text())
-    assert found["format"] == 1 and found["steps"] == 60 and found["epoch_steps"] == 10 and found["save"] == "log" and found["block"] == 1
-    assert found["parts"] == [{"first": 0, "runs": 4}] and found["num_devices"] == 2 and found["machine"]["platform"] == "cpu"
-    assert {"python", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grokjax"} == set(found["versions"])
+    assert (
+        found["format"] == 1
+        and found["steps"] == 60
+        and found["epoch_steps"] == 10
+        and found["save"] == "log"
+        and found["block"] == 1
+    )
+    assert (
+        found["parts"] == [{"first": 0, "runs": 4}]
+        and found["num_devices"] == 2
+        and found["machine"]["platform"] == "cpu"
+    )
+    assert {"python", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grokjax"} == set(
+        found["versions"]
+    )
     sweep = checkpoints.open_sweep(tmp_path / "sweep")
     spec = planted_sweep.spec()
     assert (sweep.task, sweep.config, sweep.recipe) == (spec.task, spec.config, spec.recipe)

@@ -1,4 +1,5 @@
 """Flags as a request: what they mean, and one sentence for each that cannot be meant."""
+
 import dataclasses
 
 import numpy as np
@@ -20,16 +21,26 @@ def test_every_field_has_a_flag_and_a_help_text():
 
 def test_help_is_grouped_and_complete():
     text = flags.help_text("What it does.")
-    assert [line[:-1] for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")] == list(GROUPS)
-    assert all(f"--{name} " in text or f"--[no]{name} " in text for group in GROUPS.values() for name in group)
+    assert [
+        line[:-1] for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")
+    ] == list(GROUPS)
+    assert all(
+        f"--{name} " in text or f"--[no]{name} " in text for group in GROUPS.values() for name in group
+    )
     assert "no help" not in text
 
 
 def test_what_is_not_given_is_the_preset():
     made = request.read([])
-    assert (made.task.num_digits, made.config.d_model, made.steps, made.epoch_steps, made.output) == (5, 128, 5000, 50, "runs/addition")
-    assert made.hypers.weight_decay.tolist() == [.5] * 8
-    assert request.read(["--task=modular"]).hypers.weight_decay.tolist() == [1.] * 8
+    assert (made.task.num_digits, made.config.d_model, made.steps, made.epoch_steps, made.output) == (
+        5,
+        128,
+        5000,
+        50,
+        "runs/addition",
+    )
+    assert made.hypers.weight_decay.tolist() == [0.5] * 8
+    assert request.read(["--task=modular"]).hypers.weight_decay.tolist() == [1.0] * 8
     assert request.read(["--task=modular", "--preset=pizza"]).config.mask == "full"
 
 
@@ -41,24 +52,27 @@ def test_the_seed_axis_is_the_slowest():
     np.testing.assert_array_equal(many.learning_rate[:8], few.learning_rate)
 
 
-@pytest.mark.parametrize("argv, field, value", [
-    (["--layers=3", "--layers=2"], "config.num_layers", 2),
-    (["--layers=0", "--num_layers=2"], "config.num_layers", 2),
-    (["--nomlp"], "config.mlp", False),
-    (["--d_mlp=none"], "config.d_mlp", None),
-    (["--digits", "3", "--base", "7"], "config.base", 7),
-    (["--num_positions=18"], "config.num_positions", 18),
-    (["--mode=single", "--digit=1"], "task.digit", 1),
-    (["--task=digitwise"], "task.carry", False),
-    (["--held_out=3+4/9+9"], "task.held_out", ((3, 4), (9, 9))),
-    (["--lengths=2/5"], "task.lengths", (2, 5)),
-    (["--num_examples=500"], "task.batch_size", None),
-    (["--num_examples=500", "--batch=20"], "task.batch_size", 20),
-    (["--task=modular", "--modulus=23"], "task.modulus", 23),
-    (["--task=induction", "--vocabulary=20"], "task.vocabulary", 20),
-    (["--stop_below=1e-3"], "recipe.stop_below", 1e-3),
-    (["--block=4"], "block", 4),
-])
+@pytest.mark.parametrize(
+    "argv, field, value",
+    [
+        (["--layers=3", "--layers=2"], "config.num_layers", 2),
+        (["--layers=0", "--num_layers=2"], "config.num_layers", 2),
+        (["--nomlp"], "config.mlp", False),
+        (["--d_mlp=none"], "config.d_mlp", None),
+        (["--digits", "3", "--base", "7"], "config.base", 7),
+        (["--num_positions=18"], "config.num_positions", 18),
+        (["--mode=single", "--digit=1"], "task.digit", 1),
+        (["--task=digitwise"], "task.carry", False),
+        (["--held_out=3+4/9+9"], "task.held_out", ((3, 4), (9, 9))),
+        (["--lengths=2/5"], "task.lengths", (2, 5)),
+        (["--num_examples=500"], "task.batch_size", None),
+        (["--num_examples=500", "--batch=20"], "task.batch_size", 20),
+        (["--task=modular", "--modulus=23"], "task.modulus", 23),
+        (["--task=induction", "--vocabulary=20"], "task.vocabulary", 20),
+        (["--stop_below=1e-3"], "recipe.stop_below", 1e-3),
+        (["--block=4"], "block", 4),
+    ],
+)
 def test_a_flag_sets_its_field(argv, field, value):
     found = request.read(argv)
     for name in field.split("."):
@@ -67,62 +81,68 @@ def test_a_flag_sets_its_field(argv, field, value):
 
 
 def test_frozen_is_a_grid_of_sets_of_names():
-    assert request.read(["--frozen=W_E+W_U,none", "--seeds=1"]).hypers.frozen.tolist() == [freeze("W_E", "W_U"), 0]
+    assert request.read(["--frozen=W_E+W_U,none", "--seeds=1"]).hypers.frozen.tolist() == [
+        freeze("W_E", "W_U"),
+        0,
+    ]
 
 
-@pytest.mark.parametrize("argv, names", [
-    (["--weigth_decay=1"], ["weigth_decay", "weight_decay"]),
-    (["--bogus", "3"], ["bogus", "--help"]),
-    (["3"], ["'3'", "--flag=value"]),
-    (["--mlp", "false"], ["'false'"]),
-    (["--mlp=perhaps"], ["--mlp=perhaps", "true or false"]),
-    (["--weight_decay"], ["weight_decay"]),
-    (["--weight_decay="], ["--weight_decay=''", "empty"]),
-    (["--weight_decay=1,,2"], ["--weight_decay='1,,2'", "empty"]),
-    (["--weight_decay=heavy"], ["--weight_decay='heavy'", "number"]),
-    (["--weight_decay=-1"], ["weight_decay=-1", "at least 0"]),
-    (["--learning_rate=nan"], ["learning_rate=nan", "finite"]),
-    (["--learning_rate=inf"], ["learning_rate=inf", "finite"]),
-    (["--learning_rate=1e300"], ["learning_rate=1e+300", "finite"]),
-    (["--b2=1"], ["b2=1", "below 1"]),
-    (["--layers=0"], ["layers=0", "at least 1"]),
-    (["--layers="], ["--layers=''", "empty"]),
-    (["--layers=1.5"], ["--layers='1.5'", "integer"]),
-    (["--layers=1,2"], ["--layers=1,2", "loop"]),
-    (["--d_model=66"], ["d_model=66", "heads=4"]),
-    (["--activation=tanh"], ["activation='tanh'", "relu, gelu"]),
-    (["--base=99"], ["base=99", "2 to 36"]),
-    (["--batch=0"], ["batch=0", "at least 1"]),
-    (["--digits=0"], ["digits=0", "at least 1"]),
-    (["--order=left"], ["order='left'", "msb, lsb"]),
-    (["--mode=single"], ["digit=None", "0 (units)"]),
-    (["--task=modular", "--modulus=1"], ["modulus=1", "at least 2"]),
-    (["--task=modular", "--train_fraction=1.5"], ["train_fraction=1.5", "at most 1"]),
-    (["--train_fraction=1.5"], ["train_fraction=1.5", "at most 1"]),
-    (["--train_fraction=0.5"], ["--train_fraction=0.5", "finite"]),
-    (["--task=modular", "--digits=3"], ["--digits=3", "--modulus"]),
-    (["--task=subtraction"], ["--task='subtraction'", "addition"]),
-    (["--preset=other"], ["--preset='other'", "pizza"]),
-    (["--vocabulary=5"], ["--vocabulary=5", "at least 12"]),
-    (["--num_outputs=12"], ["--num_outputs=12", "10"]),
-    (["--frozen=W_X"], ["W_X", "W_E"]),
-    (["--seeds=0"], ["--seeds=0", "from 1"]),
-    (["--seeds=2000000000"], ["--seeds=2000000000", "at most"]),
-    (["--first_seed=2147483641"], ["--first_seed=2147483641", "at most"]),
-    (["--first_seed=-1"], ["--first_seed=-1", "from 0"]),
-    (["--seed=1,2", "--seeds=3"], ["--seed=1,2", "--seeds=3"]),
-    (["--steps=0"], ["--steps=0", "from 1"]),
-    (["--steps=1e4"], ["--steps='1e4'", "integer"]),
-    (["--epoch_steps=-3"], ["--epoch_steps=-3", "from 1"]),
-    (["--block=0"], ["--block=0", "from 1"]),
-    (["--save=sometimes"], ["save='sometimes'", "every:K"]),
-    (["--save="], ["save=''", "every:K"]),
-    (["--output="], ["--output=''", "empty"]),
-    (["--stop_below=nan"], ["--stop_below=nan", "finite"]),
-    (["--schedule=cosine"], ["--schedule=cosine", "--decay_steps"]),
-    (["--held_out=3-4"], ["--held_out", "integer"]),
-    (["--flagfile=/nowhere/flags"], ["/nowhere/flags"]),
-])
+@pytest.mark.parametrize(
+    "argv, names",
+    [
+        (["--weigth_decay=1"], ["weigth_decay", "weight_decay"]),
+        (["--bogus", "3"], ["bogus", "--help"]),
+        (["3"], ["'3'", "--flag=value"]),
+        (["--mlp", "false"], ["'false'"]),
+        (["--mlp=perhaps"], ["--mlp=perhaps", "true or false"]),
+        (["--weight_decay"], ["weight_decay"]),
+        (["--weight_decay="], ["--weight_decay=''", "empty"]),
+        (["--weight_decay=1,,2"], ["--weight_decay='1,,2'", "empty"]),
+        (["--weight_decay=heavy"], ["--weight_decay='heavy'", "number"]),
+        (["--weight_decay=-1"], ["weight_decay=-1", "at least 0"]),
+        (["--learning_rate=nan"], ["learning_rate=nan", "finite"]),
+        (["--learning_rate=inf"], ["learning_rate=inf", "finite"]),
+        (["--learning_rate=1e300"], ["learning_rate=1e+300", "finite"]),
+        (["--b2=1"], ["b2=1", "below 1"]),
+        (["--layers=0"], ["layers=0", "at least 1"]),
+        (["--layers="], ["--layers=''", "empty"]),
+        (["--layers=1.5"], ["--layers='1.5'", "integer"]),
+        (["--layers=1,2"], ["--layers=1,2", "loop"]),
+        (["--d_model=66"], ["d_model=66", "heads=4"]),
+        (["--activation=tanh"], ["activation='tanh'", "relu, gelu"]),
+        (["--base=99"], ["base=99", "2 to 36"]),
+        (["--batch=0"], ["batch=0", "at least 1"]),
+        (["--digits=0"], ["digits=0", "at least 1"]),
+        (["--order=left"], ["order='left'", "msb, lsb"]),
+        (["--mode=single"], ["digit=None", "0 (units)"]),
+        (["--task=modular", "--modulus=1"], ["modulus=1", "at least 2"]),
+        (["--task=modular", "--train_fraction=1.5"], ["train_fraction=1.5", "at most 1"]),
+        (["--train_fraction=1.5"], ["train_fraction=1.5", "at most 1"]),
+        (["--train_fraction=0.5"], ["--train_fraction=0.5", "finite"]),
+        (["--task=modular", "--digits=3"], ["--digits=3", "--modulus"]),
+        (["--task=subtraction"], ["--task='subtraction'", "addition"]),
+        (["--preset=other"], ["--preset='other'", "pizza"]),
+        (["--vocabulary=5"], ["--vocabulary=5", "at least 12"]),
+        (["--num_outputs=12"], ["--num_outputs=12", "10"]),
+        (["--frozen=W_X"], ["W_X", "W_E"]),
+        (["--seeds=0"], ["--seeds=0", "from 1"]),
+        (["--seeds=2000000000"], ["--seeds=2000000000", "at most"]),
+        (["--first_seed=2147483641"], ["--first_seed=2147483641", "at most"]),
+        (["--first_seed=-1"], ["--first_seed=-1", "from 0"]),
+        (["--seed=1,2", "--seeds=3"], ["--seed=1,2", "--seeds=3"]),
+        (["--steps=0"], ["--steps=0", "from 1"]),
+        (["--steps=1e4"], ["--steps='1e4'", "integer"]),
+        (["--epoch_steps=-3"], ["--epoch_steps=-3", "from 1"]),
+        (["--block=0"], ["--block=0", "from 1"]),
+        (["--save=sometimes"], ["save='sometimes'", "every:K"]),
+        (["--save="], ["save=''", "every:K"]),
+        (["--output="], ["--output=''", "empty"]),
+        (["--stop_below=nan"], ["--stop_below=nan", "finite"]),
+        (["--schedule=cosine"], ["--schedule=cosine", "--decay_steps"]),
+        (["--held_out=3-4"], ["--held_out", "integer"]),
+        (["--flagfile=/nowhere/flags"], ["/nowhere/flags"]),
+    ],
+)
 def test_a_mistake_is_one_sentence_with_the_value_and_what_is_allowed(argv, names):
     with pytest.raises(UsageError) as error:
         request.read(argv)

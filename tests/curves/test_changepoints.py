@@ -15,7 +15,9 @@ def test_noise_follows_its_change():
     generator = np.random.default_rng(1)
     deviation = np.repeat([0.03, 0.005], 500)
     found = changepoints.noise(2 + deviation * generator.standard_normal(1000))
-    assert found[:400].mean() == pytest.approx(0.03, rel=0.2) and found[600:].mean() == pytest.approx(0.005, rel=0.2)
+    assert found[:400].mean() == pytest.approx(0.03, rel=0.2) and found[600:].mean() == pytest.approx(
+        0.005, rel=0.2
+    )
 
 
 def test_spikes_are_marked_and_a_sudden_fall_is_not():
@@ -31,7 +33,9 @@ def test_the_pieces_of_a_broken_line_are_found():
     assert len(pieces.start) == 3 and pieces.start[0] == 0 and pieces.stop[-1] == 600
     np.testing.assert_array_equal(pieces.start[1:], pieces.stop[:-1])
     np.testing.assert_allclose(pieces.start[1:], corners[1:3], atol=2 * changepoints.BIN)
-    np.testing.assert_allclose(changepoints.path(pieces), np.interp(np.arange(600), corners, values), atol=0.08)
+    np.testing.assert_allclose(
+        changepoints.path(pieces), np.interp(np.arange(600), corners, values), atol=0.08
+    )
     np.testing.assert_allclose(pieces.noise, 0.01, rtol=0.3)
 
 

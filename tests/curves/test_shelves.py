@@ -19,7 +19,9 @@ def staircase(seed=0, noise=0.02):
 def test_a_staircase_has_its_three_shelves():
     found = shelves.find(staircase())
     assert [shelf.left for shelf in found] == [True, True, False]
-    for shelf, (level, first, last) in zip(found, [(2.3, 0, 299), (0.7, 340, 799), (0.01, 900, 1199)], strict=True):
+    for shelf, (level, first, last) in zip(
+        found, [(2.3, 0, 299), (0.7, 340, 799), (0.01, 900, 1199)], strict=True
+    ):
         assert abs(shelf.level - level) < 4 * shelf.standard_error < 0.02
         assert abs(shelf.first_step - first) <= 10 and abs(shelf.last_step - last) <= 10
     assert found[-1].last_step == 1199
@@ -84,7 +86,9 @@ def test_within_is_the_longest_stay_in_a_band():
 def test_the_table_commutes_with_the_order_of_runs(tmp_path):
     losses = np.stack([np.stack([staircase(seed), staircase(seed + 10)[:1200]], -1) for seed in range(3)])
     rows = shelves.table(losses, [7, 8, 9])
-    assert {(row.run, row.seed) for row in rows} == {(0, 7), (1, 8), (2, 9)} and {row.digit for row in rows} == {0, 1}
+    assert {(row.run, row.seed) for row in rows} == {(0, 7), (1, 8), (2, 9)} and {
+        row.digit for row in rows
+    } == {0, 1}
     turned = shelves.table(losses[::-1], [9, 8, 7])
     assert sorted(row[1:] for row in rows) == sorted(row[1:] for row in turned)
     alone = shelves.table(losses[1:2], [8])
@@ -94,7 +98,9 @@ def test_the_table_commutes_with_the_order_of_runs(tmp_path):
 
 def test_steps_are_those_of_the_entries():
     rows = shelves.table(staircase()[None, :, None], [0], steps=20 * np.arange(1200) + 5)
-    assert [(row.first_step - 5) / 20 for row in rows] == [shelf.first_step for shelf in shelves.find(staircase())]
+    assert [(row.first_step - 5) / 20 for row in rows] == [
+        shelf.first_step for shelf in shelves.find(staircase())
+    ]
 
 
 def test_the_file_holds_what_was_written(tmp_path):
@@ -103,7 +109,16 @@ def test_the_file_holds_what_was_written(tmp_path):
     assert shelves.read(tmp_path / "shelves.csv") == rows
     with open(tmp_path / "shelves.csv") as file:
         lines = list(csv.DictReader(file))
-    assert list(lines[0]) == ["run", "seed", "digit", "level", "standard_error", "first_step", "last_step", "left"]
+    assert list(lines[0]) == [
+        "run",
+        "seed",
+        "digit",
+        "level",
+        "standard_error",
+        "first_step",
+        "last_step",
+        "left",
+    ]
     assert [line["left"] for line in lines] == ["true", "true", "false"] * 2
     assert [path.name for path in tmp_path.iterdir()] == ["shelves.csv"]
 

@@ -24,7 +24,11 @@ def test_the_interval_of_a_quantile_holds_it_as_often_as_it_says(share, low, hig
     draws = np.random.default_rng(0).exponential(size=(2000, 40))
     found = [statistics.quantile(row, share) for row in draws]
     assert low < np.mean([one.low <= truth <= one.high for one in found]) < high
-    assert statistics.quantile([1.0, 2.0, 3.0]) == (2.0, None, None) and statistics.quantile([]) == (None, None, None)
+    assert statistics.quantile([1.0, 2.0, 3.0]) == (2.0, None, None) and statistics.quantile([]) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_the_bootstrap_of_a_mean_is_close_to_students_interval():
@@ -32,14 +36,24 @@ def test_the_bootstrap_of_a_mean_is_close_to_students_interval():
     np.testing.assert_allclose(statistics.bootstrap(values), statistics.mean(values), atol=0.03)
     found = statistics.bootstrap(values, np.median)
     assert found.value == np.median(values) and found.low < found.value < found.high
-    assert statistics.bootstrap([2.0, 2.0]) == (2.0, None, None) and statistics.bootstrap([]) == (None, None, None)
+    assert statistics.bootstrap([2.0, 2.0]) == (2.0, None, None) and statistics.bootstrap([]) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_common_shares():
     assert statistics.common_share({1, 2, 3}, {2, 3, 4}) == 0.5 and statistics.common_share(set(), set()) == 0
     random = np.random.default_rng(0)
     draws = [(set(random.choice(512, 100, False)), set(random.choice(512, 150, False))) for _ in range(300)]
-    assert abs(np.mean([statistics.common_share(*pair) for pair in draws]) - statistics.common_share_by_chance(100, 150, 512)) < 0.005
+    assert (
+        abs(
+            np.mean([statistics.common_share(*pair) for pair in draws])
+            - statistics.common_share_by_chance(100, 150, 512)
+        )
+        < 0.005
+    )
 
 
 def test_survival_is_the_textbook_example():
@@ -52,7 +66,10 @@ def test_survival_is_the_textbook_example():
 
 
 @settings(deadline=None, max_examples=25)
-@given(times=some.lists(some.integers(1, 30), min_size=1, max_size=25), flags=some.lists(some.booleans(), min_size=25, max_size=25))
+@given(
+    times=some.lists(some.integers(1, 30), min_size=1, max_size=25),
+    flags=some.lists(some.booleans(), min_size=25, max_size=25),
+)
 def test_survival_agrees_with_scipy_and_the_order_of_runs_does_not_matter(times, flags):
     ended = np.array(flags[: len(times)])
     curve = statistics.survival(times, ended)
@@ -85,7 +102,12 @@ def test_the_interval_of_the_median_covers_it():
 
 
 def test_a_summary_counts_and_censors():
-    runs = [Shelf(0.69, 0.01, 10, 109, True), Shelf(0.70, 0.01, 20, 219, True), Shelf(0.69, 0.01, 30, 529, False), None]
+    runs = [
+        Shelf(0.69, 0.01, 10, 109, True),
+        Shelf(0.70, 0.01, 20, 219, True),
+        Shelf(0.69, 0.01, 30, 529, False),
+        None,
+    ]
     summary = statistics.summarise(runs)
     assert (summary.runs, summary.shown, summary.on_it) == (4, 3, 1)
     assert summary.share == statistics.wilson(3, 4)
@@ -95,7 +117,11 @@ def test_a_summary_counts_and_censors():
 
 
 def test_at_level_is_the_longest_near_the_level():
-    shelves = [Shelf(2.3, 0.01, 0, 99, True), Shelf(0.70, 0.01, 150, 199, True), Shelf(0.68, 0.01, 250, 399, False)]
+    shelves = [
+        Shelf(2.3, 0.01, 0, 99, True),
+        Shelf(0.70, 0.01, 150, 199, True),
+        Shelf(0.68, 0.01, 250, 399, False),
+    ]
     assert statistics.at_level(shelves, 0.6931) == shelves[2]
     assert statistics.at_level(shelves, 1.5) is None
 

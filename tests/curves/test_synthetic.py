@@ -34,7 +34,10 @@ def test_hits_share_half_of_their_union():
 
 
 def test_the_truth_scores_in_full_and_silence_finds_nothing():
-    truth = {synthetic.with_shelves(seed).curve.tobytes(): synthetic.with_shelves(seed).stretches for seed in range(5)}
+    truth = {
+        synthetic.with_shelves(seed).curve.tobytes(): synthetic.with_shelves(seed).stretches
+        for seed in range(5)
+    }
     perfect = synthetic.score(lambda curve: truth.get(curve.tobytes(), ()), range(5))
     assert perfect.recall == perfect.precision == 1 and perfect.false == 0 and max(perfect.level_errors) == 0
     assert synthetic.score(lambda curve: [], range(5)).recall == 0

@@ -9,7 +9,9 @@ NOISE = 0.01
 def level(corners, values):
     """The level windows of an exact broken line whose noise is said to be `NOISE`."""
     corners, values = np.array(corners), np.array(values, float)
-    pieces = changepoints.Pieces(corners[:-1], corners[1:], values[:-1], values[1:], np.full(len(values) - 1, NOISE))
+    pieces = changepoints.Pieces(
+        corners[:-1], corners[1:], values[:-1], values[1:], np.full(len(values) - 1, NOISE)
+    )
     return windows.level(pieces, windows.bridged(pieces), 0.05)
 
 
@@ -39,4 +41,6 @@ def test_a_burst_is_bridged_and_a_step_is_not():
 
 def test_too_short_is_not_level():
     assert level([0, 50, 50 + windows.LEAST_STEPS - 1, 100], [2.0, 1.0, 1.0, 0.0]) == []
-    assert level([0, 50, 50 + windows.LEAST_STEPS, 100], [2.0, 1.0, 1.0, 0.0]) == [(50, 50 + windows.LEAST_STEPS)]
+    assert level([0, 50, 50 + windows.LEAST_STEPS, 100], [2.0, 1.0, 1.0, 0.0]) == [
+        (50, 50 + windows.LEAST_STEPS)
+    ]

@@ -1,4 +1,5 @@
 """The benchmark at a size that measures nothing, and the rivals: they train the same task and model as ours."""
+
 import contextlib
 import json
 import pathlib
@@ -8,15 +9,48 @@ import numpy as np
 import pytest
 
 from experiments import benchmark
-from experiments.benchmarks import matmul, measuring, ours, overheads, plain, rows, table, torch_loop, workloads
+from experiments.benchmarks import (
+    matmul,
+    measuring,
+    ours,
+    overheads,
+    plain,
+    rows,
+    table,
+    torch_loop,
+    workloads,
+)
 from grokjax.training import devices
 
-FIELDS = {"task", "layers", "runs", "flops_per_run_step", "run_steps_per_second", "gemm_gflops", "gemm_ratio", "speedup_over_plain_vmap",
-          "speedup_over_pytorch_loop", "compile_seconds", "first_step_seconds", "peak_bytes", "bytes_per_run"}
+FIELDS = {
+    "task",
+    "layers",
+    "runs",
+    "flops_per_run_step",
+    "run_steps_per_second",
+    "gemm_gflops",
+    "gemm_ratio",
+    "speedup_over_plain_vmap",
+    "speedup_over_pytorch_loop",
+    "compile_seconds",
+    "first_step_seconds",
+    "peak_bytes",
+    "bytes_per_run",
+}
 SMALL = workloads.modular(5, 0.6, 16, 0.1)
 TINY = workloads.single_digit(16, 0.0086)
-BRIEF = workloads.Effort(rounds={2: 2}, steps={2: 2}, rival_steps={2: 1}, tiny_runs=2, tiny_rounds=2, tiny_epochs=1, tiny_rival_steps=2,
-                         sections=False, large=(0,), tiny=(0,))
+BRIEF = workloads.Effort(
+    rounds={2: 2},
+    steps={2: 2},
+    rival_steps={2: 1},
+    tiny_runs=2,
+    tiny_rounds=2,
+    tiny_epochs=1,
+    tiny_rival_steps=2,
+    sections=False,
+    large=(0,),
+    tiny=(0,),
+)
 
 
 def test_it_prints_and_writes_every_field(tmp_path, monkeypatch, capsys):
@@ -28,7 +62,9 @@ def test_it_prints_and_writes_every_field(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(rows, "nothing_compiled", contextlib.nullcontext)
     assert benchmark.main(["--size=small", f"--json={tmp_path / 'found.json'}", "--block=2"]) == 0
     found = json.loads((tmp_path / "found.json").read_text())
-    assert [(row["task"], row["runs"], row["block"]) for row in found["rows"] + found["tiny"]] == [("modular", 2, 2)] * 2
+    assert [(row["task"], row["runs"], row["block"]) for row in found["rows"] + found["tiny"]] == [
+        ("modular", 2, 2)
+    ] * 2
     for row in found["rows"] + found["tiny"]:
         assert row.keys() >= FIELDS
         assert row["speedup_over_pytorch_loop"] is None
@@ -47,14 +83,23 @@ def test_compiling_is_timed_with_an_empty_cache_that_is_gone_afterwards():
     assert jax.config.jax_compilation_cache_dir == kept and not folder.exists()
 
 
-@pytest.mark.parametrize("argv, words", [
-    (["--size=huge"], ["--size='huge'", "small"]), (["--block=0"], ["--block=0"]), (["--block=many"], ["--block='many'"]),
-    (["--josn=x"], ["josn"]), (["file.json"], ["file.json"]), (["--json=/no/such/folder/x.json"], ["--json="]),
-])
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["--size=huge"], ["--size='huge'", "small"]),
+        (["--block=0"], ["--block=0"]),
+        (["--block=many"], ["--block='many'"]),
+        (["--josn=x"], ["josn"]),
+        (["file.json"], ["file.json"]),
+        (["--json=/no/such/folder/x.json"], ["--json="]),
+    ],
+)
 def test_a_mistake_is_one_sentence(argv, words, capsys):
     assert benchmark.main(argv) == 2
     said = capsys.readouterr().err
-    assert said.startswith("benchmark: ") and said.count("\n") == 1 and all(word in said for word in words), said
+    assert said.startswith("benchmark: ") and said.count("\n") == 1 and all(word in said for word in words), (
+        said
+    )
 
 
 def test_overheads_are_shares_of_one_whole():
@@ -78,7 +123,9 @@ def test_contestants_take_turns():
     contestant = lambda name, rate: lambda: order.append(name) or rate
     samples = measuring.in_turns(dict(a=contestant("a", 3.0), b=contestant("b", 2.0)), 2)
     assert order == ["a", "b", "a", "b"]
-    assert measuring.summary("x", measuring.ratios(samples["a"], samples["b"], 2.0)) == dict(x=3.0, x_range=[3.0, 3.0])
+    assert measuring.summary("x", measuring.ratios(samples["a"], samples["b"], 2.0)) == dict(
+        x=3.0, x_range=[3.0, 3.0]
+    )
     assert measuring.summary("x", None) == dict(x=None, x_range=None)
 
 
@@ -87,12 +134,30 @@ def test_a_slow_machine_makes_three_rounds():
 
 
 def test_yardsticks_and_limits_of_the_issue():
-    assert [workload.yardstick for workload in workloads.large() + workloads.tiny()] == [1.52, 1.52, 3.84, 0.0776, 0.0086, 0.1116]
-    assert [(workload.name, workload.layers) for workload in workloads.large()] == [("addition", 1), ("addition", 2), ("modular", 1)]
-    assert set(workloads.FULL.steps) == set(workloads.FULL.rival_steps) == set(workloads.FULL.rounds) == {8, 32, 128}
+    assert [workload.yardstick for workload in workloads.large() + workloads.tiny()] == [
+        1.52,
+        1.52,
+        3.84,
+        0.0776,
+        0.0086,
+        0.1116,
+    ]
+    assert [(workload.name, workload.layers) for workload in workloads.large()] == [
+        ("addition", 1),
+        ("addition", 2),
+        ("modular", 1),
+    ]
+    assert (
+        set(workloads.FULL.steps)
+        == set(workloads.FULL.rival_steps)
+        == set(workloads.FULL.rounds)
+        == {8, 32, 128}
+    )
 
 
-@pytest.mark.parametrize("workload, most", [(workloads.addition(1), 0.8e9), (workloads.modular(113, 0.3, 128, 3.84), 3.5e9)])
+@pytest.mark.parametrize(
+    "workload, most", [(workloads.addition(1), 0.8e9), (workloads.modular(113, 0.3, 128, 3.84), 3.5e9)]
+)
 def test_the_arithmetic_of_a_step_is_small(workload, most):
     """And it is counted whole: the logits' products alone are more than a third of it."""
     flops = ours.flops_per_run_step(ours.Setting(workload, 1, 50, None))
@@ -111,16 +176,20 @@ def test_a_sampler_refuses_epochs_that_do_not_fit_between_evaluations():
 
 
 def test_memory_is_twice_the_state_and_one_block():
-    places = len(jax.devices()) * devices.MOST_BLOCKS      # of one turn, all taken
+    places = len(jax.devices()) * devices.MOST_BLOCKS  # of one turn, all taken
     few, many = (ours.memory(ours.Setting(TINY, runs, 5, 1)) for runs in (places, 2 * places))
     assert few["bytes_per_run"] > 3 * 4 * 16 * 12
     assert few["block_bytes"] == many["block_bytes"] > 0
     least = 4 * places * many["bytes_per_run"] + many["block_bytes"]
     assert least <= many["peak_bytes"] <= least + 2 * places * 5 * 400
-    # A small sweep leaves places of its turn unused, within TURN bytes of each device before an epoch and after.
+    # A small sweep leaves places of its turn unused, within TURN bytes of each device before an epoch and
+    # after.
     two = ours.memory(ours.Setting(TINY, 2, 5, 1))
     used = min(2, len(jax.devices()))
-    assert two["peak_bytes"] <= 2 * used * devices.TURN + two["block_bytes"] + used * devices.MOST_BLOCKS * 5 * 400
+    assert (
+        two["peak_bytes"]
+        <= 2 * used * devices.TURN + two["block_bytes"] + used * devices.MOST_BLOCKS * 5 * 400
+    )
 
 
 def test_a_rival_that_does_not_fit_is_halved():
@@ -133,7 +202,8 @@ def test_a_rival_that_does_not_fit_is_halved():
 def test_the_plain_rival_learns():
     hypers, _, train = plain.arguments(SMALL, 2)
     _, losses = jax.vmap(lambda *run: plain.epoch(SMALL, 60, *run))(
-        hypers, plain.initial(SMALL, hypers), train)
+        hypers, plain.initial(SMALL, hypers), train
+    )
     assert (losses[:, -1] < 0.8 * losses[:, 0]).all()
 
 
@@ -143,12 +213,16 @@ def test_the_torch_rival_sees_the_same_task():
         tokens, labels = torch_loop.additions(task)
         n = task.num_digits
         number = lambda digits: (digits * 10 ** torch.arange(digits.shape[1] - 1, -1, -1)).sum(1)
-        total = number(tokens[:, :n]) + number(tokens[:, n + 1:2 * n + 1])
+        total = number(tokens[:, :n]) + number(tokens[:, n + 1 : 2 * n + 1])
         assert tokens.shape == (task.batch_size, task.num_positions)
         assert tokens[0, n] == 10 and tokens[0, 2 * n + 1] == 11
-        assert (number(labels) == total).all() if task.mode == "sequence" else (labels[:, 0] == total // 10 % 10).all()
+        assert (
+            (number(labels) == total).all()
+            if task.mode == "sequence"
+            else (labels[:, 0] == total // 10 % 10).all()
+        )
         if task.mode == "sequence":
-            assert (tokens[:, 2 * n + 2:] == labels[:, :-1]).all()
+            assert (tokens[:, 2 * n + 2 :] == labels[:, :-1]).all()
     torch.manual_seed(0)
     step = torch_loop.training_step(SMALL)
     losses = [step() for _ in range(200)]

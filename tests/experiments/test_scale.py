@@ -1,4 +1,7 @@
-"""From one device to several processes: the same bits, a sweep begun on many resumed on one, and a sweep larger than memory."""
+"""From one device to several processes: the same bits, a sweep begun on many resumed on one, and a sweep
+larger than memory.
+"""
+
 import os
 import pathlib
 import socket
@@ -14,7 +17,16 @@ from experiments import seed_sweep
 from grokjax.runner import plan
 
 ROOT = pathlib.Path(seed_sweep.__file__).parents[1]
-TINY = ["--digits=1", "--d_model=8", "--heads=2", "--batch=8", "--epoch_steps=5", "--evaluation_size=16", "--evaluate_every=5", "--seeds=3"]
+TINY = [
+    "--digits=1",
+    "--d_model=8",
+    "--heads=2",
+    "--batch=8",
+    "--epoch_steps=5",
+    "--evaluation_size=16",
+    "--evaluate_every=5",
+    "--seeds=3",
+]
 
 
 def alone(folder, *more):
@@ -34,8 +46,17 @@ def assert_same_bits(one, two):
 def in_processes(*own, environment=({}, {})):
     """What each of two processes printed: the flags that both get, then those and the variables of each."""
     command = [sys.executable, "-m", "experiments.seed_sweep", *TINY]
-    begun = [subprocess.Popen([*command, *flags], cwd=ROOT, env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True) for flags, variables in zip(own, environment, strict=True)]
+    begun = [
+        subprocess.Popen(
+            [*command, *flags],
+            cwd=ROOT,
+            env=os.environ | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for flags, variables in zip(own, environment, strict=True)
+    ]
     try:
         printed = [process.communicate(timeout=240)[0] for process in begun]
     finally:
@@ -57,7 +78,12 @@ def whole(tmp_path_factory):
 
 def test_two_processes_train_the_same_bits_and_one_goes_on(whole, tmp_path):
     """Three runs over two processes of two devices each; only the first speaks."""
-    address = [f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2", f"--output={tmp_path / 'sweep'}", "--steps=10"]
+    address = [
+        f"--coordinator=127.0.0.1:{free_port()}",
+        "--num_processes=2",
+        f"--output={tmp_path / 'sweep'}",
+        "--steps=10",
+    ]
     status, printed = in_processes([*address, "--process_id=0"], [*address, "--process_id=1"])
     assert status == [0, 0], "\n".join(printed)
     assert "shelves.csv" in printed[0] and "devices: 4" in printed[0]
@@ -68,19 +94,29 @@ def test_two_processes_train_the_same_bits_and_one_goes_on(whole, tmp_path):
 
 def test_slurm_is_detected_and_a_refusal_ends_both(whole):
     """A step of SLURM that names no nodes but this one."""
-    slurm = dict(SLURM_JOB_ID=str(free_port()), SLURM_STEP_NODELIST="127.0.0.1", SLURM_NTASKS="2", SLURM_STEP_NUM_NODES="1")
+    slurm = dict(
+        SLURM_JOB_ID=str(free_port()),
+        SLURM_STEP_NODELIST="127.0.0.1",
+        SLURM_NTASKS="2",
+        SLURM_STEP_NUM_NODES="1",
+    )
     flags = ["--distributed", f"--output={whole.directory}"]
-    status, printed = in_processes(flags, flags, environment=[slurm | dict(SLURM_PROCID=str(i), SLURM_LOCALID=str(i)) for i in range(2)])
+    status, printed = in_processes(
+        flags, flags, environment=[slurm | dict(SLURM_PROCID=str(i), SLURM_LOCALID=str(i)) for i in range(2)]
+    )
     assert status == [2, 2], "\n".join(printed)
     assert "already holds a sweep" in printed[0] and "the first process could not" in printed[1]
 
 
-@pytest.mark.parametrize("flags, words", [
-    (["--coordinator=127.0.0.1:1"], ["--num_processes"]),
-    (["--coordinator=localhost", "--num_processes=2", "--process_id=0"], ["HOST:PORT"]),
-    (["--coordinator=localhost:1", "--num_processes=2", "--process_id=2"], ["--process_id=2"]),
-    (["--coordinator=localhost:1", "--num_processes=two", "--process_id=0"], ["--num_processes='two'"]),
-])
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--coordinator=127.0.0.1:1"], ["--num_processes"]),
+        (["--coordinator=localhost", "--num_processes=2", "--process_id=0"], ["HOST:PORT"]),
+        (["--coordinator=localhost:1", "--num_processes=2", "--process_id=2"], ["--process_id=2"]),
+        (["--coordinator=localhost:1", "--num_processes=two", "--process_id=0"], ["--num_processes='two'"]),
+    ],
+)
 def test_a_mistaken_address_is_refused(flags, words, capsys, tmp_path):
     assert seed_sweep.main([*TINY, f"--output={tmp_path / 'new'}", *flags]) == 2
     said = capsys.readouterr().err
@@ -100,6 +136,7 @@ def test_a_sweep_larger_than_memory_runs_in_parts_and_says_so(whole, tmp_path, m
 def test_what_fits_follows_from_free_memory(monkeypatch):
     """On a CPU all lies in the host's memory; of an accelerator, what a save holds does."""
     from grokjax.cli import request
+
     asked, runs = request.read(["--seeds=10000"]), {}
     for host, device in ((4e9, None), (1e12, 4e9), (4e9, 1e12), (1e12, 1e12)):
         monkeypatch.setattr(plan, "free_memory", lambda found=(host, device): found)

@@ -1,4 +1,7 @@
-"""The command line from outside: what it writes, that it can be stopped, resumed and enlarged, and that it refuses before it writes."""
+"""The command line from outside: what it writes, that it can be stopped, resumed and enlarged, and that it
+refuses before it writes.
+"""
+
 import json
 import os
 import pathlib
@@ -14,7 +17,15 @@ import grokjax as gj
 from experiments import seed_sweep
 from grokjax.cli.progress import Progress
 
-TINY = ["--digits=1", "--d_model=8", "--heads=2", "--batch=8", "--epoch_steps=5", "--evaluation_size=16", "--evaluate_every=5"]
+TINY = [
+    "--digits=1",
+    "--d_model=8",
+    "--heads=2",
+    "--batch=8",
+    "--epoch_steps=5",
+    "--evaluation_size=16",
+    "--evaluate_every=5",
+]
 
 
 def sweep(folder, *more):
@@ -71,15 +82,18 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("more, words", [
-    ([], ["already holds a sweep", "--resume"]),
-    (["--resume", "--d_model=16"], ["config.d_model", "8", "16"]),
-    (["--resume", "--weight_decay=2"], ["weight_decay", "2.0"]),
-    (["--resume", "--steps=10"], ["steps", "20", "10"]),
-    (["--resume", "--seeds=1"], ["runs", "2", "1"]),
-    (["--resume", "--block=2"], ["block", "1", "2"]),
-    (["--layers=0"], ["layers=0"]),
-])
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        ([], ["already holds a sweep", "--resume"]),
+        (["--resume", "--d_model=16"], ["config.d_model", "8", "16"]),
+        (["--resume", "--weight_decay=2"], ["weight_decay", "2.0"]),
+        (["--resume", "--steps=10"], ["steps", "20", "10"]),
+        (["--resume", "--seeds=1"], ["runs", "2", "1"]),
+        (["--resume", "--block=2"], ["block", "1", "2"]),
+        (["--layers=0"], ["layers=0"]),
+    ],
+)
 def test_a_refusal_is_one_sentence_and_changes_nothing(whole, more, words, capsys):
     files = lambda: {path: path.stat().st_mtime_ns for path in whole.directory.rglob("*")}
     before = files()
@@ -98,7 +112,12 @@ def test_a_directory_with_other_files_is_refused(tmp_path, capsys):
 
 
 def test_a_training_set_without_examples_is_refused_before_anything_is_written(tmp_path, capsys):
-    assert seed_sweep.main(["--task=modular", "--modulus=5", "--train_fraction=0.01", f"--output={tmp_path / 'new'}"]) == 2
+    assert (
+        seed_sweep.main(
+            ["--task=modular", "--modulus=5", "--train_fraction=0.01", f"--output={tmp_path / 'new'}"]
+        )
+        == 2
+    )
     assert "train_fraction=0.01" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -112,7 +131,9 @@ def test_a_disk_that_is_too_small_is_refused(tmp_path, capsys):
 def test_help_and_a_mistake_from_the_shell():
     def run(flag):
         root = pathlib.Path(seed_sweep.__file__).parents[1]
-        return subprocess.run([sys.executable, "-m", "experiments.seed_sweep", flag], cwd=root, capture_output=True, text=True)
+        return subprocess.run(
+            [sys.executable, "-m", "experiments.seed_sweep", flag], cwd=root, capture_output=True, text=True
+        )
 
     assert run("--help").returncode == 0
     mistake = run("--weight_decay=")
@@ -124,9 +145,16 @@ def test_the_report_has_tables_and_pictures_that_agree_with_the_metrics(whole):
     assert (summary["runs"], summary["steps"], summary["epochs_saved"]) == (2, 20, whole.epochs)
     final = whole.metrics["loss"].mean(1)
     assert summary["final_loss"]["1"]["largest_loss"] == pytest.approx(final[:, 1].max(), rel=1e-5)
-    assert (whole.directory / "shelves.csv").read_text().startswith("run,seed,digit,level,standard_error,first_step,last_step,left\n")
+    assert (
+        (whole.directory / "shelves.csv")
+        .read_text()
+        .startswith("run,seed,digit,level,standard_error,first_step,last_step,left\n")
+    )
     for name in ("losses_log", "losses_linear", "runs"):
-        assert all((whole.directory / "figures" / f"{name}.{kind}").stat().st_size > 500 for kind in ("png", "svg", "csv"))
+        assert all(
+            (whole.directory / "figures" / f"{name}.{kind}").stat().st_size > 500
+            for kind in ("png", "svg", "csv")
+        )
 
 
 def test_single_mode_names_its_one_column_by_the_digit_that_it_predicts(tmp_path):

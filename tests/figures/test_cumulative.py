@@ -5,7 +5,10 @@ from grokjax import figures
 
 
 def test_the_curve_is_the_share_at_or_below():
-    panels = {"digit 1": {"trained": np.array([0.3, 0.1, np.nan, 0.2]), "control": np.zeros(0)}, "digit 0": {"trained": np.ones(2)}}
+    panels = {
+        "digit 1": {"trained": np.array([0.3, 0.1, np.nan, 0.2]), "control": np.zeros(0)},
+        "digit 0": {"trained": np.ones(2)},
+    }
     figure = figures.cumulative(panels, xlabel="share")
     line = figure.axes[0].lines[0]
     np.testing.assert_allclose(line.get_xdata(), [0.1, 0.2, 0.3])

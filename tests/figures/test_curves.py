@@ -34,7 +34,11 @@ def test_every_panel_shows_its_digit_runs_median_and_levels():
         np.testing.assert_allclose([path.vertices[:, 1] for path in lines.get_paths()], loss()[..., column])
         np.testing.assert_allclose(axes.lines[1].get_ydata(), np.median(loss()[..., column], 0))
         assert axes.get_yscale() == "log"
-    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [[], ["own pair  0.6931"], ["nothing  2.303"]]
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [
+        [],
+        ["own pair  0.6931"],
+        ["nothing  2.303"],
+    ]
     assert "nats" in figure.get_supylabel() and "optimiser step" in figure.get_supxlabel()
 
 

@@ -5,12 +5,19 @@ from grokjax import figures
 
 LEVELS = np.array([2.3, 2.31, 0.7, 0.69, 0.07, 0.001])
 DIGITS = np.array([0, 1, 1, 2, 2, 0])
-CURVE = (np.array([0.0, 100, 200, 300]), np.array([1, 0.8, 0.5, 0.5]), np.array([1, 0.5, 0.2, 0.2]), np.array([1, 0.9, 0.8, 0.8]),
-         np.array([150.0, 300]))
+CURVE = (
+    np.array([0.0, 100, 200, 300]),
+    np.array([1, 0.8, 0.5, 0.5]),
+    np.array([1, 0.5, 0.2, 0.2]),
+    np.array([1, 0.9, 0.8, 0.8]),
+    np.array([150.0, 300]),
+)
 
 
 def test_the_bars_hold_every_shelf():
-    figure = figures.level_histogram(LEVELS, groups=DIGITS, exact=[("nothing", 2.3026), ("off the axis", 9.0)])
+    figure = figures.level_histogram(
+        LEVELS, groups=DIGITS, exact=[("nothing", 2.3026), ("off the axis", 9.0)]
+    )
     (axes,) = figure.axes
     assert sum(bar.get_height() for bar in axes.patches) == len(LEVELS)
     assert axes.get_xlabel() == "level of the shelf (nats)"
@@ -19,7 +26,12 @@ def test_the_bars_hold_every_shelf():
     assert data["shelves"].sum() == len(LEVELS)
     for digit in (0, 1, 2):
         for level in LEVELS[digit == DIGITS]:
-            assert data["shelves"][(data["digit"] == digit) & (data["from"] <= level) & (level < data["to"])].sum() >= 1
+            assert (
+                data["shelves"][
+                    (data["digit"] == digit) & (data["from"] <= level) & (level < data["to"])
+                ].sum()
+                >= 1
+            )
 
 
 @pytest.mark.parametrize("scale", ["log", "linear"])

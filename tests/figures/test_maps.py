@@ -15,7 +15,9 @@ def test_the_image_holds_the_values_and_names_its_axes():
 
 def test_many_columns_are_drawn_as_means():
     values = np.random.default_rng(1).random((2, 1000)) + 0.1
-    data = figures.heatmap_data(values, columns="optimiser step", label="loss (nats)", at=5 * np.arange(1000), names=[7, 9])
+    data = figures.heatmap_data(
+        values, columns="optimiser step", label="loss (nats)", at=5 * np.arange(1000), names=[7, 9]
+    )
     assert list(data) == ["run", "optimiser step", "loss (nats)"] and set(data["run"]) == {7, 9}
     np.testing.assert_allclose(data["loss (nats)"][0], values[0, :3].mean())
     assert "means of 3" in figures.heatmap(values, scale="log").axes[0].get_xlabel()

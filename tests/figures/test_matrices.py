@@ -11,13 +11,17 @@ def test_the_images_hold_the_matrices_and_share_their_colours():
     figure = figures.matrices(PANELS, **NAMED)
     first, second, bar = figure.axes
     np.testing.assert_array_equal(first.images[0].get_array().filled(np.nan), PANELS["head 0"])
-    assert first.images[0].get_clim() == second.images[0].get_clim() == (-3, 3) and bar.get_ylabel() == "score"
+    assert (
+        first.images[0].get_clim() == second.images[0].get_clim() == (-3, 3) and bar.get_ylabel() == "score"
+    )
     assert [text.get_text() for text in second.get_xticklabels()] == ["x", "y", "z"]
     assert [text.get_text() for text in first.get_yticklabels()] == ["a", "b"]
 
 
 def test_without_a_centre_colours_begin_at_0_and_many_names_are_thinned():
-    figure = figures.matrices({"": np.ones((2, 60))}, rows="", columns="", label="", centred=False, square=False)
+    figure = figures.matrices(
+        {"": np.ones((2, 60))}, rows="", columns="", label="", centred=False, square=False
+    )
     assert figure.axes[0].images[0].get_clim() == (0, 1) and 20 <= len(figure.axes[0].get_xticks()) <= 30
 
 

@@ -19,7 +19,9 @@ def test_the_values_stand_where_they_are_and_spectra_below():
     images = [axes for axes in figure.axes if axes.images]
     np.testing.assert_allclose(images[0].images[0].get_array(), spectra["W_E"].T)
     assert len(figure.axes) == 6 and len(figures.orbits(np.repeat(FRAMES, 3, 1), TITLES).axes) == 5
-    only = figures.orbits(FRAMES, TITLES, lines={"R²": {"line": np.arange(5.0), "circle": np.ones(5)}}).axes[-1]
+    only = figures.orbits(FRAMES, TITLES, lines={"R²": {"line": np.arange(5.0), "circle": np.ones(5)}}).axes[
+        -1
+    ]
     np.testing.assert_allclose(only.lines[0].get_ydata(), np.arange(5))
     assert only.get_title(loc="left") == "R²" and only.get_xlabel() == "optimiser step"
 
@@ -38,5 +40,7 @@ def test_the_animation_has_a_picture_for_each_frame(tmp_path):
 
 
 def test_what_is_no_plane_is_refused():
-    with pytest.raises(ValueError, match=r"shape \(5, 10, 3\) and there are 5 titles; it must be \[E, V, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"shape \(5, 10, 3\) and there are 5 titles; it must be \[E, V, 2\]"
+    ):
         figures.orbits(np.zeros((5, 10, 3)), TITLES)

@@ -4,13 +4,19 @@ import pytest
 from grokjax import figures
 from grokjax.figures import Points
 
-PANELS = {"one": {"a": Points([1, 10, 100], [(1.0, 0.5, 2.0), (None, 3.0, None), (None, None, None)]),
-                  "b": Points([1, 10], [(2, 1, 3), (1, None, None)])},
-          "two": {"a": Points([1], [(4.0, 3.5, 4.5)])}}
+PANELS = {
+    "one": {
+        "a": Points([1, 10, 100], [(1.0, 0.5, 2.0), (None, 3.0, None), (None, None, None)]),
+        "b": Points([1, 10], [(2, 1, 3), (1, None, None)]),
+    },
+    "two": {"a": Points([1], [(4.0, 3.5, 4.5)])},
+}
 
 
 def test_values_intervals_and_what_lies_higher():
-    figure = figures.points(PANELS, xlabel="width", ylabel="steps", scale="log", xscale="log", levels={"one": [("exact", 1.5)]})
+    figure = figures.points(
+        PANELS, xlabel="width", ylabel="steps", scale="log", xscale="log", levels={"one": [("exact", 1.5)]}
+    )
     one, two = figure.axes
     assert [text.get_text() for text in one.texts] == ["exact  1.5"] and not two.texts
     value, arrow = one.lines[:2]
@@ -21,7 +27,9 @@ def test_values_intervals_and_what_lies_higher():
 
 
 def test_named_places_stand_in_a_row():
-    figure = figures.points({"": {"a": Points(["x", "y"], [(1, 0, 2), (2, 1, 3)])}}, xlabel="", ylabel="", joined=False)
+    figure = figures.points(
+        {"": {"a": Points(["x", "y"], [(1, 0, 2), (2, 1, 3)])}}, xlabel="", ylabel="", joined=False
+    )
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["x", "y"] and not figure.legends
 
 
@@ -36,7 +44,9 @@ def test_nothing_found_is_drawn():
 
 def test_the_data_are_the_points():
     data = figures.points_data(PANELS)
-    assert data["panel"].tolist() == ["one"] * 5 + ["two"] and data["low"][1] == 3 and np.isnan(data["value"][1])
+    assert (
+        data["panel"].tolist() == ["one"] * 5 + ["two"] and data["low"][1] == 3 and np.isnan(data["value"][1])
+    )
 
 
 def test_without_panels_it_says_so():

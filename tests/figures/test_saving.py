@@ -14,7 +14,11 @@ def example():
 def test_the_files_hold_the_picture_and_its_numbers(tmp_path):
     figure, data = example()
     png, svg, table = figures.save(figure, tmp_path / "figures" / "losses", data)
-    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"losses.png", "losses.svg", "losses.csv"}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        "losses.png",
+        "losses.svg",
+        "losses.csv",
+    }
     assert png.read_bytes().startswith(b"\x89PNG") and "own pair  0.6931</text>" in svg.read_text()
     with open(table) as file:
         rows = list(csv.DictReader(file))
@@ -23,7 +27,9 @@ def test_the_files_hold_the_picture_and_its_numbers(tmp_path):
 
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
-    for one, other in zip(figures.save(*_named(tmp_path / "a")), figures.save(*_named(tmp_path / "b")), strict=True):
+    for one, other in zip(
+        figures.save(*_named(tmp_path / "a")), figures.save(*_named(tmp_path / "b")), strict=True
+    ):
         assert one.read_bytes() == other.read_bytes()
 
 
@@ -33,7 +39,9 @@ def _named(stem):
 
 
 def test_a_missing_number_is_an_empty_cell(tmp_path):
-    *_, table = figures.save(example()[0], tmp_path / "x", {"step": np.arange(2), "value": np.array([0.5, np.nan])})
+    *_, table = figures.save(
+        example()[0], tmp_path / "x", {"step": np.arange(2), "value": np.array([0.5, np.nan])}
+    )
     assert table.read_text() == "step,value\n0,0.5\n1,\n"
 
 

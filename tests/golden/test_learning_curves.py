@@ -1,10 +1,13 @@
 """What runs look like: the shapes that the notes and papers report, on a handful of seeds each.
 
-Which seed leaves a plateau by which step is chaotic: another machine's or revision's rounding deals it anew. A test that counts runs
-therefore asks for fewer than do so here (told beside it), so that fresh draws fail it less than once in a hundred.
+Which seed leaves a plateau by which step is chaotic: another machine's or revision's rounding deals it anew.
+A test that counts runs therefore asks for fewer than do so here (told beside it), so that fresh draws fail it
+less than once in a hundred.
 
-The large model has 4 seeds here; at full count: GROKJAX_GOLDEN_SEEDS=8 python -m pytest tests/golden/test_learning_curves.py
+The large model has 4 seeds here; at full count: GROKJAX_GOLDEN_SEEDS=8 python -m pytest
+tests/golden/test_learning_curves.py
 """
+
 import dataclasses
 import os
 
@@ -28,16 +31,18 @@ def test_modulus_23_memorises_then_generalises():
     assert (train[:, :700].min(1) < 1e-3).all()
     assert (test.max(1) > 3).all()
     generalised = test.min(1) < 1
-    assert generalised.sum() >= 5                       # 29 of 32 by step 3500 (17 by 2000)
+    assert generalised.sum() >= 5  # 29 of 32 by step 3500 (17 by 2000)
     assert ((test < 1).argmax(1) * 50 > (train < 1e-3).argmax(1))[generalised].all()
 
 
 def test_a_small_model_stays_on_the_tens_shelf_of_ln_2():
     task = gj.Addition(num_digits=2, mode="single", digit=1)
     config, recipe, hyper = gj.presets.notes(task)
-    found = curves(task, dataclasses.replace(config, d_model=16), recipe, gj.grid(hyper, seed=range(64)), 3000)
+    found = curves(
+        task, dataclasses.replace(config, d_model=16), recipe, gj.grid(hyper, seed=range(64)), 3000
+    )
     smooth = np.apply_along_axis(lambda x: np.convolve(x, np.ones(5) / 5, "valid"), 1, found["loss"][..., 0])
-    assert (((smooth > 0.67) & (smooth < 0.75)).sum(1) >= 50).sum() >= 40           # 48
+    assert (((smooth > 0.67) & (smooth < 0.75)).sum(1) >= 50).sum() >= 40  # 48
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""Ablation of heads, neurons, positions and components; the short cuts of the last block against the tapped edit."""
+"""Ablation of heads, neurons, positions and components; the short cuts of the last block against the tapped
+edit.
+"""
+
 import dataclasses
 import functools
 
@@ -19,7 +22,10 @@ BATCH = TASK.batch(random.key(1))
 
 
 def edited(**weights):
-    block = {**PARAMS["blocks"][0], **{name: edit(PARAMS["blocks"][0][name]) for name, edit in weights.items()}}
+    block = {
+        **PARAMS["blocks"][0],
+        **{name: edit(PARAMS["blocks"][0][name]) for name, edit in weights.items()},
+    }
     return {**PARAMS, "blocks": [block]}
 
 
@@ -34,31 +40,49 @@ def test_a_unit_that_is_read_nowhere_can_go():
 
 
 def test_ablation_of_the_only_head_leaves_its_mean():
-    """With the MLP off and one head the logits vary with the head alone, so its ablation makes them those of the mean."""
+    """With the MLP off and one head the logits vary with the head alone, so its ablation makes them those of
+    the mean.
+    """
     config = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=8, num_heads=1, mlp=False)
     params = gj.model.init(config, random.key(3), gj.Hyper())
     logits = gj.objective.logits_of(config, TASK, params, BATCH.tokens)
     loss = lambda logits: gj.objective.cross_entropy(logits, BATCH.labels).mean()
     expected = loss(jnp.broadcast_to(logits.mean(0), logits.shape)) - loss(logits)
-    np.testing.assert_allclose(ablation.heads(config, TASK, params, BATCH).loss[0, 0, 0, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(
+        ablation.heads(config, TASK, params, BATCH).loss[0, 0, 0, 0], expected, atol=1e-5
+    )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 5))
 def of_the_edit(config, task, params, batch, groups, name, unit):
     """The three rises by a tapped edit, from the definitions."""
+
     def scored(edits):
-        logits = activations.cached(config, params, batch.tokens, edits, attention_rate=0.7)[0][:, np.asarray(task.read)]
+        logits = activations.cached(config, params, batch.tokens, edits, attention_rate=0.7)[0][
+            :, np.asarray(task.read)
+        ]
         logits = objective.by_answer(task, logits)
         against = objective.against(logits, batch.labels)
-        return jax.nn.logsumexp(against, -1), objective.cross_entropy(logits, batch.labels), (against.max(-1) >= 0).astype(float)
+        return (
+            jax.nn.logsumexp(against, -1),
+            objective.cross_entropy(logits, batch.labels),
+            (against.max(-1) >= 0).astype(float),
+        )
 
     edit = lambda x: x.at[:, :, unit].set(x[::-1, :, unit])
     return [groups @ (after - before) for after, before in zip(scored({name: edit}), scored({}), strict=True)]
 
 
-@pytest.mark.parametrize(("changes", "mode"), [
-    (dict(num_layers=2, activation="gelu"), "sequence"), (dict(num_layers=2, layer_norm=True), "sequence"), (dict(mlp=False), "sequence"),
-    (dict(), "parallel"), (dict(mask="full", unembed_bias=True), "single")])
+@pytest.mark.parametrize(
+    ("changes", "mode"),
+    [
+        (dict(num_layers=2, activation="gelu"), "sequence"),
+        (dict(num_layers=2, layer_norm=True), "sequence"),
+        (dict(mlp=False), "sequence"),
+        (dict(), "parallel"),
+        (dict(mask="full", unembed_bias=True), "single"),
+    ],
+)
 def test_short_cuts_are_the_tapped_edit(changes, mode):
     """Every head and neuron of every layer, in groups, replaced by another example's."""
     task = gj.Addition(num_digits=2, base=3, mode=mode, digit=1 if mode == "single" else None, batch_size=20)
@@ -79,7 +103,7 @@ def test_short_cuts_are_the_tapped_edit(changes, mode):
 
 def test_groups_average_over_their_own():
     weights = ablation.groups(jnp.array([0, 1, 1, 3]), 4)
-    np.testing.assert_allclose(weights[:3], [[.25] * 4, [1, 0, 0, 0], [0, .5, .5, 0]])
+    np.testing.assert_allclose(weights[:3], [[0.25] * 4, [1, 0, 0, 0], [0, 0.5, 0.5, 0]])
     assert np.isnan(weights[3]).all() and weights.shape == (5, 4)
 
 
@@ -93,12 +117,18 @@ def test_a_position_that_is_not_read_can_go_and_all_that_is_written_counts():
     names = ablation.components(CONFIG, TASK, PARAMS, BATCH, by=ablation.zero)
     assert list(names) == ["embed", "pos_embed", "blocks.0.attn_out", "blocks.0.mlp_out"]
     silent = edited(W_out=jnp.zeros_like, b_out=jnp.zeros_like)
-    assert np.allclose(ablation.components(CONFIG, TASK, silent, BATCH)["blocks.0.mlp_out"].loss, 0, atol=1e-5)
+    assert np.allclose(
+        ablation.components(CONFIG, TASK, silent, BATCH)["blocks.0.mlp_out"].loss, 0, atol=1e-5
+    )
 
 
 def test_replacements():
     x = jnp.arange(6.0).reshape(3, 2)
-    assert (ablation.zero(x) == 0).all() and (ablation.mean(x) == x.mean(0)).all() and (ablation.constant(2.0)(x) == 2).all()
+    assert (
+        (ablation.zero(x) == 0).all()
+        and (ablation.mean(x) == x.mean(0)).all()
+        and (ablation.constant(2.0)(x) == 2).all()
+    )
     assert sorted(ablation.resampled(random.key(0))(x)[:, 0].tolist()) == [0, 2, 4]
 
 
@@ -107,6 +137,9 @@ def test_no_neurons_without_an_mlp():
         ablation.neurons(dataclasses.replace(CONFIG, mlp=False), TASK, PARAMS, BATCH)
 
 
-@pytest.mark.parametrize(("damage", "units"), [([.1, 8, 1, .9], [1, 2]), ([-5, 1, 1, 1], [1, 2, 3]), ([0, 0], []), ([-1, -1], [])])
+@pytest.mark.parametrize(
+    ("damage", "units"),
+    [([0.1, 8, 1, 0.9], [1, 2]), ([-5, 1, 1, 1], [1, 2, 3]), ([0, 0], []), ([-1, -1], [])],
+)
 def test_the_units_that_hold_most(damage, units):
     assert ablation.units_for(np.array(damage)).tolist() == units

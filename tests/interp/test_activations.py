@@ -1,4 +1,5 @@
 """Activations by name, and gradients with respect to them."""
+
 import dataclasses
 
 import jax
@@ -26,7 +27,9 @@ def test_a_gradient_is_the_slope_of_the_edit():
     found = activations.gradients(CONFIG, PARAMS, TOKENS, score, at=["blocks.0.attn.z", "blocks.0.mlp.post"])
     for name, gradient in found.items():
         direction = random.normal(random.key(2), gradient.shape)
-        moved = lambda step: score(activations.cached(CONFIG, PARAMS, TOKENS, {name: lambda x: x + step * direction})[0])  # noqa: B023
+        moved = lambda step: score(
+            activations.cached(CONFIG, PARAMS, TOKENS, {name: lambda x: x + step * direction})[0]
+        )
         slope = jax.jvp(moved, (0.0,), (1.0,))[1]
         assert np.isclose(slope, (gradient * direction).sum(), rtol=1e-4, atol=1e-6), name
 

@@ -1,4 +1,5 @@
 """What patterns are reduced to, on patterns that are planted: a positional head looks where its table says."""
+
 import dataclasses
 
 import jax.numpy as jnp
@@ -24,16 +25,33 @@ def test_attention_at_a_distance_is_that_of_the_planted_diagonal():
 
 
 def test_entropy_is_0_on_one_key_and_the_logarithm_of_their_number_on_all():
-    np.testing.assert_allclose(attention.entropy(jnp.array([[1.0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25]])), [0, np.log(4)], rtol=1e-6)
+    np.testing.assert_allclose(
+        attention.entropy(jnp.array([[1.0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25]])), [0, np.log(4)], rtol=1e-6
+    )
 
 
 def test_the_places_of_every_answer():
-    np.testing.assert_array_equal(attention.places(TASK), [
-        [BELOW, OTHER, OTHER, BELOW, OTHER, EQUALS, ANSWERS, ANSWERS],          # the leading digit has no own pair
-        [OWN, BELOW, OTHER, OWN, BELOW, EQUALS, ANSWERS, ANSWERS],
-        [ABOVE, OWN, OTHER, ABOVE, OWN, EQUALS, ANSWERS, ANSWERS]])
+    np.testing.assert_array_equal(
+        attention.places(TASK),
+        [
+            [
+                BELOW,
+                OTHER,
+                OTHER,
+                BELOW,
+                OTHER,
+                EQUALS,
+                ANSWERS,
+                ANSWERS,
+            ],  # the leading digit has no own pair
+            [OWN, BELOW, OTHER, OWN, BELOW, EQUALS, ANSWERS, ANSWERS],
+            [ABOVE, OWN, OTHER, ABOVE, OWN, EQUALS, ANSWERS, ANSWERS],
+        ],
+    )
     single = attention.places(dataclasses.replace(TASK, mode="single", digit=1))
-    assert attention.columns(TASK).tolist() == [1, 0, -1, 1, 0, -1, -1, -1] and attention.asked(TASK).tolist() == [2, 1, 0]
+    assert attention.columns(TASK).tolist() == [1, 0, -1, 1, 0, -1, -1, -1] and attention.asked(
+        TASK
+    ).tolist() == [2, 1, 0]
     np.testing.assert_array_equal(single, [[OWN, BELOW, OTHER, OWN, BELOW, EQUALS]])
 
 
@@ -42,13 +60,18 @@ def test_places_with_hints_and_with_written_carries():
     np.testing.assert_array_equal(hinted[:, [1, 3, 6, 8, 9]], attention.places(TASK)[:, [0, 1, 3, 4, 5]])
     assert (hinted[:, [0, 2, 4, 5, 7, 10, 12, 14]] == OTHER).all() and (hinted[:, [11, 13]] == ANSWERS).all()
     written = attention.places(dataclasses.replace(TASK, scratchpad=True))
-    assert written.shape == (5, 10) and written[0].tolist()[:2] == [OWN, BELOW]          # the carry into the tens is made by the units
+    assert written.shape == (5, 10) and written[0].tolist()[:2] == [
+        OWN,
+        BELOW,
+    ]  # the carry into the tens is made by the units
     with pytest.raises(ValueError, match="operands do not stand"):
         attention.places(dataclasses.replace(TASK, lengths=(1, 2)))
 
 
 def planted(own):
-    """A positional model whose head `own` looks from every answer at its own pair, and from the leading one at `=`."""
+    """A positional model whose head `own` looks from every answer at its own pair, and from the leading one
+    at `=`.
+    """
     config = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=4, num_heads=2, attention="positional")
     params = gj.model.init(config, random.key(0))
     table = np.zeros((2, 8, 8), np.float32)
@@ -73,6 +96,8 @@ def test_the_mean_over_classes_is_the_mean():
     classes = jnp.array([0, 1, 1, 0, 1, 1])
     found = attention.patterns_by_class(config, params, tokens, classes, 3)
     assert found.shape == (1, 2, 3, 8, 8) and not found[:, :, 2].any()
-    np.testing.assert_allclose(found[:, :, 0], attention.patterns(config, params, tokens[jnp.array([0, 3])]), atol=1e-6)
+    np.testing.assert_allclose(
+        found[:, :, 0], attention.patterns(config, params, tokens[jnp.array([0, 3])]), atol=1e-6
+    )
     whole = (2 * found[:, :, 0] + 4 * found[:, :, 1]) / 6
     np.testing.assert_allclose(whole, attention.patterns(config, params, tokens), atol=1e-6)

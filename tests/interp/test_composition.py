@@ -1,4 +1,5 @@
 """Composition scores against the matrices written out, and the baseline against draws from it."""
+
 import functools
 
 import jax
@@ -10,7 +11,9 @@ from jax import random
 import grokjax as gj
 from grokjax.interp import composition
 
-CONFIG = gj.ModelConfig(vocabulary=5, num_positions=4, num_outputs=5, num_layers=2, d_model=12, num_heads=2, d_head=3, d_mlp=7)
+CONFIG = gj.ModelConfig(
+    vocabulary=5, num_positions=4, num_outputs=5, num_layers=2, d_model=12, num_heads=2, d_head=3, d_mlp=7
+)
 PARAMS = jax.tree.map(np.asarray, gj.model.init(CONFIG, random.key(0)))
 FIRST, SECOND = PARAMS["blocks"]
 scores = jax.jit(lambda params, into: composition.heads(CONFIG, params, into), static_argnums=1)
@@ -33,7 +36,9 @@ def test_a_score_is_that_of_the_whole_matrices(into, right):
     found = scores(PARAMS, into).score
     for head in range(2):
         for later in range(2):
-            np.testing.assert_allclose(found[0, head, 1, later], score(ov(FIRST, head), right(SECOND, later)), rtol=1e-5)
+            np.testing.assert_allclose(
+                found[0, head, 1, later], score(ov(FIRST, head), right(SECOND, later)), rtol=1e-5
+            )
     assert not found[1].any() and not found[:, :, 0].any() and not scores(PARAMS, into).z[1].any()
 
 
@@ -43,7 +48,10 @@ def test_neurons_and_the_unembedding():
     np.testing.assert_allclose(to_neurons[0, 1, 0, 3], score(ov(FIRST, 1), FIRST["W_in"][:, 3:4]), rtol=1e-5)
     np.testing.assert_allclose(to_neurons[0, 1, 1, 2], score(ov(FIRST, 1), SECOND["W_in"][:, 2:3]), rtol=1e-5)
     centred = PARAMS["W_U"] - PARAMS["W_U"].mean(1, keepdims=True)
-    neurons, heads = (outward(CONFIG, PARAMS).score for outward in (composition.neurons_to_unembedding, composition.heads_to_unembedding))
+    neurons, heads = (
+        outward(CONFIG, PARAMS).score
+        for outward in (composition.neurons_to_unembedding, composition.heads_to_unembedding)
+    )
     np.testing.assert_allclose(neurons[1, 4], score(SECOND["W_out"][4:5], centred), rtol=1e-5)
     np.testing.assert_allclose(heads[1, 0], score(ov(SECOND, 0), centred), rtol=1e-5)
     back = composition.neurons_to_heads(CONFIG, PARAMS, "V").score
@@ -54,13 +62,18 @@ def test_neurons_and_the_unembedding():
 def turned(params, key):
     """The same weights, the second layer seen in a random basis of the stream."""
     rotation = jnp.linalg.qr(random.normal(key, (12, 12)))[0] * random.rademacher(key, (12,), float)
-    second = {**params["blocks"][1], **{name: jnp.tensordot(rotation, params["blocks"][1][name], 1) for name in ("W_Q", "W_K", "W_V")}}
+    second = {
+        **params["blocks"][1],
+        **{name: jnp.tensordot(rotation, params["blocks"][1][name], 1) for name in ("W_Q", "W_K", "W_V")},
+    }
     return {**params, "blocks": [params["blocks"][0], second]}
 
 
 @pytest.mark.parametrize("into", ["Q", "V"])
 def test_the_baseline_is_that_of_random_bases_with_the_same_spectra(into):
-    draws = jax.jit(jax.vmap(lambda key: composition.heads(CONFIG, turned(PARAMS, key), into)))(random.split(random.key(1), 4000))
+    draws = jax.jit(jax.vmap(lambda key: composition.heads(CONFIG, turned(PARAMS, key), into)))(
+        random.split(random.key(1), 4000)
+    )
     squared, z = draws.score[:, 0, :, 1] ** 2, draws.z[:, 0, :, 1]
     np.testing.assert_allclose(squared.mean(0), 1 / 12, rtol=0.05)
     np.testing.assert_allclose(z.mean(0), 0, atol=0.08)
@@ -70,7 +83,12 @@ def test_the_baseline_is_that_of_random_bases_with_the_same_spectra(into):
 def test_a_dead_head_composes_with_nothing():
     dead = {**PARAMS, "blocks": [{**FIRST, "W_O": FIRST["W_O"] * np.array([0, 1])[:, None, None]}, SECOND]}
     found = scores(dead, "K")
-    assert not found.score[0, 0].any() and not found.z[0, 0].any() and np.isfinite(found.z).all() and found.score[0, 1, 1].all()
+    assert (
+        not found.score[0, 0].any()
+        and not found.z[0, 0].any()
+        and np.isfinite(found.z).all()
+        and found.score[0, 1, 1].all()
+    )
 
 
 def test_a_planted_pair_comes_first_and_by_far():
@@ -79,7 +97,13 @@ def test_a_planted_pair_comes_first_and_by_far():
     planted = {**PARAMS, "blocks": [FIRST, {**SECOND, "W_K": SECOND["W_K"].copy()}]}
     planted["blocks"][1]["W_K"][:, 0] = writes
     pairs, z = jax.jit(functools.partial(composition.pairs_by_k_composition, CONFIG))(planted)
-    assert pairs.shape == (4, 4) and pairs[0].tolist() == [0, 1, 1, 0] and z[0] > 4 and z[1] < 3 and (jnp.diff(z) <= 0).all()
+    assert (
+        pairs.shape == (4, 4)
+        and pairs[0].tolist() == [0, 1, 1, 0]
+        and z[0] > 4
+        and z[1] < 3
+        and (jnp.diff(z) <= 0).all()
+    )
     for into in "QV":
         assert abs(scores(planted, into).z).max() < 3
 

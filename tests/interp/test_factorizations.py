@@ -1,4 +1,5 @@
 """Factorisations against numpy, one by one and under vmap."""
+
 import jax
 import numpy as np
 from jax import random
@@ -11,12 +12,18 @@ SQUARE = X.swapaxes(1, 2) @ X
 
 def test_solutions_and_whiteners_are_what_they_should_be_under_vmap():
     right = random.normal(random.key(1), (3, 5, 2))
-    np.testing.assert_allclose(jax.vmap(factorizations.solution)(SQUARE, right), np.linalg.solve(SQUARE, right), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        jax.vmap(factorizations.solution)(SQUARE, right), np.linalg.solve(SQUARE, right), rtol=1e-3, atol=1e-4
+    )
     whitener = jax.vmap(factorizations.whitener)(SQUARE)
-    np.testing.assert_allclose(whitener.swapaxes(1, 2) @ SQUARE @ whitener, np.broadcast_to(np.eye(5), (3, 5, 5)), atol=1e-3)
+    np.testing.assert_allclose(
+        whitener.swapaxes(1, 2) @ SQUARE @ whitener, np.broadcast_to(np.eye(5), (3, 5, 5)), atol=1e-3
+    )
 
 
 def test_singular_vectors_under_vmap():
     vectors, values = jax.vmap(factorizations.singular)(X)
     np.testing.assert_allclose(values, np.linalg.svd(X, compute_uv=False), rtol=1e-4)
-    np.testing.assert_allclose(vectors.swapaxes(1, 2) @ vectors, np.broadcast_to(np.eye(5), (3, 5, 5)), atol=1e-5)
+    np.testing.assert_allclose(
+        vectors.swapaxes(1, 2) @ vectors, np.broadcast_to(np.eye(5), (3, 5, 5)), atol=1e-5
+    )

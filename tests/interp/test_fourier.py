@@ -1,4 +1,5 @@
 """Fourier analysis, on planted waves and on the released modular adder."""
+
 import json
 
 import jax
@@ -29,7 +30,11 @@ def waves(modulus, frequency, width=24, noise=0.05):
 def test_a_cosine_embedding_is_found_at_its_frequency(modulus, frequency):
     weight = waves(modulus, frequency)
     power = fourier.power(weight)
-    assert power.argmax() + 1 == frequency and power.max() > 0.95 and float(power.sum()) == pytest.approx(1, abs=1e-5)
+    assert (
+        power.argmax() + 1 == frequency
+        and power.max() > 0.95
+        and float(power.sum()) == pytest.approx(1, abs=1e-5)
+    )
     found = fourier.stands_out(random.key(0), weight.T, axis=1, draws=199)
     assert found.deviation.argmax() + 1 == frequency and found.p_any == pytest.approx(1 / 200, abs=0.011)
     assert fourier.gini(fourier.norms(weight)) > 0.6
@@ -40,20 +45,27 @@ def test_of_random_embeddings_the_p_values_are_uniform():
     keys = random.split(random.key(2), 300)
     p_values = jax.vmap(lambda key, weight: fourier.stands_out(key, weight, draws=99).p_any)(keys, weights)
     shares = [float((p_values <= level).mean()) for level in (0.1, 0.25, 0.5, 0.75)]
-    np.testing.assert_allclose(shares, (0.1, 0.25, 0.5, 0.75), atol=0.1)      # 4 standard errors at one half
+    np.testing.assert_allclose(shares, (0.1, 0.25, 0.5, 0.75), atol=0.1)  # 4 standard errors at one half
 
 
 def test_norms_keep_the_norm_and_leave_the_constant_to_the_rows():
     weight = waves(10, 2)
-    assert float((fourier.row_norms(weight) ** 2).sum()) == pytest.approx(float((weight ** 2).sum()), rel=1e-5)
+    assert float((fourier.row_norms(weight) ** 2).sum()) == pytest.approx(float((weight**2).sum()), rel=1e-5)
     centred = weight - weight.mean(0)
-    assert float((fourier.norms(weight) ** 2).sum()) == pytest.approx(float((centred ** 2).sum()), rel=1e-4)
+    assert float((fourier.norms(weight) ** 2).sum()) == pytest.approx(float((centred**2).sum()), rel=1e-4)
 
 
 @pytest.mark.parametrize(("modulus", "frequency"), [(10, 3), (10, 5), (7, 2)])
-def test_a_table_of_one_frequency_is_explained_by_it_and_its_sum_is_told_from_its_difference(modulus, frequency):
+def test_a_table_of_one_frequency_is_explained_by_it_and_its_sum_is_told_from_its_difference(
+    modulus, frequency
+):
     a, b = np.indices((modulus, modulus)) * 2 * np.pi * frequency / modulus
-    tables = jnp.stack([jnp.cos(a + b + 0.3), jnp.cos(a - b + 0.3), jnp.cos(a), jnp.cos(a) * jnp.cos(b) + jnp.sin(b)], -1) + 5
+    tables = (
+        jnp.stack(
+            [jnp.cos(a + b + 0.3), jnp.cos(a - b + 0.3), jnp.cos(a), jnp.cos(a) * jnp.cos(b) + jnp.sin(b)], -1
+        )
+        + 5
+    )
     explained = fourier.explained(tables)
     assert explained.shape == (modulus // 2, 4) and (explained.argmax(0) + 1 == frequency).all()
     np.testing.assert_allclose(explained.max(0), 1, atol=1e-4)
@@ -65,7 +77,9 @@ def test_a_table_of_one_frequency_is_explained_by_it_and_its_sum_is_told_from_it
 def test_a_random_table_is_explained_by_none():
     tables = random.normal(random.key(3), (10, 10, 400))
     shares = fourier.explained(tables)
-    np.testing.assert_allclose(shares.mean(1), [8 / 99] * 4 + [3 / 99], atol=0.01)      # the last frequency of an even n has 3 terms
+    np.testing.assert_allclose(
+        shares.mean(1), [8 / 99] * 4 + [3 / 99], atol=0.01
+    )  # the last frequency of an even n has 3 terms
     assert float(fourier.along_sum(tables).sum(0).mean()) == pytest.approx(9 / 99, abs=0.01)
 
 
@@ -79,7 +93,12 @@ def test_a_function_of_the_digit_sum_is_found_along_it():
 
 def test_nothing_has_no_shares():
     zeros = jnp.zeros((6, 6))
-    for shares in (fourier.power(zeros), fourier.explained(zeros), fourier.along_sum(zeros), fourier.gini(zeros[0])):
+    for shares in (
+        fourier.power(zeros),
+        fourier.explained(zeros),
+        fourier.along_sum(zeros),
+        fourier.gini(zeros[0]),
+    ):
         assert (shares == 0).all()
     assert fourier.stands_out(random.key(0), zeros, draws=9).p_any == 1
 
@@ -93,10 +112,16 @@ def test_the_spectra_of_the_released_modular_adder(reference):
     arrays = np.load(reference / "modadd_wd0p1.npz")
     expected = json.loads((reference / "modadd_wd0p1.json").read_text())["expected"]
     W_E = jnp.asarray(arrays["param.embed.W_E"][:, :113])
-    np.testing.assert_allclose(fourier.row_norms(W_E, axis=1), arrays["metric.W_E_fourier_norm"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        fourier.row_norms(W_E, axis=1), arrays["metric.W_E_fourier_norm"], rtol=1e-4, atol=1e-5
+    )
     norms = fourier.norms(W_E, axis=1)
     assert (jnp.argsort(-norms)[:8] + 1).tolist() == expected["top8_freqs_W_E"]
     assert fourier.gini(norms) == pytest.approx(expected["gini_W_E_56_freq_norms"], abs=1e-5)
     W_L = arrays["param.unembed.W_U"][:, :113].T @ arrays["param.blocks.0.mlp.W_out"]
-    np.testing.assert_allclose(fourier.row_norms(jnp.asarray(W_L)), arrays["metric.W_L_fourier_norm"], rtol=1e-4, atol=1e-4)
-    assert fourier.gini(fourier.norms(jnp.asarray(W_L))) == pytest.approx(expected["gini_W_L_56_freq_norms"], abs=1e-5)
+    np.testing.assert_allclose(
+        fourier.row_norms(jnp.asarray(W_L)), arrays["metric.W_L_fourier_norm"], rtol=1e-4, atol=1e-4
+    )
+    assert fourier.gini(fourier.norms(jnp.asarray(W_L))) == pytest.approx(
+        expected["gini_W_L_56_freq_norms"], abs=1e-5
+    )

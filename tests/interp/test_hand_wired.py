@@ -1,4 +1,5 @@
 """Hand-made weights do what they are made for, and the tools find in them what is there and nothing else."""
+
 import functools
 
 import jax
@@ -41,14 +42,20 @@ def test_the_longest_cascades_are_added_and_decoded_without_being_shown():
     digits = lambda numbers: np.array(gj.tasks.digits(numbers, 10, 5), np.int32)
     a, b = [99999, 99999, 0, 50000, 44445, 12345, 90909, 1], [1, 99999, 0, 50000, 55555, 87654, 9091, 99998]
     batch = task.encode(digits(a), digits(b))
-    decoded = gj.tasks.decode(jax.jit(lambda tokens: gj.model.forward(config, params, tokens, read=task.read)), task, batch)
+    decoded = gj.tasks.decode(
+        jax.jit(lambda tokens: gj.model.forward(config, params, tokens, read=task.read)), task, batch
+    )
     assert decoded.exact.all() and np.array_equal(decoded.answers @ 10 ** np.arange(5, -1, -1), np.add(a, b))
 
 
 def test_it_is_as_small_as_it_says():
     config, params = hand_wired.adder(gj.Addition())
     leaves = jax.tree.leaves(params)
-    assert (config.mlp_width, sum(leaf.size for leaf in leaves), sum(int((leaf != 0).sum()) for leaf in leaves)) == (18, 846, 160)
+    assert (
+        config.mlp_width,
+        sum(leaf.size for leaf in leaves),
+        sum(int((leaf != 0).sum()) for leaf in leaves),
+    ) == (18, 846, 160)
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(lambda leaf: leaf.shape, gj.model.shapes(config))
 
 
@@ -57,13 +64,23 @@ def test_a_wider_stream_in_a_random_basis_computes_the_same():
     config, params = hand_wired.adder(task)
     wide, turned = hand_wired.widened(config, params, random.key(0), 16)
     batch = task.batch(random.key(1))
-    np.testing.assert_allclose(margins(wide, task, turned, batch), margins(config, task, params, batch), atol=0.2)
+    np.testing.assert_allclose(
+        margins(wide, task, turned, batch), margins(config, task, params, batch), atol=0.2
+    )
     assert turned["W_U"].shape == (16, 10) and (jnp.abs(turned["W_E"][1:10]) > 1e-3).all()
-    np.testing.assert_allclose(circuits.ov_to_neurons(wide, turned), circuits.ov_to_neurons(config, params), atol=0.05)
+    np.testing.assert_allclose(
+        circuits.ov_to_neurons(wide, turned), circuits.ov_to_neurons(config, params), atol=0.05
+    )
 
 
-@pytest.mark.parametrize(("options", "said"), [(dict(order="lsb"), "has another format"), (dict(num_digits=6), "must be at most 1000000"),
-                                               (dict(mode="single", digit=1), "has another format")])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (dict(order="lsb"), "has another format"),
+        (dict(num_digits=6), "must be at most 1000000"),
+        (dict(mode="single", digit=1), "has another format"),
+    ],
+)
 def test_another_format_is_refused(options, said):
     with pytest.raises(ValueError, match=said):
         hand_wired.adder(gj.Addition(**options))
@@ -72,7 +89,9 @@ def test_another_format_is_refused(options, said):
 
 
 def test_the_tools_see_what_the_adder_does():
-    """Head 0 weighs the operands by their columns, head 1 the visible digits; the answer is in the neurons alone, in steps."""
+    """Head 0 weighs the operands by their columns, head 1 the visible digits; the answer is in the neurons
+    alone, in steps.
+    """
     task = gj.Addition(num_digits=3, batch_size=200)
     config, params = hand_wired.adder(task)
     batch = task.batch(random.key(0))
@@ -80,13 +99,21 @@ def test_the_tools_see_what_the_adder_does():
     np.testing.assert_allclose(pattern[0, -1, [0, 1, 2, 4, 5, 6]], np.tile([100, 10, 1], 2) / 222, rtol=1e-4)
     np.testing.assert_allclose(pattern[1, -1, 7:], np.array([10 / 9, 1000, 100, 10]) * 9 / 10_000, rtol=1e-4)
     digits = np.arange(10)
-    np.testing.assert_allclose(circuits.ov_to_neurons(config, params)[:, :10, 0], [222 * digits, -10_000 / 9 * digits], rtol=1e-4)
+    np.testing.assert_allclose(
+        circuits.ov_to_neurons(config, params)[:, :10, 0], [222 * digits, -10_000 / 9 * digits], rtol=1e-4
+    )
     effect = circuits.mlp_out(config, params)
     rising = np.asarray(params["blocks"][0]["b_in"]) > 0
-    np.testing.assert_allclose(effect[rising] - effect[0, 0], np.broadcast_to(20 * digits, (9, 10)), atol=1e-3)
-    parts = dict(zip(attribution.full_labels(config), attribution.components(config, task, params, batch), strict=False))
+    np.testing.assert_allclose(
+        effect[rising] - effect[0, 0], np.broadcast_to(20 * digits, (9, 10)), atol=1e-3
+    )
+    parts = dict(
+        zip(
+            attribution.full_labels(config), attribution.components(config, task, params, batch), strict=False
+        )
+    )
     assert not np.any([parts["L0H0"], parts["L0H1"], parts["embed"]])
-    constant = -10 * (batch.labels ** 2 - (digits ** 2).mean())
+    constant = -10 * (batch.labels**2 - (digits**2).mean())
     np.testing.assert_allclose(parts["pos_embed"], constant, atol=1e-3)
     np.testing.assert_allclose(parts["0_mlp_out"], 20 * batch.labels * (batch.labels - 4.5), atol=0.5)
 
@@ -96,7 +123,9 @@ TASK = gj.tasks.Induction(vocabulary=7, length=16, piece_length=4, num_repeats=2
 
 @pytest.mark.parametrize(("previous", "inducing"), [(0, 2), (1, 0)])
 def test_the_induction_pair_stands_where_it_was_planted(previous, inducing):
-    config, params = hand_wired.induction(TASK, random.key(0), previous=previous, inducing=inducing, num_heads=3)
+    config, params = hand_wired.induction(
+        TASK, random.key(0), previous=previous, inducing=inducing, num_heads=3
+    )
     scores = jax.jit(composition.heads, static_argnums=(0, 2))
     pairs, z = jax.jit(composition.pairs_by_k_composition, static_argnums=0)(config, params)
     assert pairs[0].tolist() == [0, previous, 1, inducing] and z[0] > 10 and (z[1:] < 5).all()
@@ -108,4 +137,6 @@ def test_the_induction_pair_stands_where_it_was_planted(previous, inducing):
     assert back[0, previous] > 0.99 and jnp.delete(back.ravel(), previous).max() < 0.5
     assert found[1, inducing] > 0.99 and jnp.delete(found.ravel(), 3 + inducing).max() < 0.5
     logits = gj.model.forward(config, params, tokens)
-    assert (logits[:, 7:-1].argmax(-1) == tokens[:, 8:]).all() and objective.cross_entropy(logits[:, 7:-1], tokens[:, 8:]).max() < 1e-3
+    assert (logits[:, 7:-1].argmax(-1) == tokens[:, 8:]).all() and objective.cross_entropy(
+        logits[:, 7:-1], tokens[:, 8:]
+    ).max() < 1e-3

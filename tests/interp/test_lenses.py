@@ -1,4 +1,7 @@
-"""The last place is the model; a planted answer is read by the lens that can; what is not there is read by none."""
+"""The last place is the model; a planted answer is read by the lens that can; what is not there is read by
+none.
+"""
+
 import dataclasses
 
 import jax
@@ -20,9 +23,16 @@ BATCH = TASK.batch(random.key(1))
 def test_at_the_last_place_the_logit_lens_is_the_model(layer_norm):
     config = dataclasses.replace(CONFIG, layer_norm=layer_norm, num_layers=2)
     params = gj.model.init(config, random.key(0))
-    loss = gj.objective.cross_entropy(gj.objective.logits_of(config, TASK, params, BATCH.tokens), BATCH.labels).mean(0)
+    loss = gj.objective.cross_entropy(
+        gj.objective.logits_of(config, TASK, params, BATCH.tokens), BATCH.labels
+    ).mean(0)
     found = lenses.logit_lens(config, TASK, params, BATCH)
-    assert lenses.names(config)[1:] == ("blocks.0.resid_mid", "blocks.1.resid_pre", "blocks.1.resid_mid", "blocks.1.resid_post")
+    assert lenses.names(config)[1:] == (
+        "blocks.0.resid_mid",
+        "blocks.1.resid_pre",
+        "blocks.1.resid_mid",
+        "blocks.1.resid_post",
+    )
     np.testing.assert_allclose(found.loss[-1], loss, rtol=1e-5)
 
 
@@ -37,7 +47,9 @@ def test_each_answer_of_parallel_mode_has_its_slice():
 
 @pytest.fixture
 def planted(monkeypatch):
-    """Streams in which the answer stands in four axes of the middle place, which W_U does not read, and in its own at the end."""
+    """Streams in which the answer stands in four axes of the middle place, which W_U does not read, and in
+    its own at the end.
+    """
     params = {**PARAMS, "W_U": 9 * jnp.eye(12)[:, :4]}
     hot = jax.nn.one_hot(BATCH.labels.T, 4)
     noise = 0.1 * random.normal(random.key(2), (3, 2, 256, 12))
@@ -48,8 +60,11 @@ def planted(monkeypatch):
 
 def test_the_tuned_lens_finds_an_answer_that_stands_elsewhere_and_none_where_there_is_none(planted):
     key = random.key(3)
-    direct, tuned, mapped = (lenses.logit_lens(CONFIG, TASK, planted, BATCH), lenses.tuned_lens(CONFIG, TASK, planted, BATCH, key),
-                             lenses.translated(CONFIG, TASK, planted, BATCH, key))
+    direct, tuned, mapped = (
+        lenses.logit_lens(CONFIG, TASK, planted, BATCH),
+        lenses.tuned_lens(CONFIG, TASK, planted, BATCH, key),
+        lenses.translated(CONFIG, TASK, planted, BATCH, key),
+    )
     assert direct.accuracy[1].max() < 0.7 and direct.accuracy[2].min() > 0.99
     for lens in (tuned, mapped):
         assert lens.accuracy[1:].min() > 0.97 and lens.accuracy[0].max() < 0.7

@@ -1,4 +1,5 @@
 """Digits that are planted on a line, on a circle, or nowhere."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,7 +52,9 @@ def test_structure_that_is_planted_stands_out_and_that_of_random_rows_does_not()
 
 
 def test_rows_that_are_all_alike_tell_nothing():
-    assert number_line.left_out_r2(jnp.ones((10, 4)), jnp.arange(10.0)[:, None])[0] == pytest.approx(0, abs=1e-2)
+    assert number_line.left_out_r2(jnp.ones((10, 4)), jnp.arange(10.0)[:, None])[0] == pytest.approx(
+        0, abs=1e-2
+    )
     assert number_line.left_out_r2(jnp.zeros((10, 4)), jnp.arange(10.0)[:, None])[0] <= 0
 
 

@@ -16,20 +16,23 @@ TOKENS = random.randint(random.key(1), (6, 4), 0, 5)
 
 
 def after_one_step(recipe):
-    made, gradient = optimizer(recipe, gj.Hyper(b1=.9, b2=.98)), jax.tree.map(jnp.cos, PARAMS)
+    made, gradient = optimizer(recipe, gj.Hyper(b1=0.9, b2=0.98)), jax.tree.map(jnp.cos, PARAMS)
     return gradient, made.update(gradient, made.init(PARAMS), PARAMS)[1]
 
 
 def test_moments_have_the_names_and_shapes_of_their_tensors():
     gradient, moments = after_one_step(gj.Recipe())
     named = gj.trees.named_leaves(gradient)
-    second, first = optimizer_statistics.second_moments(PARAMS, moments), optimizer_statistics.first_moments(PARAMS, moments)
+    second, first = (
+        optimizer_statistics.second_moments(PARAMS, moments),
+        optimizer_statistics.first_moments(PARAMS, moments),
+    )
     assert second.keys() == first.keys() == named.keys()
     for name, leaf in named.items():
-        np.testing.assert_allclose(second[name], .02 * leaf ** 2, rtol=1e-4)
-        np.testing.assert_allclose(first[name], .1 * leaf, rtol=1e-4)
+        np.testing.assert_allclose(second[name], 0.02 * leaf**2, rtol=1e-4)
+        np.testing.assert_allclose(first[name], 0.1 * leaf, rtol=1e-4)
         root = optimizer_statistics.root_second_moments(PARAMS, moments)[name]
-        np.testing.assert_allclose(root, np.sqrt(.02) * jnp.linalg.norm(leaf.ravel()), rtol=1e-4)
+        np.testing.assert_allclose(root, np.sqrt(0.02) * jnp.linalg.norm(leaf.ravel()), rtol=1e-4)
 
 
 def test_an_optimiser_without_moments_is_refused():
@@ -57,7 +60,7 @@ def test_patterns_are_distributions_over_what_is_visible(kind):
 def test_a_head_without_keys_looks_everywhere_and_is_far_from_one_that_looks_at_the_first():
     flat = PARAMS | dict(blocks=[block | dict(W_K=0 * block["W_K"]) for block in PARAMS["blocks"]])
     found = attention.patterns(CONFIG, flat, TOKENS)
-    np.testing.assert_allclose(found[0, 0, 3], .25, atol=1e-6)
+    np.testing.assert_allclose(found[0, 0, 3], 0.25, atol=1e-6)
     first = jnp.zeros_like(found).at[..., 0].set(1)
     np.testing.assert_allclose(attention.distance(found, first)[0, 0], [0, 1 / 2, 2 / 3, 3 / 4], atol=1e-6)
     scores = attention.scores(CONFIG, flat, TOKENS)

@@ -1,4 +1,5 @@
 """Activation patching between pairs of inputs."""
+
 import functools
 
 import jax.numpy as jnp
@@ -22,7 +23,9 @@ def test_the_whole_stream_at_the_end_is_the_answer_and_at_the_start_what_is_read
     found = patching.components(CONFIG, PARAMS, TOKENS, SOURCE, LAST)
     end = found["blocks.0.resid_post"]
     np.testing.assert_allclose(end[-1], ON(SOURCE)[:, -1], atol=1e-4, rtol=1e-4)
-    np.testing.assert_allclose(end[:-1], np.broadcast_to(ON(TOKENS)[:, -1], end[:-1].shape), atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(
+        end[:-1], np.broadcast_to(ON(TOKENS)[:, -1], end[:-1].shape), atol=1e-4, rtol=1e-4
+    )
     swapped = TOKENS.at[:, 0].set(SOURCE[:, 0])
     np.testing.assert_allclose(found["embed"][0], ON(swapped)[:, -1], atol=1e-4, rtol=1e-4)
     np.testing.assert_allclose(found["blocks.0.resid_pre"][0], ON(swapped)[:, -1], atol=1e-4, rtol=1e-4)
@@ -34,7 +37,11 @@ def test_a_head_that_is_silent_brings_nothing():
     params = {**PARAMS, "blocks": [block]}
     found = patching.heads(CONFIG, params, TOKENS, SOURCE, lambda logits: logits[:, -1, 0].mean())
     clean = model.forward(CONFIG, params, TOKENS)[:, -1, 0].mean()
-    assert found.shape == (1, 2) and np.isclose(found[0, 1], clean, atol=1e-6) and not np.isclose(found[0, 0], clean, atol=1e-4)
+    assert (
+        found.shape == (1, 2)
+        and np.isclose(found[0, 1], clean, atol=1e-6)
+        and not np.isclose(found[0, 0], clean, atol=1e-4)
+    )
 
 
 def test_the_effect_is_a_share_of_the_way():

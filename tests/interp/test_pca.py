@@ -1,4 +1,5 @@
 """Principal components, circularity and the alignment of frames."""
+
 import json
 
 import jax
@@ -26,7 +27,10 @@ def circles(modulus, *frequencies, width=32):
     angles = 2 * np.pi * np.arange(modulus)[:, None] * np.array(frequencies) / modulus
     planes = np.linalg.qr(random_.normal(size=(width, 2 * len(frequencies))))[0]
     sizes = np.repeat(1 / np.arange(1, len(frequencies) + 1), 2)
-    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], -1).reshape(modulus, -1) * sizes @ planes.T + 2, jnp.float32)
+    return jnp.asarray(
+        np.stack([np.cos(angles), np.sin(angles)], -1).reshape(modulus, -1) * sizes @ planes.T + 2,
+        jnp.float32,
+    )
 
 
 def test_circles_are_circular_and_random_rows_are_not():
@@ -39,7 +43,9 @@ def test_turned_and_mirrored_frames_are_turned_back():
     shape = random.normal(random.key(2), (9, 3)) * jnp.array([3.0, 2.0, 1.0])
     turns = np.linalg.qr(random.normal(random.key(3), (6, 3, 3)))[0]
     growing = shape * jnp.linspace(0.5, 1, 6)[:, None, None]
-    np.testing.assert_allclose(pca.aligned(jnp.einsum("evk,ekl->evl", growing, turns)), growing @ turns[-1], atol=1e-4)
+    np.testing.assert_allclose(
+        pca.aligned(jnp.einsum("evk,ekl->evl", growing, turns)), growing @ turns[-1], atol=1e-4
+    )
 
 
 def test_orbits_do_not_flip_where_components_do():
@@ -58,4 +64,6 @@ def test_the_circularity_of_the_released_pizza_model(reference):
     expected = json.loads((reference / "pizza_p99zdpze5l.json").read_text())["expected"]
     W_E = jnp.asarray(arrays["param.embed.W_E"].T)
     assert pca.circularity(W_E) == pytest.approx(expected["circularity"], abs=1e-4)
-    np.testing.assert_allclose(pca.components(W_E, count=8).explained, expected["pca_explained_variance_ratio_first8"], atol=1e-5)
+    np.testing.assert_allclose(
+        pca.components(W_E, count=8).explained, expected["pca_explained_variance_ratio_first8"], atol=1e-5
+    )

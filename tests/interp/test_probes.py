@@ -1,4 +1,5 @@
 """Probes find a planted direction, nothing where none is, and the minimum that they are to find."""
+
 import functools
 
 import jax
@@ -31,7 +32,10 @@ def test_a_planted_direction_is_found_and_noise_is_not(fit):
 
 def test_ridge_is_the_same_through_either_matrix():
     few = PLANTED[:8]
-    wide, tall = probes.ridge(few, HOT[:8], penalty=0.1), probes.ridge(jnp.tile(few, (2, 1)), jnp.tile(HOT[:8], (2, 1)), penalty=0.1)
+    wide, tall = (
+        probes.ridge(few, HOT[:8], penalty=0.1),
+        probes.ridge(jnp.tile(few, (2, 1)), jnp.tile(HOT[:8], (2, 1)), penalty=0.1),
+    )
     assert few.shape[0] < WIDTH < 16
     np.testing.assert_allclose(wide.W, tall.W, atol=1e-5)
     np.testing.assert_allclose(wide.b, tall.b, atol=1e-5)
@@ -46,16 +50,24 @@ def test_ridge_of_a_line_is_the_line_and_weight_0_is_left_out():
 
 
 def test_the_logistic_probe_is_at_its_minimum():
-    """There the gradient of cross-entropy + penalty / 2 · (mean variance) · |W|² is 0, in the plain coordinates too."""
+    """There the gradient of cross-entropy + penalty / 2 · (mean variance) · |W|² is 0, in the plain
+    coordinates too.
+    """
     targets = jax.nn.softmax(NOISE[:, :3] + PLANTED[:, 3:6])
     probe = probes.logistic(PLANTED, targets, penalty=0.1)
     scale = PLANTED.var(0).mean()
 
     def loss(probe):
-        return -(targets * jax.nn.log_softmax(probes.outputs(probe, PLANTED))).sum(-1).mean() + 0.05 * scale * (probe.W**2).sum()
+        return (
+            -(targets * jax.nn.log_softmax(probes.outputs(probe, PLANTED))).sum(-1).mean()
+            + 0.05 * scale * (probe.W**2).sum()
+        )
 
     slope = jax.grad(loss)(probe)
-    assert max(jnp.abs(leaf).max() for leaf in slope) < 1e-4 and loss(probe) < loss(jax.tree.map(jnp.zeros_like, probe)) - 0.1
+    assert (
+        max(jnp.abs(leaf).max() for leaf in slope) < 1e-4
+        and loss(probe) < loss(jax.tree.map(jnp.zeros_like, probe)) - 0.1
+    )
 
 
 def test_a_rare_class_weighs_as_much_as_a_frequent_one():
@@ -68,5 +80,10 @@ def test_a_rare_class_weighs_as_much_as_a_frequent_one():
 
 
 def test_class_means_and_splits():
-    np.testing.assert_allclose(probes.class_means(2, PLANTED, CLASSES)[:, 1], PLANTED[CLASSES == 1].mean(0), atol=1e-5)
-    assert probes.split(KEY, 10, 0.7).sum() == 7 and (probes.split(KEY, 10) != probes.split(random.key(1), 10)).any()
+    np.testing.assert_allclose(
+        probes.class_means(2, PLANTED, CLASSES)[:, 1], PLANTED[CLASSES == 1].mean(0), atol=1e-5
+    )
+    assert (
+        probes.split(KEY, 10, 0.7).sum() == 7
+        and (probes.split(KEY, 10) != probes.split(random.key(1), 10)).any()
+    )

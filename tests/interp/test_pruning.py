@@ -1,4 +1,7 @@
-"""A sum over neurons is the tapped edit; neurons that do nothing go first; what only one answer needs is kept for it."""
+"""A sum over neurons is the tapped edit; neurons that do nothing go first; what only one answer needs is kept
+for it.
+"""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,32 +20,50 @@ BATCH = TASK.batch(random.key(1))
 def test_a_set_of_neurons_is_the_tapped_edit():
     kept = jnp.array([True, False, True, True, False, False])
     edit = lambda x: jnp.where(kept, x, x.mean(0))
-    logits = activations.cached(CONFIG, PARAMS, BATCH.tokens, {"blocks.0.mlp.post": edit})[0][:, np.array(TASK.read)]
+    logits = activations.cached(CONFIG, PARAMS, BATCH.tokens, {"blocks.0.mlp.post": edit})[0][
+        :, np.array(TASK.read)
+    ]
     found = pruning.scores(CONFIG, TASK, PARAMS, BATCH, jnp.stack([kept, jnp.ones(6, bool)]))
-    np.testing.assert_allclose(found.loss[0], gj.objective.cross_entropy(logits, BATCH.labels).mean(0), rtol=1e-4)
+    np.testing.assert_allclose(
+        found.loss[0], gj.objective.cross_entropy(logits, BATCH.labels).mean(0), rtol=1e-4
+    )
     right = logits.argmax(-1) == BATCH.labels
     np.testing.assert_allclose(found.accuracy[0], right.mean(0))
     np.testing.assert_allclose(found.exact[0], right.all(1).mean())
     whole = gj.objective.logits_of(CONFIG, TASK, PARAMS, BATCH.tokens)
-    np.testing.assert_allclose(found.loss[1], gj.objective.cross_entropy(whole, BATCH.labels).mean(0), rtol=1e-4)
+    np.testing.assert_allclose(
+        found.loss[1], gj.objective.cross_entropy(whole, BATCH.labels).mean(0), rtol=1e-4
+    )
 
 
 def test_neurons_that_write_nothing_go_first_and_little_is_lost_with_them():
     block = PARAMS["blocks"][0]
     idle = {**PARAMS, "blocks": [{**block, "W_out": block["W_out"].at[jnp.array([1, 4])].set(0)}]}
-    loss = lambda W_U: gj.objective.cross_entropy(gj.objective.logits_of(CONFIG, TASK, {**idle, "W_U": W_U}, BATCH.tokens),
-                                                  BATCH.labels).mean()
-    params = {**idle, "W_U": idle["W_U"] - 0.3 * jax.grad(loss)(idle["W_U"])}            # so that the others are of some use
+    loss = lambda W_U: gj.objective.cross_entropy(
+        gj.objective.logits_of(CONFIG, TASK, {**idle, "W_U": W_U}, BATCH.tokens), BATCH.labels
+    ).mean()
+    params = {
+        **idle,
+        "W_U": idle["W_U"] - 0.3 * jax.grad(loss)(idle["W_U"]),
+    }  # so that the others are of some use
     when = pruning.greedy(CONFIG, TASK, params, BATCH)
     masks = pruning.ranked(when, (5, 4, 2))
-    assert sorted(when.tolist()) == list(range(6)) and masks.sum(1).tolist() == [5, 4, 2] and (masks[1:] <= masks[:-1]).all()
+    assert (
+        sorted(when.tolist()) == list(range(6))
+        and masks.sum(1).tolist() == [5, 4, 2]
+        and (masks[1:] <= masks[:-1]).all()
+    )
     any_two = pruning.ranked(-jnp.arange(6.0), (5, 4, 2))
-    found, other = (pruning.scores(CONFIG, TASK, params, BATCH, kept).loss.mean(1) for kept in (masks, any_two))
+    found, other = (
+        pruning.scores(CONFIG, TASK, params, BATCH, kept).loss.mean(1) for kept in (masks, any_two)
+    )
     assert found[1] <= other[1] + 1e-6
 
 
 def test_the_most_damaging_stay():
-    np.testing.assert_array_equal(pruning.ranked(jnp.array([0.1, 3, -1, 2]), (3, 1)), [[1, 1, 0, 1], [0, 1, 0, 0]])
+    np.testing.assert_array_equal(
+        pruning.ranked(jnp.array([0.1, 3, -1, 2]), (3, 1)), [[1, 1, 0, 1], [0, 1, 0, 0]]
+    )
 
 
 def test_the_planted_neuron_is_kept_for_the_answer_that_needs_it():
@@ -57,14 +78,22 @@ def test_a_short_list_finds_what_the_full_one_finds():
 
 
 def planted():
-    """Neuron 2 alone tells whether the first answer is 0 or 1, the leading digit; the others write next to nothing."""
+    """Neuron 2 alone tells whether the first answer is 0 or 1, the leading digit; the others write next to
+    nothing.
+    """
     mid = activations.cached(CONFIG, PARAMS, BATCH.tokens)[1]["blocks.0.resid_mid"][:, TASK.read[0]]
-    fit = jnp.linalg.lstsq(jnp.concatenate([mid, jnp.ones((len(mid), 1))], 1), BATCH.labels[:, 0] * 2.0 - 1)[0]
+    fit = jnp.linalg.lstsq(jnp.concatenate([mid, jnp.ones((len(mid), 1))], 1), BATCH.labels[:, 0] * 2.0 - 1)[
+        0
+    ]
     block = PARAMS["blocks"][0]
     W_in, b_in = block["W_in"].at[:, 2].set(fit[:-1]), block["b_in"].at[2].set(fit[-1])
     W_U = jnp.zeros((8, 4)).at[0, 1].set(9.0).at[0, 0].set(-9.0)
     noise = 0.01 * random.normal(random.key(5), (6, 8))
-    return {**PARAMS, "W_U": W_U, "blocks": [{**block, "W_in": W_in, "b_in": b_in, "W_out": noise.at[2, 0].set(1.0)}]}
+    return {
+        **PARAMS,
+        "W_U": W_U,
+        "blocks": [{**block, "W_in": W_in, "b_in": b_in, "W_out": noise.at[2, 0].set(1.0)}],
+    }
 
 
 def test_layer_norm_is_refused():

@@ -1,4 +1,5 @@
 """Answers that read only some places, against inputs that differ only there."""
+
 import dataclasses
 import functools
 
@@ -28,15 +29,21 @@ def test_all_places_give_the_run_itself(mlp):
     whole = objective.logits_of(config, TASK, params, OWN)
     np.testing.assert_allclose(logits(config, params, ALL, jnp.ones(3, bool)), whole, atol=1e-5)
     np.testing.assert_allclose(logits(config, params, ~ALL, jnp.zeros(3, bool), OWN), whole, atol=1e-5)
-    assert jnp.abs(logits(config, params, ALL, jnp.zeros(3, bool)) - whole)[:, 1:].max() > 1e-3     # the digit before is another one
+    assert (
+        jnp.abs(logits(config, params, ALL, jnp.zeros(3, bool)) - whole)[:, 1:].max() > 1e-3
+    )  # the digit before is another one
     if not mlp:
-        uniform = dataclasses.replace(config, attention="uniform")          # the pattern does not know the tokens: values are all there is
+        uniform = dataclasses.replace(
+            config, attention="uniform"
+        )  # the pattern does not know the tokens: values are all there is
         found = logits(uniform, params, ~ALL, jnp.zeros(3, bool))
         np.testing.assert_allclose(found, objective.logits_of(uniform, TASK, params, OTHERS), atol=1e-5)
 
 
 def test_the_compiled_adder_needs_what_it_is_made_of():
-    """It reads operands and visible digits, not `+`, and not the token at its own place other than through attention."""
+    """It reads operands and visible digits, not `+`, and not the token at its own place other than through
+    attention.
+    """
     config, params = hand_wired.adder(TASK)
     labels = TASK.batch(random.key(0)).labels
     right = lambda kept: (logits(config, params, kept, jnp.zeros(3, bool)).argmax(-1) == labels).mean(0)

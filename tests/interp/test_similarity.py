@@ -1,4 +1,7 @@
-"""A rotated copy is the same to CKA, a shuffled one to the matching; unrelated activations are alike to neither."""
+"""A rotated copy is the same to CKA, a shuffled one to the matching; unrelated activations are alike to
+neither.
+"""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,10 +30,15 @@ def test_of_few_unrelated_examples_only_the_debiased_one_is_about_0():
 
 def test_the_debiased_sums_are_those_of_the_kernels():
     """Equation 3 of arXiv:2010.15327, with the kernels formed."""
+
     def dependence(x, y):
         K, L = (np.asarray(z @ z.T) * (1 - np.eye(SIZE)) for z in (x, y))
         n, one = SIZE, np.ones(SIZE)
-        return (np.trace(K @ L) + one @ K @ one * (one @ L @ one) / ((n - 1) * (n - 2)) - 2 * (one @ K @ L @ one) / (n - 2)) / (n * (n - 3))
+        return (
+            np.trace(K @ L)
+            + one @ K @ one * (one @ L @ one) / ((n - 1) * (n - 2))
+            - 2 * (one @ K @ L @ one) / (n - 2)
+        ) / (n * (n - 3))
 
     x, y = np.asarray(X[:, :3], float), np.asarray(X[:, 2:6] + 0.5 * OTHER[:, :4], float)
     expected = dependence(x, y) / np.sqrt(dependence(x, x) * dependence(y, y))
@@ -43,7 +51,12 @@ def test_units_of_a_shuffled_copy_find_each_other_and_not_those_of_a_rotated_one
     found = similarity.match(similarity.correlations(X, shuffled))
     np.testing.assert_array_equal(order[found.partner], np.arange(WIDTH))
     assert found.likeness.min() > 0.9
-    assert similarity.match(similarity.correlations(X, similarity.rotated(shuffled, random.key(3)))).likeness.mean() < 0.7
+    assert (
+        similarity.match(
+            similarity.correlations(X, similarity.rotated(shuffled, random.key(3)))
+        ).likeness.mean()
+        < 0.7
+    )
     assert similarity.match(similarity.correlations(X, OTHER)).likeness.mean() < 0.4
 
 
@@ -57,10 +70,22 @@ def test_units_without_a_partner_and_without_variation():
 def test_heads_are_compared_by_what_their_patterns_depend_on():
     task = gj.Addition(num_digits=1, batch_size=8)
     config = gj.ModelConfig(**gj.tasks.shape(task), d_model=8, num_heads=2)
-    params, tokens = gj.model.init(config, random.key(0), gj.Hyper(init_scale=3.0)), task.batch(random.key(1)).tokens
+    params, tokens = (
+        gj.model.init(config, random.key(0), gj.Hyper(init_scale=3.0)),
+        task.batch(random.key(1)).tokens,
+    )
     found = similarity.head_features(config, params, tokens, 0)
     assert found.shape == (8 * tokens.shape[1] ** 2, 2) and abs(found.mean()) < 1e-6
     block = params["blocks"][0]
-    swapped = {**params, "blocks": [{**block, **{name: block[name][:, ::-1] for name in ("W_Q", "W_K", "W_V")}, "W_O": block["W_O"][::-1]}]}
+    swapped = {
+        **params,
+        "blocks": [
+            {
+                **block,
+                **{name: block[name][:, ::-1] for name in ("W_Q", "W_K", "W_V")},
+                "W_O": block["W_O"][::-1],
+            }
+        ],
+    }
     other = similarity.head_features(config, swapped, tokens, 0)
     assert similarity.match(similarity.correlations(found, other)).partner.tolist() == [1, 0]

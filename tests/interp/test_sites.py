@@ -1,4 +1,5 @@
 """Sites along the residual stream, and what tokens alone give there."""
+
 import dataclasses
 
 import jax.numpy as jnp

@@ -1,4 +1,5 @@
 """Standard deviations of activations."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,4 +20,7 @@ def test_they_are_those_of_the_activations_and_grow_with_the_weights(mlp):
     cache = activations.cached(config, params, tokens)[1]
     np.testing.assert_allclose(found["blocks.0.attn_out"], cache["blocks.0.attn_out"].std(), rtol=1e-5)
     larger = spread.deviations(config, jax.tree.map(lambda leaf: 2 * leaf, params), tokens)
-    assert larger["embed"] == pytest.approx(2 * float(found["embed"]), rel=1e-4) and larger["logits"] > 3 * found["logits"]
+    assert (
+        larger["embed"] == pytest.approx(2 * float(found["embed"]), rel=1e-4)
+        and larger["logits"] > 3 * found["logits"]
+    )

@@ -1,4 +1,7 @@
-"""Our models and our attribution against TransformerLens itself: the same random weights in both. Needs the extra `peers`."""
+"""Our models and our attribution against TransformerLens itself: the same random weights in both. Needs the
+extra `peers`.
+"""
+
 import dataclasses
 import functools
 import warnings
@@ -13,16 +16,23 @@ import grokjax as gj
 from grokjax.interp import activations, attribution, composition
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")         # those of its own dependencies
-    lens = pytest.importorskip("transformer_lens", reason="TransformerLens is not installed: it is in the extra `peers`")
+    warnings.simplefilter("ignore")  # those of its own dependencies
+    lens = pytest.importorskip(
+        "transformer_lens", reason="TransformerLens is not installed: it is in the extra `peers`"
+    )
     import torch
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TASK = gj.Addition(num_digits=2, batch_size=5)
 CONFIG = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=12, num_heads=3, d_mlp=7)
-VARIANTS = {"1 layer": dict(num_layers=1), "2 layers": dict(num_layers=2), "1 layer, norm": dict(num_layers=1, layer_norm=True),
-            "2 layers, norm": dict(num_layers=2, layer_norm=True), "2 layers, no mlp": dict(num_layers=2, mlp=False),
-            "2 layers, norm, gelu": dict(num_layers=2, layer_norm=True, activation="gelu", unembed_bias=True)}
+VARIANTS = {
+    "1 layer": dict(num_layers=1),
+    "2 layers": dict(num_layers=2),
+    "1 layer, norm": dict(num_layers=1, layer_norm=True),
+    "2 layers, norm": dict(num_layers=2, layer_norm=True),
+    "2 layers, no mlp": dict(num_layers=2, mlp=False),
+    "2 layers, norm, gelu": dict(num_layers=2, layer_norm=True, activation="gelu", unembed_bias=True),
+}
 TOKENS = TASK.batch(random.key(1)).tokens
 close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
 
@@ -30,21 +40,47 @@ close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
 def theirs(config, params):
     """The HookedTransformer with these weights."""
     settings = lens.HookedTransformerConfig(
-        n_layers=config.num_layers, d_model=config.d_model, n_ctx=config.num_positions, d_head=config.head_width, n_heads=config.num_heads,
-        d_mlp=config.mlp_width, d_vocab=config.vocabulary, d_vocab_out=config.num_outputs, act_fn=config.activation,
-        attn_only=not config.mlp, normalization_type="LN" if config.layer_norm else None, eps=1e-5, use_attn_result=True, device="cpu")
+        n_layers=config.num_layers,
+        d_model=config.d_model,
+        n_ctx=config.num_positions,
+        d_head=config.head_width,
+        n_heads=config.num_heads,
+        d_mlp=config.mlp_width,
+        d_vocab=config.vocabulary,
+        d_vocab_out=config.num_outputs,
+        act_fn=config.activation,
+        attn_only=not config.mlp,
+        normalization_type="LN" if config.layer_norm else None,
+        eps=1e-5,
+        use_attn_result=True,
+        device="cpu",
+    )
     model = lens.HookedTransformer(settings, move_to_device=False)
-    weights = {"embed.W_E": params["W_E"], "pos_embed.W_pos": params["W_pos"], "unembed.W_U": params["W_U"],
-               "unembed.b_U": params.get("b_U", jnp.zeros(config.num_outputs))}
+    weights = {
+        "embed.W_E": params["W_E"],
+        "pos_embed.W_pos": params["W_pos"],
+        "unembed.W_U": params["W_U"],
+        "unembed.b_U": params.get("b_U", jnp.zeros(config.num_outputs)),
+    }
     norms = {"ln_final": params.get("ln_final")}
     for layer, p in enumerate(params["blocks"]):
-        weights |= {f"blocks.{layer}.attn.{name}": jnp.moveaxis(p[name], 1, 0) for name in ("W_Q", "W_K", "W_V")}
+        weights |= {
+            f"blocks.{layer}.attn.{name}": jnp.moveaxis(p[name], 1, 0) for name in ("W_Q", "W_K", "W_V")
+        }
         weights |= {f"blocks.{layer}.attn.W_O": p["W_O"]}
-        weights |= {f"blocks.{layer}.mlp.{name}": p[name] for name in ("W_in", "b_in", "W_out", "b_out") if name in p}
+        weights |= {
+            f"blocks.{layer}.mlp.{name}": p[name] for name in ("W_in", "b_in", "W_out", "b_out") if name in p
+        }
         norms |= {f"blocks.{layer}.{name}": p.get(name) for name in ("ln1", "ln2")}
-    weights |= {f"{name}.{which}": value for name, norm in norms.items() for which, value in (norm or {}).items()}
+    weights |= {
+        f"{name}.{which}": value for name, norm in norms.items() for which, value in (norm or {}).items()
+    }
     state = model.state_dict()
-    state |= {name: torch.zeros_like(tensor) for name, tensor in state.items() if name.rpartition(".")[2].startswith("b_")}
+    state |= {
+        name: torch.zeros_like(tensor)
+        for name, tensor in state.items()
+        if name.rpartition(".")[2].startswith("b_")
+    }
     assert set(weights) <= set(state)
     model.load_state_dict(state | {name: tensor(value) for name, value in weights.items()})
     return model
@@ -58,7 +94,8 @@ def tensor(x):
 def both(request):
     """Our config, parameters, logits and cache, and their model, logits and cache.
 
-    For the cache their model folds the layer norms into the weights that follow, as its users do; with them it centres W_U.
+    For the cache their model folds the layer norms into the weights that follow, as its users do; with them
+    it centres W_U.
     """
     config = dataclasses.replace(CONFIG, **VARIANTS[request.param])
     noise = lambda leaf: leaf + 0.2 * random.normal(random.key(leaf.size), leaf.shape)
@@ -66,10 +103,21 @@ def both(request):
     with torch.no_grad():
         model = theirs(config, params)
         logits = model(tensor(TOKENS))
-        model.load_and_process_state_dict(model.state_dict(), fold_ln=config.layer_norm, center_writing_weights=False, center_unembed=False,
-                                          fold_value_biases=False)
+        model.load_and_process_state_dict(
+            model.state_dict(),
+            fold_ln=config.layer_norm,
+            center_writing_weights=False,
+            center_unembed=False,
+            fold_value_biases=False,
+        )
         cache = model.run_with_cache(tensor(TOKENS))[1]
-        yield config, params, jax.jit(functools.partial(activations.cached, config))(params, TOKENS), model, (logits, cache)
+        yield (
+            config,
+            params,
+            jax.jit(functools.partial(activations.cached, config))(params, TOKENS),
+            model,
+            (logits, cache),
+        )
 
 
 def test_logits_and_every_activation(both):
@@ -84,7 +132,7 @@ def test_logits_and_every_activation(both):
 
 def test_decompositions_and_their_labels(both):
     config, _, (_, ours), _, (_, cache) = both
-    for incl_mid in (False, True)[:1 + config.mlp]:
+    for incl_mid in (False, True)[: 1 + config.mlp]:
         stack, labels = cache.accumulated_resid(incl_mid=incl_mid, return_labels=True)
         close(attribution.accumulated_resid(config, ours, incl_mid=incl_mid), stack)
         assert list(attribution.accumulated_labels(config, incl_mid=incl_mid)) == labels
@@ -102,17 +150,24 @@ def test_logit_attributions(both):
     parts = attribution.full_decomposition(config, ours)
     stack = cache.get_full_resid_decomposition(expand_neurons=False)[:-1]
     mean = attribution.logits_of_parts(config, params, ours, parts).mean(-1) if config.layer_norm else 0.0
-    close(attribution.logit_attrs(config, params, ours, parts, correct) - mean, cache.logit_attrs(stack, tensor(correct)))
-    close(attribution.logit_attrs(config, params, ours, parts, correct, incorrect),
-          cache.logit_attrs(stack, tensor(correct), tensor(incorrect)))
+    close(
+        attribution.logit_attrs(config, params, ours, parts, correct) - mean,
+        cache.logit_attrs(stack, tensor(correct)),
+    )
+    close(
+        attribution.logit_attrs(config, params, ours, parts, correct, incorrect),
+        cache.logit_attrs(stack, tensor(correct), tensor(incorrect)),
+    )
 
 
 def test_neurons(both):
     config, params, (_, ours), _, (_, cache) = both
     if not config.mlp:
         pytest.skip("this variant has no MLP")
-    close(attribution.neuron_results(config, params, ours, config.num_layers - 1),
-          jnp.moveaxis(jnp.asarray(cache.get_neuron_results(config.num_layers - 1).numpy()), -2, 0))
+    close(
+        attribution.neuron_results(config, params, ours, config.num_layers - 1),
+        jnp.moveaxis(jnp.asarray(cache.get_neuron_results(config.num_layers - 1).numpy()), -2, 0),
+    )
 
 
 @pytest.mark.parametrize("into", ["Q", "K", "V"])

@@ -1,4 +1,5 @@
 """The pattern of attention: masks, mixing with ones, and patterns that do not depend on the tokens."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +27,9 @@ def test_scores_are_minus_infinity_exactly_where_nothing_may_be_read(encoding):
     q, k = jax.random.normal(jax.random.key(0), (2, 3, 5, 2, 4))
     scores = attention.scores(config, init(config, jax.random.key(1))["blocks"][0], q, k, (PLACE, PLACE))
     assert scores.shape == (3, 2, 5, 5)
-    np.testing.assert_array_equal(jnp.isneginf(scores), jnp.broadcast_to(~np.tri(5, dtype=bool), scores.shape))
+    np.testing.assert_array_equal(
+        jnp.isneginf(scores), jnp.broadcast_to(~np.tri(5, dtype=bool), scores.shape)
+    )
 
 
 def test_scores_are_scaled_dot_products():

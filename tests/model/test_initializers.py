@@ -1,4 +1,5 @@
 """Initial parameters: their scales, what a knob changes, and that shapes are known without drawing."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,10 +9,20 @@ from grokjax.config import TENSORS, Hyper, ModelConfig
 from grokjax.model import init, shapes
 from grokjax.trees import named_leaves
 
-CONFIG = ModelConfig(vocabulary=50, num_positions=40, num_outputs=60, d_model=64, num_layers=2, unembed_bias=True)
+CONFIG = ModelConfig(
+    vocabulary=50, num_positions=40, num_outputs=60, d_model=64, num_layers=2, unembed_bias=True
+)
 KEY = jax.random.key(0)
-EVERY = (dict(), dict(layer_norm=True), dict(positions="abacus"), dict(positions="fire"), dict(attention="positional"), dict(mlp=False),
-         dict(positions="rope", d_head=6), dict(unembed_bias=True, num_layers=3))
+EVERY = (
+    dict(),
+    dict(layer_norm=True),
+    dict(positions="abacus"),
+    dict(positions="fire"),
+    dict(attention="positional"),
+    dict(mlp=False),
+    dict(positions="rope", d_head=6),
+    dict(unembed_bias=True, num_layers=3),
+)
 
 
 def weights(config=CONFIG, key=KEY, **hyper):
@@ -57,7 +68,9 @@ def test_a_key_gives_the_same_draws_and_another_gives_others():
 @pytest.mark.parametrize("options", EVERY, ids=str)
 def test_shapes_are_those_of_the_parameters(options):
     config = ModelConfig(**options)
-    drawn = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), jax.eval_shape(lambda: init(config, KEY)))
+    drawn = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), jax.eval_shape(lambda: init(config, KEY))
+    )
     assert named_leaves(shapes(config)).keys() == named_leaves(drawn).keys()
     assert shapes(config) == drawn
 
@@ -65,7 +78,9 @@ def test_shapes_are_those_of_the_parameters(options):
 def test_runs_of_a_sweep_differ_in_seed_and_scale():
     hypers = Hyper(scale_W_E=jnp.asarray([1.0, 2.0, 1.0]))
     axes = jax.tree.map(lambda x: 0 if jnp.ndim(x) else None, hypers)
-    runs = jax.vmap(lambda key, hyper: init(CONFIG, key, hyper), (0, axes))(jnp.stack([KEY, KEY, jax.random.key(7)]), hypers)
+    runs = jax.vmap(lambda key, hyper: init(CONFIG, key, hyper), (0, axes))(
+        jnp.stack([KEY, KEY, jax.random.key(7)]), hypers
+    )
     np.testing.assert_allclose(runs["W_E"][1], 2 * runs["W_E"][0], rtol=1e-6)
     np.testing.assert_array_equal(runs["W_U"][1], runs["W_U"][0])
     assert not np.isclose(runs["W_U"][2], runs["W_U"][0]).all()

@@ -1,4 +1,5 @@
 """Positional encodings: the properties they are known for, and Abacus's places on sums written out by hand."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +24,9 @@ def test_rope_scores_depend_on_the_distance_alone():
     scores = jnp.einsum("qhk,phk->hqp", turned(q), turned(k))
     np.testing.assert_allclose(scores[:, 1:, 1:], scores[:, :-1, :-1], atol=1e-5)
     assert float(jnp.abs(scores[:, 1:, 0] - scores[:, :-1, 0]).max()) > 1e-2
-    np.testing.assert_allclose(jnp.linalg.norm(turned(q), axis=-1), jnp.broadcast_to(jnp.linalg.norm(q, axis=-1), (9, 2)), rtol=1e-5)
+    np.testing.assert_allclose(
+        jnp.linalg.norm(turned(q), axis=-1), jnp.broadcast_to(jnp.linalg.norm(q, axis=-1), (9, 2)), rtol=1e-5
+    )
 
 
 def test_fire_depends_on_the_distance_alone_up_to_the_threshold():
@@ -32,7 +35,7 @@ def test_fire_depends_on_the_distance_alone_up_to_the_threshold():
     place = np.arange(24)
     bias = np.asarray(positions.fire_bias(fire, place, place))
     assert bias.shape == (2, 24, 24)
-    reach = 16                                        # threshold 1, in units of 16 positions
+    reach = 16  # threshold 1, in units of 16 positions
     near = bias[:, :reach, :reach]
     np.testing.assert_allclose(near[:, 1:, 1:], near[:, :-1, :-1], atol=1e-5)
     # beyond it distances count in parts of the query's position, so the same distance matters less
@@ -59,7 +62,9 @@ def test_abacus_counts_places_within_each_number(order):
 @pytest.mark.parametrize("mode", ("sequence", "single", "parallel"))
 @pytest.mark.parametrize("order", ("msb", "lsb"))
 def test_abacus_gives_digits_of_one_column_one_place(mode, order):
-    task = tasks.Addition(num_digits=3, mode=mode, order=order, digit=0 if mode == "single" else None, batch_size=4)
+    task = tasks.Addition(
+        num_digits=3, mode=mode, order=order, digit=0 if mode == "single" else None, batch_size=4
+    )
     tokens = task.batch(jax.random.key(0)).tokens
     places = np.asarray(positions.columns(tokens, base=10, order=order))
     assert (places == places[0]).all()
@@ -80,7 +85,9 @@ def test_the_table_holds_every_place_that_abacus_can_reach():
     task = tasks.Addition(num_digits=3, batch_size=4)
     config = ModelConfig(**tasks.shape(task), positions="abacus", d_model=8, num_heads=2)
     table = positions.table(config, init(config, jax.random.key(0)))
-    assert int(positions.index(config, task.batch(jax.random.key(0)).tokens, config.max_offset).max()) < len(table)
+    assert int(positions.index(config, task.batch(jax.random.key(0)).tokens, config.max_offset).max()) < len(
+        table
+    )
 
 
 def test_encodings_that_add_nothing_have_no_table():

@@ -1,4 +1,5 @@
 """Free-running decoding: an adder is always right, and one early mistake is carried along."""
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -9,8 +10,10 @@ from grokjax.tasks import Addition
 
 
 def adder(task, wrong=None):
-    """Logits that know the sum of the prompt; with `wrong`, the answer at that place is one too large, and so is all that follows it:
-    a later place adds to its own answer what the answer token just read is too large by."""
+    """Logits that know the sum of the prompt; with `wrong`, the answer at that place is one too large, and so
+    is all that follows it: a later place adds to its own answer what the answer token just read is too large
+    by."""
+
     def logits(tokens):
         labels = right(tokens)
         for i, position in enumerate(task.read[1:]):
@@ -29,7 +32,7 @@ def adder(task, wrong=None):
 def test_a_right_model_is_right_and_needs_no_answer_tokens(order):
     task = Addition(num_digits=3, order=order)
     logits, batch = adder(task)
-    blind = batch._replace(tokens=batch.tokens.at[:, task.num_prompt:].set(9))
+    blind = batch._replace(tokens=batch.tokens.at[:, task.num_prompt :].set(9))
     for given in (batch, blind):
         decoded = jax.jit(lambda given: tasks.decode(logits, task, given))(given)
         assert decoded.exact.all() and (decoded.answers == batch.labels).all()
@@ -45,7 +48,10 @@ def test_a_mistake_is_carried_along_where_teacher_forcing_forgets_it():
     assert not tasks.decode(logits, task, batch).exact.any()
 
 
-@pytest.mark.parametrize("task", [Addition(num_digits=2, hints=True), Addition(num_digits=2, hints=True, scratchpad=True, lengths=(1, 2))])
+@pytest.mark.parametrize(
+    "task",
+    [Addition(num_digits=2, hints=True), Addition(num_digits=2, hints=True, scratchpad=True, lengths=(1, 2))],
+)
 def test_hints_are_given_and_answers_written_after_them(task):
     batch = task.batch(random.key(0), 10)
     seen = []
@@ -58,7 +64,9 @@ def test_hints_are_given_and_answers_written_after_them(task):
     assert (seen[-1] == batch.tokens).all() and (seen[0] != batch.tokens).any()
 
 
-@pytest.mark.parametrize("task", [Addition(num_digits=2, mode="parallel", order="lsb"), Addition(mode="single", digit=1)])
+@pytest.mark.parametrize(
+    "task", [Addition(num_digits=2, mode="parallel", order="lsb"), Addition(mode="single", digit=1)]
+)
 def test_modes_that_see_no_answer(task):
     batch = task.batch(random.key(0), 10)
     logits = lambda tokens: jax.nn.one_hot(batch.labels, task.base).reshape(10, 1, -1)

@@ -1,4 +1,5 @@
 """Carry cascades: classes against a slow definition, exact probabilities, uniform draws from one class."""
+
 import itertools
 
 import jax.numpy as jnp
@@ -14,10 +15,12 @@ from grokjax.tasks import sampling
 
 
 def slow_cascade(a, b, base):
-    """By the words of the definition: over the columns that carry, the number of columns right above whose digits sum to base - 1."""
+    """By the words of the definition: over the columns that carry, the number of columns right above whose
+    digits sum to base - 1.
+    """
     sums = [int(x) + int(y) for x, y in zip(a, b, strict=True)]
     carrying = [k for k, total in enumerate(sums) if total >= base]
-    runs = [len(list(itertools.takewhile(lambda total: total == base - 1, sums[k + 1:]))) for k in carrying]
+    runs = [len(list(itertools.takewhile(lambda total: total == base - 1, sums[k + 1 :]))) for k in carrying]
     return 1 + max(runs) if runs else 0
 
 
@@ -32,8 +35,12 @@ def problems(num_digits, base):
 def test_the_class_of_a_problem(base, num_digits, seed):
     rng = np.random.default_rng(seed)
     a = rng.integers(0, base, (4, num_digits))
-    b = np.where(rng.random(a.shape) < 0.6, base - 1 - a, rng.integers(0, base, a.shape))     # many columns that propagate
-    assert tasks.cascade(jnp.asarray(a), jnp.asarray(b), base).tolist() == [slow_cascade(x, y, base) for x, y in zip(a, b, strict=True)]
+    b = np.where(
+        rng.random(a.shape) < 0.6, base - 1 - a, rng.integers(0, base, a.shape)
+    )  # many columns that propagate
+    assert tasks.cascade(jnp.asarray(a), jnp.asarray(b), base).tolist() == [
+        slow_cascade(x, y, base) for x, y in zip(a, b, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("num_digits, base", [(1, 2), (3, 2), (2, 5), (3, 3), (2, 10)])
@@ -54,7 +61,11 @@ def test_published_probabilities():
 def test_draws_are_uniform_within_a_class(wanted):
     a, b = (np.asarray(x) for x in sampling.draw(random.key(wanted), wanted, 3, 3, 30_000))
     every = problems(3, 3)
-    cells = [int(np.concatenate([x, y]) @ 3 ** np.arange(6)) for x, y in zip(*every, strict=True) if slow_cascade(x, y, 3) == wanted]
+    cells = [
+        int(np.concatenate([x, y]) @ 3 ** np.arange(6))
+        for x, y in zip(*every, strict=True)
+        if slow_cascade(x, y, 3) == wanted
+    ]
     counts = np.bincount(np.concatenate([a, b], 1) @ 3 ** np.arange(6), minlength=3**6)
     assert counts[cells].sum() == 30_000 and stats.chisquare(counts[cells]).pvalue > 1e-3
 
@@ -64,8 +75,12 @@ def test_a_stratified_batch_has_every_class_alike(num_digits, base):
     task = tasks.Addition(num_digits=num_digits, base=base)
     batch, classes = tasks.stratified(task, random.key(0), 3)
     tokens = np.asarray(batch.tokens)
-    a, b = tokens[:, num_digits - 1::-1][:, :num_digits], tokens[:, 2 * num_digits:num_digits:-1]
-    assert [slow_cascade(x, y, base) for x, y in zip(a, b, strict=True)] == classes.tolist() == np.repeat(range(num_digits + 1), 3).tolist()
+    a, b = tokens[:, num_digits - 1 :: -1][:, :num_digits], tokens[:, 2 * num_digits : num_digits : -1]
+    assert (
+        [slow_cascade(x, y, base) for x, y in zip(a, b, strict=True)]
+        == classes.tolist()
+        == np.repeat(range(num_digits + 1), 3).tolist()
+    )
 
 
 def test_a_task_of_one_class_draws_only_it():

@@ -1,4 +1,5 @@
 """Induction and skip trigrams: what is predicted can be told from what is read, and only from that."""
+
 import dataclasses
 
 import jax
@@ -14,12 +15,18 @@ from grokjax.tasks import Induction, SkipTrigram
 def test_the_last_copy_repeats_a_piece_of_every_stretch():
     task = Induction()
     batch = jax.tree.map(np.asarray, task.batch(random.key(0), 200))
-    assert batch.tokens.shape == (200, 84) and batch.labels.shape == (200, 15) and task.read == tuple(range(69, 84))
+    assert (
+        batch.tokens.shape == (200, 84)
+        and batch.labels.shape == (200, 15)
+        and task.read == tuple(range(69, 84))
+    )
     assert (batch.tokens[:, 0] == 0).all() and batch.tokens[:, 1:].min() == 1 and batch.tokens.max() == 127
     assert (batch.tokens[:, 70:] == batch.labels[:, :-1]).all()
     piece = np.concatenate([batch.tokens[:, 69:70], batch.labels], 1)
     places = lambda row, p, first: [s for s in range(first, first + 13) if (row[s : s + 16] == p).all()]
-    starts = [[places(row, p, first) for first in (1, 29)] for row, p in zip(batch.tokens, piece, strict=True)]
+    starts = [
+        [places(row, p, first) for first in (1, 29)] for row, p in zip(batch.tokens, piece, strict=True)
+    ]
     assert all(len(found) == 1 for example in starts for found in example)
     first, second = np.array(starts)[:, :, 0].T
     assert set(first) == set(range(1, 14)) and set(second) == set(range(29, 42))
@@ -46,7 +53,13 @@ def test_a_skip_trigram_is_a_function_of_its_trigger_and_query(queries):
         assert stats.chisquare(np.bincount(values, minlength=size)).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("task", [Induction(vocabulary=9, length=13, piece_length=3), SkipTrigram(num_triggers=3, num_fillers=2, length=5)])
+@pytest.mark.parametrize(
+    "task",
+    [
+        Induction(vocabulary=9, length=13, piece_length=3),
+        SkipTrigram(num_triggers=3, num_fillers=2, length=5),
+    ],
+)
 def test_both_keep_to_the_protocol(task):
     assert task.read == tuple(sorted(task.read)) and sorted(task.columns) == list(range(len(task.columns)))
     assert task.num_outputs * len(task.read) % len(task.columns) == 0 and tasks.shape(task)["base"] == 0
@@ -55,7 +68,9 @@ def test_both_keep_to_the_protocol(task):
     assert together.tokens.shape == (3, 4, task.num_positions) and together.tokens.max() < task.vocabulary
     assert (together.tokens[1] == task.batch(keys[1], 4).tokens).all()
     lowest, highest = together.tokens.min((0, 1)), together.tokens.max((0, 1))
-    assert all(low in ids and high in ids for low, high, ids in zip(lowest, highest, task.tokens_at, strict=True))
+    assert all(
+        low in ids and high in ids for low, high, ids in zip(lowest, highest, task.tokens_at, strict=True)
+    )
     finite = dataclasses.replace(task, num_examples=30, batch_size=None)
     batch = finite.table()
     assert finite.finite and not task.finite and len(np.unique(batch.tokens, axis=0)) == 30
@@ -68,14 +83,21 @@ def test_people_can_read_them():
     assert induction.show([0, 1, 2, 3, 4, 1], [2]) == "0 1 2 3 4 1 2"
 
 
-@pytest.mark.parametrize("make, words", [
-    (lambda: Induction(length=48), "length=48 must be an integer of at least 49"), (lambda: Induction(num_repeats=1), "num_repeats=1 "),
-    (lambda: Induction(piece_length=1), "piece_length=1 "), (lambda: Induction(vocabulary=2), "vocabulary=2 "),
-    (lambda: Induction(batch_size=0), "batch_size=0 "), (lambda: SkipTrigram(num_triggers=1), "num_triggers=1 "),
-    (lambda: SkipTrigram(length=1), "length=1 "), (lambda: SkipTrigram(rule_seed=-1), "rule_seed=-1 "),
-    (lambda: SkipTrigram(length=2, num_examples=11), "num_examples=11 must be at most 10"),
-    (lambda: Induction().table(), "num_examples=None"),
-])
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: Induction(length=48), "length=48 must be an integer of at least 49"),
+        (lambda: Induction(num_repeats=1), "num_repeats=1 "),
+        (lambda: Induction(piece_length=1), "piece_length=1 "),
+        (lambda: Induction(vocabulary=2), "vocabulary=2 "),
+        (lambda: Induction(batch_size=0), "batch_size=0 "),
+        (lambda: SkipTrigram(num_triggers=1), "num_triggers=1 "),
+        (lambda: SkipTrigram(length=1), "length=1 "),
+        (lambda: SkipTrigram(rule_seed=-1), "rule_seed=-1 "),
+        (lambda: SkipTrigram(length=2, num_examples=11), "num_examples=11 must be at most 10"),
+        (lambda: Induction().table(), "num_examples=None"),
+    ],
+)
 def test_bad_options_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()

@@ -1,4 +1,5 @@
 """Splits of finite tables: exactly Python's shuffle, as the released runs drew them."""
+
 import random
 
 import numpy as np

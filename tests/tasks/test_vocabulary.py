@@ -1,4 +1,5 @@
 """Digits of numbers."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

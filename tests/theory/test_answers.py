@@ -1,4 +1,5 @@
 """Joint laws of whole answers."""
+
 import numpy as np
 import pytest
 
@@ -10,7 +11,9 @@ def entropy(law):
 
 
 def test_nothing_known_gives_the_entropy_that_the_levels_add_up_to():
-    """The chain rule: the levels given the answer so far, most significant first, sum to the entropy of the answer."""
+    """The chain rule: the levels given the answer so far, most significant first, sum to the entropy of the
+    answer.
+    """
     sums = sum(row.nats for row in levels.named(4, 2, "msb") if row.known == "answer_so_far")
     assert entropy(answers.laws(4, 2, ()))[0] == pytest.approx(sums, abs=1e-12)
 
@@ -26,6 +29,6 @@ def test_the_own_pair_leaves_the_carry():
     law = answers.laws(10, 2, (1,))
     x, y = np.array([[0, 4]]), np.array([[0, 3]])
     tens = law[answers.rows(10, x, y, (1,))[0]].reshape(10, 10, 10).sum((0, 2))
-    assert tens[7] == pytest.approx(.55) and tens[8] == pytest.approx(.45)
+    assert tens[7] == pytest.approx(0.55) and tens[8] == pytest.approx(0.45)
     with pytest.raises(ValueError, match="cells"):
         answers.laws(10, 4, (0, 1))

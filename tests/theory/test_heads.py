@@ -1,4 +1,5 @@
 """Content-dependent attention on XOR: ½ ln 2 with one head, 0 with two."""
+
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
@@ -6,12 +7,12 @@ from scipy.optimize import check_grad
 from grokjax.theory import heads
 
 XOR = np.zeros((2, 2, 2))
-XOR[[0, 1, 0, 1], [0, 1, 1, 0], [0, 0, 1, 1]] = .25
+XOR[[0, 1, 0, 1], [0, 1, 1, 0], [0, 0, 1, 1]] = 0.25
 
 
 def test_one_head_reaches_half_of_ln_2_and_no_less():
     best, _ = heads.least(XOR, 1, starts=10)
-    assert .5 * np.log(2) <= best < .5 * np.log(2) + 1e-4
+    assert 0.5 * np.log(2) <= best < 0.5 * np.log(2) + 1e-4
 
 
 def test_no_single_head_beats_the_proposition():
@@ -19,9 +20,13 @@ def test_no_single_head_beats_the_proposition():
     rng = np.random.default_rng(0)
     for _ in range(300):
         sharp, large = 10 ** rng.uniform(-1, 2, 2)
-        head = heads.Heads(*(sharp * rng.normal(size=(1, 2)) for _ in range(2)), *(large * rng.normal(size=(1, 2, 2)) for _ in range(2)),
-                           large * rng.normal(size=(1, 2)), large * rng.normal(size=2))
-        assert heads.loss(head, XOR) >= .5 * np.log(2)
+        head = heads.Heads(
+            *(sharp * rng.normal(size=(1, 2)) for _ in range(2)),
+            *(large * rng.normal(size=(1, 2, 2)) for _ in range(2)),
+            large * rng.normal(size=(1, 2)),
+            large * rng.normal(size=2),
+        )
+        assert heads.loss(head, XOR) >= 0.5 * np.log(2)
 
 
 def test_two_heads_reach_zero_by_construction():

@@ -1,4 +1,5 @@
 """The enumeration of multisets; what it says of the answer digits is held to brute force in test_levels."""
+
 import math
 
 import numpy as np
@@ -17,7 +18,11 @@ def test_every_multiset_once_and_its_weights_sum_to_one(base, size):
 
 @pytest.mark.parametrize(("base", "size"), [(2, 5), (3, 4), (5, 6)])
 def test_removals_point_at_the_multiset_without_the_digit(base, size):
-    counts, smaller, places = multisets.multisets(base, size), multisets.multisets(base, size - 1), multisets.removals(base, size)
+    counts, smaller, places = (
+        multisets.multisets(base, size),
+        multisets.multisets(base, size - 1),
+        multisets.removals(base, size),
+    )
     for digit in range(base):
         there = counts[:, digit] > 0
         expected = counts[there] - np.eye(base, dtype=int)[digit]
@@ -27,6 +32,6 @@ def test_removals_point_at_the_multiset_without_the_digit(base, size):
 def test_digitwise_addition_leaves_the_sum_of_a_random_pair():
     """One column: its pair is the multiset. Two columns of bits: one 1 among four, each place as likely."""
     assert multisets.losses_without_carries(10, 1) == (0,)
-    odd = 8 / 16 * math.log(2)                               # three of one kind and one of the other: even odds of a mixed pair
-    even = 6 / 16 * (math.log(3) - 2 / 3 * math.log(2))      # two and two: mixed with chance 2/3
+    odd = 8 / 16 * math.log(2)  # three of one kind and one of the other: even odds of a mixed pair
+    even = 6 / 16 * (math.log(3) - 2 / 3 * math.log(2))  # two and two: mixed with chance 2/3
     assert multisets.losses_without_carries(2, 2)[0] == pytest.approx(odd + even, abs=1e-12)

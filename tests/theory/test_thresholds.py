@@ -1,4 +1,7 @@
-"""Additive logits that are right on every answer digit of every input in sequence mode, most significant first."""
+"""Additive logits that are right on every answer digit of every input in sequence mode, most significant
+first.
+"""
+
 import itertools
 
 import numpy as np
@@ -10,11 +13,13 @@ from grokjax.theory import thresholds
 
 @pytest.mark.parametrize(("base", "num_digits"), [(2, 4), (3, 3), (10, 2)])
 def test_every_digit_of_every_input_is_right(base, num_digits):
-    operands = np.array(list(itertools.product(range(base), repeat=2 * num_digits))).reshape(-1, 2, num_digits)
+    operands = np.array(list(itertools.product(range(base), repeat=2 * num_digits))).reshape(
+        -1, 2, num_digits
+    )
     total = (operands.sum(1) * base ** np.arange(num_digits)).sum(1)
     answers = total[:, None] // base ** np.arange(num_digits + 1) % base
     for digit in range(num_digits + 1):
-        scale = 40.0 * base ** digit
+        scale = 40.0 * base**digit
         logits = thresholds.logits(thresholds.tables(base, num_digits, digit, scale), operands, answers)
         assert (logits.argmax(1) == answers[:, digit]).all()
         losses = -log_softmax(logits, axis=1)[np.arange(len(logits)), answers[:, digit]]

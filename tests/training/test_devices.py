@@ -1,4 +1,5 @@
 """How runs are laid over devices; devices are stand-ins, nothing is computed."""
+
 import numpy as np
 import pytest
 
@@ -18,14 +19,16 @@ def of_sizes(*sizes):
 
 
 @pytest.mark.parametrize("blocks", (1, 4))
-@pytest.mark.parametrize(("runs", "block", "num_devices"), ((1, 1, 2), (8, 1, 2), (5, 1, 4), (7, 2, 3), (3, 4, 1), (17, 1, 16)))
+@pytest.mark.parametrize(
+    ("runs", "block", "num_devices"), ((1, 1, 2), (8, 1, 2), (5, 1, 4), (7, 2, 3), (3, 4, 1), (17, 1, 16))
+)
 def test_every_run_has_one_place_and_no_device_waits_for_another(runs, block, num_devices, blocks):
     given = [Device() for _ in range(num_devices)]
     laid = devices.turns(of_sizes(*[4] * runs), block, given, blocks)
     assert sorted(np.concatenate([turn.runs[turn.real] for turn in laid])) == list(range(runs))
     assert {len(turn.runs) for turn in laid} == {len(laid[0].devices) * block * blocks}
     most = -(-runs // (block * num_devices))
-    assert len(laid) == -(-most // blocks)                              # as few turns as there can be
+    assert len(laid) == -(-most // blocks)  # as few turns as there can be
     of_a_device = devices.of_each_device(laid, "real").sum(1)
     assert of_a_device.min() > 0 and of_a_device.max() <= most * block
     assert devices.neighbours_together(laid)
@@ -34,7 +37,13 @@ def test_every_run_has_one_place_and_no_device_waits_for_another(runs, block, nu
 
 
 def test_only_turns_of_small_models_take_several_blocks():
-    assert [devices.blocks_per_turn(num_bytes) for num_bytes in (1, 2 ** 16, 43_214 * 4, 2 ** 19 + 1, 2 ** 30)] == [16, 16, 4, 1, 1]
+    assert [devices.blocks_per_turn(num_bytes) for num_bytes in (1, 2**16, 43_214 * 4, 2**19 + 1, 2**30)] == [
+        16,
+        16,
+        4,
+        1,
+        1,
+    ]
 
 
 def test_runs_with_other_numbers_of_examples_have_turns_of_their_own():

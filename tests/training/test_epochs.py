@@ -1,4 +1,5 @@
 """The promises of training: the same bits in any company and after any interruption; what fails stays alone."""
+
 import dataclasses
 
 import chex
@@ -19,7 +20,11 @@ TINY = dict(d_model=16, num_heads=2)
 
 def preset(task=TASK, **model):
     config, recipe, hyper = gj.presets.nanda_addition(task)
-    return dataclasses.replace(config, **(TINY | model)), dataclasses.replace(recipe, evaluate_every=4, evaluation_size=32), hyper
+    return (
+        dataclasses.replace(config, **(TINY | model)),
+        dataclasses.replace(recipe, evaluate_every=4, evaluation_size=32),
+        hyper,
+    )
 
 
 def train(*args, **kwargs):
@@ -30,7 +35,17 @@ def train(*args, **kwargs):
 def last(hypers, *, task=TASK, until=12, block=1, first=None, on=1, **changes):
     config, recipe, _ = preset(task)
     recipe = dataclasses.replace(recipe, **changes)
-    *_, epoch = train(task, config, recipe, hypers, steps=5, until=until, block=block, first=first, devices=jax.devices()[:on])
+    *_, epoch = train(
+        task,
+        config,
+        recipe,
+        hypers,
+        steps=5,
+        until=until,
+        block=block,
+        first=first,
+        devices=jax.devices()[:on],
+    )
     return epoch
 
 
@@ -65,10 +80,16 @@ def test_the_next_epoch_is_begun_before_one_is_read_unless_the_caller_stops(monk
     config, recipe, _ = preset()
     monkeypatch.setattr(devices, "MOST_BLOCKS", 1)
     begun, epoch = [], loop.epoch
-    monkeypatch.setattr(loop, "epoch", lambda *args, span, **kwargs: begun.append(int(span[0])) or epoch(*args, span=span, **kwargs))
+    monkeypatch.setattr(
+        loop,
+        "epoch",
+        lambda *args, span, **kwargs: begun.append(int(span[0])) or epoch(*args, span=span, **kwargs),
+    )
     runs = {}
     for goes_on in (True, False):
-        epochs = train(TASK, config, recipe, seeds(0, 1, 2), steps=5, until=12, goes_on=lambda answer=goes_on: answer)
+        epochs = train(
+            TASK, config, recipe, seeds(0, 1, 2), steps=5, until=12, goes_on=lambda answer=goes_on: answer
+        )
         next(epochs)
         begun.clear()
         next(epochs)
@@ -84,15 +105,21 @@ def test_metrics_of_a_step_are_those_of_the_plain_gradient_before_it():
     begun, trained = train(TASK, config, recipe, seeds(5), steps=5, until=5)
     params, hyper = pick(begun.runs.params, 0), pick(seeds(5), 0)
     batch = data.training_batch(TASK, hyper, None, 0)
-    loss, gradient = jax.value_and_grad(lambda params: objective.scores(config, TASK, recipe, params, hyper, batch).loss.mean())(params)
-    expected = {f"gradient_norm.{name}": np.linalg.norm(leaf) for name, leaf in named_leaves(gradient).items()}
-    expected |= dict(gradient_norm=float(optax.tree.norm(gradient)), parameter_norm=float(optax.tree.norm(params)))
+    loss, gradient = jax.value_and_grad(
+        lambda params: objective.scores(config, TASK, recipe, params, hyper, batch).loss.mean()
+    )(params)
+    expected = {
+        f"gradient_norm.{name}": np.linalg.norm(leaf) for name, leaf in named_leaves(gradient).items()
+    }
+    expected |= dict(
+        gradient_norm=float(optax.tree.norm(gradient)), parameter_norm=float(optax.tree.norm(params))
+    )
     found = {name: values[0, 0] for name, values in trained.metrics.items() if "norm" in name}
     chex.assert_trees_all_close(found, expected, rtol=1e-4)
     assert trained.metrics["loss"][0, 0].mean() == pytest.approx(float(loss), rel=1e-5)
 
 
-@pytest.mark.parametrize("most", (0, 10 ** 6))
+@pytest.mark.parametrize("most", (0, 10**6))
 def test_norms_are_those_of_each_leaf_at_once_or_one_by_one(most, monkeypatch):
     monkeypatch.setattr(loop, "AT_ONCE", most)
     tree = dict(a=jnp.arange(6.0).reshape(2, 3), b=[jnp.full(9, -2.0), jnp.ones((3, 1))])
@@ -158,12 +185,18 @@ def test_resumed_is_uninterrupted(block):
 
 def test_examples_drawn_together_are_those_of_their_steps():
     hypers, (config, recipe, _) = seeds(0, 1), preset()
-    in_two, in_eight = (np.concatenate([epoch.metrics["loss"] for epoch in train(TASK, config, recipe, hypers, steps=steps, until=40)], 1)
-                        for steps in (20, 5))   # 16 steps and 4, twice; 5 steps, eight times
+    in_two, in_eight = (
+        np.concatenate(
+            [epoch.metrics["loss"] for epoch in train(TASK, config, recipe, hypers, steps=steps, until=40)], 1
+        )
+        for steps in (20, 5)
+    )  # 16 steps and 4, twice; 5 steps, eight times
     np.testing.assert_allclose(in_two, in_eight, rtol=1e-4)
     one = data.batches(TASK, hypers, None, np.array([[7, 9]]))
     for i, step in enumerate((7, 9)):
-        chex.assert_trees_all_equal(pick(jax.tree.map(lambda x: x[0], one), i), data.training_batch(TASK, pick(hypers, i), None, step))
+        chex.assert_trees_all_equal(
+            pick(jax.tree.map(lambda x: x[0], one), i), data.training_batch(TASK, pick(hypers, i), None, step)
+        )
 
 
 def test_an_epoch_that_is_cut_short_has_the_bits_of_a_whole_one():
@@ -174,7 +207,10 @@ def test_an_epoch_that_is_cut_short_has_the_bits_of_a_whole_one():
 
 def test_evaluations_come_every_k_steps_whatever_the_epochs():
     config, recipe, _ = preset()
-    at = [epoch.metrics["test_step"].tolist() for epoch in train(TASK, config, recipe, seeds(0), steps=5, until=13)]
+    at = [
+        epoch.metrics["test_step"].tolist()
+        for epoch in train(TASK, config, recipe, seeds(0), steps=5, until=13)
+    ]
     assert at == [[0], [4], [8], [12]]
 
 
@@ -217,6 +253,7 @@ def test_an_optimiser_a_loss_and_a_task_of_the_users_own():
     @dataclasses.dataclass(frozen=True)
     class Copy:
         """Say the first token again."""
+
         vocabulary: int = 5
         num_positions: int = 3
         num_outputs: int = 5

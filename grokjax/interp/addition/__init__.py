@@ -1,4 +1,5 @@
 """Readers for tasks with digits and carries; each function is written for one run."""
+
 from grokjax.interp.addition import answer_distribution as answer_distribution
 from grokjax.interp.addition import carry_free as carry_free
 from grokjax.interp.addition import carry_odds as carry_odds

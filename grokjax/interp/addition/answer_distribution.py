@@ -1,4 +1,7 @@
-"""The joint law of the answer that a sequence model predicts, by the chain rule over all answers, and how dependent its digits are."""
+"""The joint law of the answer that a sequence model predicts, by the chain rule over all answers, and how
+dependent its digits are.
+"""
+
 import itertools
 from typing import Any
 
@@ -14,15 +17,19 @@ from grokjax.tasks.layout import permutation
 
 
 def law(config: ModelConfig, task: Any, params: PyTree, prompt: Int[Array, " P"]) -> Float[Array, "*V"]:
-    """P(answer) of one problem, an axis of length base for every answer in reading order; less than 1 in all if other tokens are likely.
+    """P(answer) of one problem, an axis of length base for every answer in reading order; less than 1 in all
+    if other tokens are likely.
 
-    prompt: the tokens of an example, of which only those up to `=` are used. ValueError for a task that writes anything but its answer.
+    prompt: the tokens of an example, of which only those up to `=` are used. ValueError for a task that
+      writes anything but its answer.
     """
     if task.mode != "sequence" or task.hints or task.scratchpad:
         raise ValueError("the chain rule needs mode='sequence' without hints or scratchpad")
     value, found = jnp.asarray(permutation(task)), jnp.zeros(())
     for place in range(len(task.columns)):
-        before = np.array(list(itertools.product(range(task.base), repeat=place)), int).reshape(task.base ** place, place)
+        before = np.array(list(itertools.product(range(task.base), repeat=place)), int).reshape(
+            task.base**place, place
+        )
         start = jnp.broadcast_to(prompt[: task.num_prompt], (len(before), task.num_prompt))
         tokens = jnp.concatenate([start, value[before].astype(start.dtype)], 1)
         with jax.default_matmul_precision("float32"):

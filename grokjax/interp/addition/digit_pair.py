@@ -1,9 +1,12 @@
-"""Trigonometric or a table: how a unit depends on the two operand digits of the column that is being answered, its own pair.
+"""Trigonometric or a table: how a unit depends on the two operand digits of the column that is being
+answered, its own pair.
 
-A unit is a neuron, or a coordinate of any activation. Its table holds its mean activation for each own pair, at the position where that
-column is answered. What the table is made of: waves of one frequency over the digits mod base, low powers of the digits, either digit
-alone, their sum mod base, or their sum. Positions of all tasks: sequence, single and parallel mode.
+A unit is a neuron, or a coordinate of any activation. Its table holds its mean activation for each own pair,
+at the position where that column is answered. What the table is made of: waves of one frequency over the
+digits mod base, low powers of the digits, either digit alone, their sum mod base, or their sum. Positions of
+all tasks: sequence, single and parallel mode.
 """
+
 from typing import NamedTuple
 
 import jax
@@ -23,11 +26,15 @@ from grokjax.tasks.layout import permutation
 TOGETHER = 500
 """Problems that go through the model at once."""
 DEGREE = 2
-"""The highest power of a digit in the rival of waves: {1, v, v²} has as many members as {1, cos kv, sin kv}."""
+"""The highest power of a digit in the rival of waves: {1, v, v²} has as many members as {1, cos kv, sin kv}.
+"""
 
 
 class Tables(NamedTuple):
-    """Mean activations by answered digit and own pair (a, b), and each unit's variance over all problems, own pair or not."""
+    """Mean activations by answered digit and own pair (a, b), and each unit's variance over all problems, own
+    pair or not.
+    """
+
     means: Float[Array, "C base base M"]
     variance: Float[Array, "C M"]
 
@@ -38,8 +45,11 @@ def answered(task: Task) -> tuple[int, ...]:
     return tuple(sorted(digit for digit in asked if digit < task.num_digits))
 
 
-def tables(config: ModelConfig, task: Task, params: PyTree, problems: Problems, *, site: str = "blocks.0.mlp.post") -> Tables:
-    """The table of every unit of an activation [B, P, ...], for each of `answered`. Pairs that do not occur have the overall mean.
+def tables(
+    config: ModelConfig, task: Task, params: PyTree, problems: Problems, *, site: str = "blocks.0.mlp.post"
+) -> Tables:
+    """The table of every unit of an activation [B, P, ...], for each of `answered`. Pairs that do not occur
+    have the overall mean.
 
     Sampling noise adds to every table; `problems.balanced` has each pair equally often in every column.
     """
@@ -48,22 +58,26 @@ def tables(config: ModelConfig, task: Task, params: PyTree, problems: Problems, 
     def sums_of(part: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         tokens, pair, weights = part
         found = activations.cached(config, params, tokens)[1][site][:, at].reshape(*pair.shape, -1)
-        hot = jax.nn.one_hot(pair, task.base ** 2) * weights[:, None, None]
-        return hot.sum(0), jnp.einsum("bcx,bcm->cxm", hot, found), jnp.einsum("b,bcm->cm", weights, found ** 2)
+        hot = jax.nn.one_hot(pair, task.base**2) * weights[:, None, None]
+        return hot.sum(0), jnp.einsum("bcx,bcm->cxm", hot, found), jnp.einsum("b,bcm->cm", weights, found**2)
 
     with jax.default_matmul_precision("float32"):
         parts = lax.map(sums_of, _in_parts(problems.tokens, _pairs(task, problems), problems.weights))
     weight, sums, squares = (x.sum(0) for x in parts)
     middle = sums.sum(1) / weight.sum(1)[:, None]
-    means = jnp.where(weight[..., None] > 0, sums / jnp.where(weight > 0, weight, 1)[..., None], middle[:, None])
-    variance = jnp.maximum(squares / weight.sum(1)[:, None] - middle ** 2, 0)
+    means = jnp.where(
+        weight[..., None] > 0, sums / jnp.where(weight > 0, weight, 1)[..., None], middle[:, None]
+    )
+    variance = jnp.maximum(squares / weight.sum(1)[:, None] - middle**2, 0)
     return Tables(means.reshape(len(at), task.base, task.base, -1), variance)
 
 
 class Made(NamedTuple):
-    """Shares of a table's variance: in the 3×3 block of each frequency; in that of the powers up to v²; in what either digit says alone,
-    f(a) + g(b); in functions of (a + b) mod base; and in functions of a + b. In base 10 their dimensions are 8 (3 for the last
-    frequency), 8, 18, 9 and 18 of 99: so much a random table has."""
+    """Shares of a table's variance: in the 3×3 block of each frequency; in that of the powers up to v²; in
+    what either digit says alone, f(a) + g(b); in functions of (a + b) mod base; and in functions of a + b. In
+    base 10 their dimensions are 8 (3 for the last frequency), 8, 18, 9 and 18 of 99: so much a random table
+    has."""
+
     waves: Float[Array, "F *M"]
     powers: Float[Array, "*M"]
     alone: Float[Array, "*M"]
@@ -74,14 +88,22 @@ class Made(NamedTuple):
 def made(table: Float[Array, "base base *M"]) -> Made:
     """What each unit's table is made of; a table that does not vary is made of nothing."""
     centred = table - table.mean((0, 1))
-    whole = (centred ** 2).sum((0, 1))
-    share = lambda part: jnp.where(whole > 0, (part ** 2).sum((0, 1)) / jnp.where(whole > 0, whole, 1), 0.0)
+    whole = (centred**2).sum((0, 1))
+    share = lambda part: jnp.where(whole > 0, (part**2).sum((0, 1)) / jnp.where(whole > 0, whole, 1), 0.0)
     alone = centred.mean(1, keepdims=True) + centred.mean(0, keepdims=True)
-    return Made(fourier.explained(table), share(of_powers(centred)), share(alone), fourier.along_sum(table).sum(0), share(_of_sum(centred)))
+    return Made(
+        fourier.explained(table),
+        share(of_powers(centred)),
+        share(alone),
+        fourier.along_sum(table).sum(0),
+        share(_of_sum(centred)),
+    )
 
 
 def of_waves(table: Float[Array, "base base *M"]) -> Float[Array, "base base *M"]:
-    """The part of each unit's table in the 3×3 block, constant and all, of the frequency that explains most of it."""
+    """The part of each unit's table in the 3×3 block, constant and all, of the frequency that explains most
+    of it.
+    """
     best = fourier.explained(table).argmax(0) + 1
     rows = fourier.frequencies(len(table)).reshape(-1, *[1] * best.ndim)
     kept = jnp.asarray((rows == 0) | (rows == best), table.dtype)
@@ -96,7 +118,10 @@ def of_powers(table: Float[Array, "base base *M"]) -> Float[Array, "base base *M
 
 
 def shuffled_digits(key: Key[Array, ""], table: Float[Array, "base base *M"]) -> Float[Array, "base base *M"]:
-    """Each unit's table with the digits a in a random order, and b in another: a control that keeps what is not about order."""
+    """Each unit's table with the digits a in a random order, and b in another: a control that keeps what is
+    not about order.
+    """
+
     def one(key: Array, table: Array) -> Array:
         orders = [random.permutation(part, len(table)) for part in random.split(key)]
         return table[orders[0]][:, orders[1]]
@@ -106,14 +131,26 @@ def shuffled_digits(key: Key[Array, ""], table: Float[Array, "base base *M"]) ->
 
 def shuffled_cells(key: Key[Array, ""], table: Float[Array, "base base *M"]) -> Float[Array, "base base *M"]:
     """Each unit's table with its cells in a random order: a control that keeps nothing but the values."""
-    return _each(lambda key, table: random.permutation(key, table.reshape(-1)).reshape(table.shape), key, table)
+    return _each(
+        lambda key, table: random.permutation(key, table.reshape(-1)).reshape(table.shape), key, table
+    )
 
 
-def loss_with(config: ModelConfig, task: Task, params: PyTree, problems: Problems, change: Float[Array, "base base M"], *, digit: int,
-              site: str = "blocks.0.mlp.post") -> Float[Array, ""]:
-    """The mean loss (nats) of an answer digit when `change` of the own pair is added to an activation at the position that answers it.
+def loss_with(
+    config: ModelConfig,
+    task: Task,
+    params: PyTree,
+    problems: Problems,
+    change: Float[Array, "base base M"],
+    *,
+    digit: int,
+    site: str = "blocks.0.mlp.post",
+) -> Float[Array, ""]:
+    """The mean loss (nats) of an answer digit when `change` of the own pair is added to an activation at the
+    position that answers it.
 
-    Restricted loss: change = of_waves(table) − table; excluded: change = −of_waves(table − mean), arXiv:2301.05217.
+    Restricted loss: change = of_waves(table) − table; excluded: change = −of_waves(table − mean),
+      arXiv:2301.05217.
     """
     place, at = task.columns.index(0 if task.mode == "single" else digit), _position(task, digit)
     labels = jnp.asarray(permutation(task))[carry_free.digits(problems, task.base, task.num_digits)[:, digit]]
@@ -121,7 +158,7 @@ def loss_with(config: ModelConfig, task: Task, params: PyTree, problems: Problem
 
     def one(part: tuple[Array, ...]) -> Array:
         tokens, pair, label, weights = part
-        added = change.reshape(task.base ** 2, -1)[pair]
+        added = change.reshape(task.base**2, -1)[pair]
         edit = lambda x: x.at[:, at].add(added.reshape(len(x), *x.shape[2:]))
         logits = activations.cached(config, params, tokens, {site: edit})[0][:, np.asarray(task.read)]
         return weights @ objective.cross_entropy(objective.by_answer(task, logits)[:, place], label)
@@ -145,7 +182,10 @@ def _in_parts(*arrays):
     """Arrays [B, ...] as [parts, TOGETHER, ...], filled up with zeros, which weigh nothing."""
     size = min(TOGETHER, len(arrays[0]))
     missing = -len(arrays[0]) % size
-    return tuple(jnp.pad(jnp.asarray(x), ((0, missing), *[(0, 0)] * (x.ndim - 1))).reshape(-1, size, *x.shape[1:]) for x in arrays)
+    return tuple(
+        jnp.pad(jnp.asarray(x), ((0, missing), *[(0, 0)] * (x.ndim - 1))).reshape(-1, size, *x.shape[1:])
+        for x in arrays
+    )
 
 
 def _projected(table, rows, kept):

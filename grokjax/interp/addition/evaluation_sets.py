@@ -1,4 +1,7 @@
-"""Fixed sets of addition problems to measure on, with the weight of each: all of them, or samples of exactly weighted strata."""
+"""Fixed sets of addition problems to measure on, with the weight of each: all of them, or samples of exactly
+weighted strata.
+"""
+
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +14,10 @@ MOST = 4_000_000
 
 
 class Problems(NamedTuple):
-    """What a model reads, its operands (digit k = units + k at index k), and the share that each problem stands for; they sum to 1."""
+    """What a model reads, its operands (digit k = units + k at index k), and the share that each problem
+    stands for; they sum to 1.
+    """
+
     tokens: Int[Array, "B P"] | Int[np.ndarray, "B P"]
     a: Int[Array, "B n"] | Int[np.ndarray, "B n"]
     b: Int[Array, "B n"] | Int[np.ndarray, "B n"]
@@ -22,7 +28,9 @@ def every(task: Any) -> Problems:
     """All base^(2 n) problems, of equal weight: exact. ValueError where there are more than MOST."""
     base, n = task.base, task.num_digits
     if (count := base ** (2 * n)) > MOST:
-        raise ValueError(f"base={base}, num_digits={n} make {count} problems, more than {MOST}; draw `strata` of them instead")
+        raise ValueError(
+            f"base={base}, num_digits={n} make {count} problems, more than {MOST}; draw `strata` of them instead"
+        )
     digits = np.arange(count)[:, None] // base ** np.arange(2 * n) % base
     return _laid_out(task, digits[:, :n], digits[:, n:], np.full(count, 1 / count))
 
@@ -34,14 +42,18 @@ def drawn(task: Any, size: int, *, seed: int = 0) -> Problems:
 
 
 def balanced(task: Any, each: int, *, seed: int = 0) -> Problems:
-    """`each` · base² problems in which every pair of digits occurs exactly `each` times in every column, the columns independent."""
-    random, pairs = np.random.default_rng(seed), np.repeat(np.arange(task.base ** 2), each)
+    """`each` · base² problems in which every pair of digits occurs exactly `each` times in every column, the
+    columns independent.
+    """
+    random, pairs = np.random.default_rng(seed), np.repeat(np.arange(task.base**2), each)
     a, b = np.divmod(np.stack([random.permutation(pairs) for _ in range(task.num_digits)], 1), task.base)
     return _laid_out(task, a, b, np.full(len(pairs), 1 / len(pairs)))
 
 
 def strata(task: Any, digit: int, size: int, *, seed: int = 0) -> Problems:
-    """`size` problems without and `size` with a carry into the column `digit` (0 = units), weighted by the exact shares of the two sets."""
+    """`size` problems without and `size` with a carry into the column `digit` (0 = units), weighted by the
+    exact shares of the two sets.
+    """
     if not 1 <= digit <= task.num_digits:
         raise ValueError(f"digit={digit} must be from 1 to {task.num_digits}: no carry goes into the units")
     random, share, found = np.random.default_rng(seed), float(carry_probability(task.base, digit)), []
@@ -50,7 +62,7 @@ def strata(task: Any, digit: int, size: int, *, seed: int = 0) -> Problems:
         while rows.shape[1] < size:
             new = random.integers(task.base, size=(2, 2 * size, task.num_digits))
             below = new.sum(0)[:, :digit] @ task.base ** np.arange(digit, dtype=object)
-            rows = np.concatenate([rows, new[:, (below >= task.base ** digit).astype(int) == carry]], 1)
+            rows = np.concatenate([rows, new[:, (below >= task.base**digit).astype(int) == carry]], 1)
         found.append(rows[:, :size])
     weights = np.repeat([(1 - share) / size, share / size], size)
     a, b = np.concatenate(found, 1)

@@ -1,8 +1,10 @@
 """What a probe may be asked for: integer classes of every problem, computed from its operands, in any base.
 
-Columns are counted from the units, 0; the column num_digits is the leading one. A column kills (sum below base − 1), propagates
-(base − 1) or generates a carry: SC and SS of Quirke & Barez (arXiv:2310.13121) are `carry` and `propagates`, their ST is `kind`.
+Columns are counted from the units, 0; the column num_digits is the leading one. A column kills (sum below
+base − 1), propagates (base − 1) or generates a carry: SC and SS of Quirke & Barez (arXiv:2310.13121) are
+`carry` and `propagates`, their ST is `kind`.
 """
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
@@ -50,21 +52,29 @@ def propagates(problems: Problems, base: int, digit: int) -> Int[Array, " B"]:
 
 
 def chain(problems: Problems, base: int, digit: int) -> Int[Array, " B"]:
-    """How many columns right below this one propagate, one after the other: the carry into it is decided so many columns further down."""
+    """How many columns right below this one propagate, one after the other: the carry into it is decided so
+    many columns further down.
+    """
     total = jnp.asarray(problems.a) + jnp.asarray(problems.b)
     below = jnp.flip(total[:, :digit], 1) == base - 1
     return jnp.cumprod(below, 1).sum(1)
 
 
 def cascade_class(problems: Problems, base: int) -> Int[Array, " B"]:
-    """The class S0, S1, ... of the whole problem: 0 without a carry, else 1 + its longest run of propagating columns above a carry."""
+    """The class S0, S1, ... of the whole problem: 0 without a carry, else 1 + its longest run of propagating
+    columns above a carry.
+    """
     return cascade(jnp.asarray(problems.a), jnp.asarray(problems.b), base)
 
 
-def control(problems: Problems, base: int, digit: int, num_classes: int = 2, *, seed: int = 0) -> Int[Array, " B"]:
-    """The control task (Hewitt & Liang 2019, arXiv:1909.03368): a random class of each digit pair of a column, the same wherever it stands.
+def control(
+    problems: Problems, base: int, digit: int, num_classes: int = 2, *, seed: int = 0
+) -> Int[Array, " B"]:
+    """The control task (Hewitt & Liang 2019, arXiv:1909.03368): a random class of each digit pair of a
+    column, the same wherever it stands.
 
-    The base² pairs are shared out evenly. A probe that learns this as well as the real feature has learned to look pairs up.
+    The base² pairs are shared out evenly. A probe that learns this as well as the real feature has learned to
+    look pairs up.
     """
     table = np.random.default_rng((seed, digit)).permutation(np.arange(base**2) % num_classes)
     return jnp.asarray(table)[pair(problems, base, digit)]

@@ -1,4 +1,5 @@
 """How a loss lies above the exact level "own pair known, carry not": leaked mass, miscalibration, Jensen gap."""
+
 from typing import NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ class Excess(NamedTuple):
     miscalibration: the loss of the mean log-odds within the candidates, less the level
     jensen_gap: what the spread of the log-odds over examples adds
     """
+
     loss: Float[Array, ""]
     level: Float[Array, ""]
     leak: Float[Array, ""]
@@ -33,14 +35,18 @@ class Excess(NamedTuple):
 
 
 def split(log_probs: Float[Array, "B base"], problems: Problems, digit: int) -> Excess:
-    """The parts of the excess at answer digit `digit` (1 … n), on `problems.every` or `problems.strata`: the carry's share is then exact.
+    """The parts of the excess at answer digit `digit` (1 … n), on `problems.every` or `problems.strata`: the
+    carry's share is then exact.
 
-    With z the log-odds of naive + 1 against naive, s = −1 on the +1 set and 1 on the +0 set: −ln p = −ln m + softplus(s z), and
-    softplus(s z) is split at the mean of z. ValueError for the units, into which there is no carry.
+    With z the log-odds of naive + 1 against naive, s = −1 on the +1 set and 1 on the +0 set: −ln p = −ln m +
+    softplus(s z), and softplus(s z) is split at the mean of z. ValueError for the units, into which there is
+    no carry.
     """
     base = log_probs.shape[-1]
     if not 1 <= digit <= problems.a.shape[-1]:
-        raise ValueError(f"digit={digit} must be from 1 to {problems.a.shape[-1]}: no carry goes into the units")
+        raise ValueError(
+            f"digit={digit} must be from 1 to {problems.a.shape[-1]}: no carry goes into the units"
+        )
     mean = lambda values, weights=problems.weights: weights @ values / weights.sum()
     carry = carry_free.carries(problems, base, digit)[:, digit]
     without, with_carry = candidates(log_probs, problems, digit)
@@ -49,12 +55,19 @@ def split(log_probs: Float[Array, "B base"], problems: Problems, digit: int) -> 
     level = entr(mean(carry)) + entr(mean(1 - carry))
     of_mean_odds = mean(jax.nn.softplus(sign * mean(odds)))
     return Excess(
-        loss=mean(loss), level=level, leak=mean(-jnp.logaddexp(without, with_carry)), miscalibration=of_mean_odds - level,
+        loss=mean(loss),
+        level=level,
+        leak=mean(-jnp.logaddexp(without, with_carry)),
+        miscalibration=of_mean_odds - level,
         jensen_gap=mean(jax.nn.softplus(sign * odds)) - of_mean_odds,
-        loss_without_carry=mean(loss, problems.weights * (1 - carry)), loss_with_carry=mean(loss, problems.weights * carry))
+        loss_without_carry=mean(loss, problems.weights * (1 - carry)),
+        loss_with_carry=mean(loss, problems.weights * carry),
+    )
 
 
-def candidates(log_probs: Float[Array, "B base"], problems: Problems, digit: int) -> tuple[Float[Array, " B"], Float[Array, " B"]]:
+def candidates(
+    log_probs: Float[Array, "B base"], problems: Problems, digit: int
+) -> tuple[Float[Array, " B"], Float[Array, " B"]]:
     """ln P of the naive digit and of naive + 1."""
     base = log_probs.shape[-1]
     own = carry_free.digits(problems, base, 0)[:, digit]

@@ -1,4 +1,7 @@
-"""The MLP's activation functions with their derivatives: `pre -> (post, gradient by post -> gradient by pre)`."""
+"""The MLP's activation functions with their derivatives: `pre -> (post, gradient by post -> gradient by
+pre)`.
+"""
+
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -18,7 +21,7 @@ def relu(pre: Array) -> Pulled:
 def gelu(pre: Array) -> Pulled:
     """The exact GELU, x Φ(x)."""
     below = 0.5 * lax.erfc(-pre * np.float32(np.sqrt(0.5)))
-    slope = below + pre * jnp.exp(-0.5 * pre ** 2) * np.float32(1 / np.sqrt(2 * np.pi))
+    slope = below + pre * jnp.exp(-0.5 * pre**2) * np.float32(1 / np.sqrt(2 * np.pi))
     return pre * below, lambda g: g * slope
 
 

@@ -1,4 +1,7 @@
-"""Products, look-ups and conditions in the form that is fast on a CPU: what `lookup`, `blocks` and `fused` are written in."""
+"""Products, look-ups and conditions in the form that is fast on a CPU: what `lookup`, `blocks` and `fused`
+are written in.
+"""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +14,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 def contract(a: Array, b: Array, i: int, j: int, precision: lax.Precision | None = None) -> Array:
-    """The sum over axis i of a and axis j of b. Over rows it is fast with the small side first: [n, 10], [n, 512]."""
+    """The sum over axis i of a and axis j of b. Over rows it is fast with the small side first: [n, 10], [n,
+    512].
+    """
     return lax.dot_general(a, b, (((i,), (j,)), ((), ())), precision=precision)
 
 
@@ -21,7 +26,10 @@ def matmul(x: Float[Array, "n a"], w: Float[Array, "a b"]) -> Float[Array, "n b"
     return contract(x, w, 1, 0)
 
 
-matmul.defvjp(lambda x, w: (matmul(x, w), (x, w)), lambda kept, g: (contract(g, kept[1], 1, 1), contract(kept[0], g, 0, 0)))
+matmul.defvjp(
+    lambda x, w: (matmul(x, w), (x, w)),
+    lambda kept, g: (contract(g, kept[1], 1, 1), contract(kept[0], g, 0, 0)),
+)
 
 
 def take(table: Array, index: Int[Array | np.ndarray, "..."]) -> Array:
@@ -31,23 +39,36 @@ def take(table: Array, index: Int[Array | np.ndarray, "..."]) -> Array:
 
 def scatter(values: Float[Array, "n c"], index: Int[Array, " n"], size: int) -> Float[Array, "size c"]:
     """Rows added up by index, the transpose of `take`."""
-    return jnp.zeros((size, values.shape[-1]), values.dtype).at[index].add(values, mode="promise_in_bounds", wrap_negative_indices=False)
+    return (
+        jnp.zeros((size, values.shape[-1]), values.dtype)
+        .at[index]
+        .add(values, mode="promise_in_bounds", wrap_negative_indices=False)
+    )
 
 
 def total(x: Float[Array, "P N H"]) -> Float[Array, "N H"]:
-    """The sum over axis 0 as a product with ones: XLA's sums over small axes are slow on a CPU, or made anew for each of their uses."""
+    """The sum over axis 0 as a product with ones: XLA's sums over small axes are slow on a CPU, or made anew
+    for each of their uses.
+    """
     ones = jnp.ones((1, len(x)), x.dtype)
     return contract(ones, x.reshape(len(x), -1), 1, 0, lax.Precision.HIGHEST).reshape(x.shape[1:])
 
 
-def of_one_run(function: Callable[..., Any], of_several: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """The function, or another for a block of several runs. A block of one run is as if it were none: no look-up carries an index of
-    the run, and a condition at run time stays one. Not differentiable: for what has its derivative by hand."""
+def of_one_run(
+    function: Callable[..., Any], of_several: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
+    """The function, or another for a block of several runs. A block of one run is as if it were none: no
+    look-up carries an index of the run, and a condition at run time stays one. Not differentiable: for what
+    has its derivative by hand."""
     mapped = custom_vmap(function)
 
     @mapped.def_vmap
     def _(size: int, batched: Any, *operands: Any) -> tuple[Any, Any]:
-        operands = jax.tree.map(lambda x, mapped: x if mapped else jnp.broadcast_to(x, (size, *jnp.shape(x))), operands, tuple(batched))
+        operands = jax.tree.map(
+            lambda x, mapped: x if mapped else jnp.broadcast_to(x, (size, *jnp.shape(x))),
+            operands,
+            tuple(batched),
+        )
         if size == 1:
             out = jax.tree.map(lambda x: x[None], mapped(*jax.tree.map(lambda x: x[0], operands)))
         else:
@@ -57,10 +78,16 @@ def of_one_run(function: Callable[..., Any], of_several: Callable[..., Any] | No
     return mapped
 
 
-def shortcut(holds: Bool[Array, ""], quick: Callable[..., Any], always: Callable[..., Any], *operands: Any) -> Any:
-    """quick(*operands) where the condition holds, else always(*operands): a condition at run time, also where a block is one run.
+def shortcut(
+    holds: Bool[Array, ""], quick: Callable[..., Any], always: Callable[..., Any], *operands: Any
+) -> Any:
+    """quick(*operands) where the condition holds, else always(*operands): a condition at run time, also where
+    a block is one run.
 
     Several runs of a block take what always holds; a condition that is mapped over runs would compute both.
     """
-    chosen = of_one_run(lambda holds, *operands: lax.cond(holds, quick, always, *operands), lambda holds, *operands: always(*operands))
+    chosen = of_one_run(
+        lambda holds, *operands: lax.cond(holds, quick, always, *operands),
+        lambda holds, *operands: always(*operands),
+    )
     return chosen(holds, *operands)

@@ -1,4 +1,7 @@
-"""A block at every position, for what lies before the last one of a deep model: plain arithmetic, derivatives in the order a CPU likes."""
+"""A block at every position, for what lies before the last one of a deep model: plain arithmetic, derivatives
+in the order a CPU likes.
+"""
+
 import functools
 
 import jax
@@ -14,38 +17,64 @@ from grokjax.model.fast.arithmetic import contract, matmul
 from grokjax.model.transformer import at
 
 
-def attended(config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], rows: np.ndarray, rate: Array | float) -> Float[Array, "B q D"]:
+def attended(
+    config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], rows: np.ndarray, rate: Array | float
+) -> Float[Array, "B q D"]:
     """x at the positions `rows`, and what attention adds there."""
     (_, P, D), reading, place = x.shape, at(x, rows, 1), (rows, np.arange(x.shape[1]))
     form = by_stream if reads_the_stream(config, len(rows), P) else by_key_and_value
-    return reading + matmul(form(config, p, x, reading, place, rate), p["W_O"].reshape(-1, D)).reshape(reading.shape)
+    return reading + matmul(form(config, p, x, reading, place, rate), p["W_O"].reshape(-1, D)).reshape(
+        reading.shape
+    )
 
 
 def reads_the_stream(config: ModelConfig, num_reading: int, num_read: int) -> bool:
-    """Whether `by_stream` is exact (RoPE turns keys before they meet queries) and needs less arithmetic: few of many positions read.
+    """Whether `by_stream` is exact (RoPE turns keys before they meet queries) and needs less arithmetic: few
+    of many positions read.
 
-    Where 3 are read, the products of an example are so small that they take longer than those which they spare (8% of such a step).
+    Where 3 are read, the products of an example are so small that they take longer than those which they
+    spare (8% of such a step).
     """
     D, K = config.d_model, config.head_width
-    return config.positions != "rope" and num_read > 4 and num_reading * D * (K + num_read) < num_read * K * (D + num_reading)
+    return (
+        config.positions != "rope"
+        and num_read > 4
+        and num_reading * D * (K + num_read) < num_read * K * (D + num_reading)
+    )
 
 
-def by_key_and_value(config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], reading: Float[Array, "B q D"],
-                     place: tuple[np.ndarray, np.ndarray], rate: Array | float) -> Float[Array, "Bq HK"]:
+def by_key_and_value(
+    config: ModelConfig,
+    p: PyTree,
+    x: Float[Array, "B P D"],
+    reading: Float[Array, "B q D"],
+    place: tuple[np.ndarray, np.ndarray],
+    rate: Array | float,
+) -> Float[Array, "Bq HK"]:
     """The values that each head has read, z."""
     (B, _, D), H = x.shape, config.num_heads
     project = lambda x, W: matmul(x.reshape(-1, D), W.reshape(D, -1)).reshape(*x.shape[:2], H, -1)
     if config.attention == "live":
-        pattern = softmax(attention.scores(config, p, project(reading, p["W_Q"]), project(x, p["W_K"]), place))
+        pattern = softmax(
+            attention.scores(config, p, project(reading, p["W_Q"]), project(x, p["W_K"]), place)
+        )
     else:
         pattern = jnp.broadcast_to(attention.frozen_pattern(config, p, *place), (B, H, *map(len, place)))
     pattern = attention.mixed(pattern, attention.visible(config, *place), rate)
     return jnp.einsum("bhqp,bphk->bqhk", pattern, project(x, p["W_V"])).reshape(B * len(place[0]), -1)
 
 
-def by_stream(config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], reading: Float[Array, "B q D"],
-              place: tuple[np.ndarray, np.ndarray], rate: Array | float) -> Float[Array, "Bq HK"]:
-    """The same without keys and values: a query is carried to the stream by W_K, and what a head has read of the stream by W_V."""
+def by_stream(
+    config: ModelConfig,
+    p: PyTree,
+    x: Float[Array, "B P D"],
+    reading: Float[Array, "B q D"],
+    place: tuple[np.ndarray, np.ndarray],
+    rate: Array | float,
+) -> Float[Array, "Bq HK"]:
+    """The same without keys and values: a query is carried to the stream by W_K, and what a head has read of
+    the stream by W_V.
+    """
     (B, P, D), q, H = x.shape, len(place[0]), config.num_heads
     of_rows = lambda pattern: jnp.moveaxis(pattern, -3, -2).reshape(*pattern.shape[:-3], q * H, P)
     if config.attention == "live":
@@ -61,7 +90,9 @@ def by_stream(config: ModelConfig, p: PyTree, x: Float[Array, "B P D"], reading:
 
 @jax.custom_vjp
 def products_of(queries: Float[Array, "B n D"], x: Float[Array, "B P D"]) -> Float[Array, "B n P"]:
-    """Every query times every row of its example. Here and in `weighted_sums`, JAX's own derivative by x would come transposed."""
+    """Every query times every row of its example. Here and in `weighted_sums`, JAX's own derivative by x
+    would come transposed.
+    """
     return jnp.einsum("bnd,bpd->bnp", queries, x)
 
 
@@ -76,20 +107,28 @@ def by_position(pattern: Float[Array, "B n P"], rows: Float[Array, "B n D"]) -> 
     return lax.dot_general(pattern, rows, (((1,), (1,)), ((0,), (0,))))
 
 
-products_of.defvjp(lambda queries, x: (products_of(queries, x), (queries, x)),
-                   lambda kept, g: (weighted_sums(g, kept[1]), by_position(g, kept[0])))
-weighted_sums.defvjp(lambda pattern, x: (weighted_sums(pattern, x), (pattern, x)),
-                     lambda kept, g: (products_of(g, kept[1]), by_position(kept[0], g)))
+products_of.defvjp(
+    lambda queries, x: (products_of(queries, x), (queries, x)),
+    lambda kept, g: (weighted_sums(g, kept[1]), by_position(g, kept[0])),
+)
+weighted_sums.defvjp(
+    lambda pattern, x: (weighted_sums(pattern, x), (pattern, x)),
+    lambda kept, g: (products_of(g, kept[1]), by_position(kept[0], g)),
+)
 
 
 def of_heads(x: Float[Array, "n Ha"], W: Float[Array, "H a b"]) -> Float[Array, "n Hb"]:
     """Every head's columns times its matrix."""
-    return jnp.concatenate([matmul(own, of_head) for own, of_head in zip(jnp.split(x, len(W), 1), W, strict=True)], 1)
+    return jnp.concatenate(
+        [matmul(own, of_head) for own, of_head in zip(jnp.split(x, len(W), 1), W, strict=True)], 1
+    )
 
 
 @jax.custom_vjp
 def softmax(scores: Float[Array, "... p"]) -> Float[Array, "... p"]:
-    """Over the last axis; the sums of its derivative as a product with ones, which XLA's would take longer than all else."""
+    """Over the last axis; the sums of its derivative as a product with ones, which XLA's would take longer
+    than all else.
+    """
     return jax.nn.softmax(scores)
 
 
@@ -104,10 +143,15 @@ softmax.defvjp(lambda scores: (softmax(scores),) * 2, _softmax_pullback)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def with_mlp(config: ModelConfig, weights: dict[str, Array], fixed: Float[Array, "chunks n f"],
-             gathered: Float[Array, "chunks n c"]) -> Float[Array, "chunks n D"]:
-    """The stream after the MLP, act(X @ T) @ W_out + X @ tables with X = [fixed | gathered] (see `lookup.Stream`); tables of `fixed`
-    alone, one row, where what was gathered is the stream before the MLP. Its gradients: the weights, what was gathered."""
+def with_mlp(
+    config: ModelConfig,
+    weights: dict[str, Array],
+    fixed: Float[Array, "chunks n f"],
+    gathered: Float[Array, "chunks n c"],
+) -> Float[Array, "chunks n D"]:
+    """The stream after the MLP, act(X @ T) @ W_out + X @ tables with X = [fixed | gathered] (see
+    `lookup.Stream`); tables of `fixed` alone, one row, where what was gathered is the stream before the MLP.
+    Its gradients: the weights, what was gathered."""
     return _with_mlp(config, weights, fixed, gathered)[0]
 
 
@@ -138,7 +182,11 @@ def _with_mlp_pullback(config, kept, g):
         fixed, gathered, pre, g = rows
         X, (post, pull) = jnp.concatenate([fixed, gathered], 1), ACTIVATION[config.activation](pre)
         g_pre = pull(contract(g, weights["W_out"], 1, 1))
-        gradients = dict(T=contract(X, g_pre, 0, 0), tables=contract(X if whole else fixed, g, 0, 0), W_out=contract(g, post, 0, 0))
+        gradients = dict(
+            T=contract(X, g_pre, 0, 0),
+            tables=contract(X if whole else fixed, g, 0, 0),
+            W_out=contract(g, post, 0, 0),
+        )
         g_gathered = contract(g_pre, back["T"], 1, 1) + (contract(g, back["tables"], 1, 1) if whole else g)
         return jax.tree.map(jnp.add, sums, gradients), g_gathered
 

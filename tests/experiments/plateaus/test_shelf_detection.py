@@ -1,4 +1,5 @@
 """The comparison of shelf detectors as a command, on a few curves."""
+
 import json
 import sys
 
@@ -20,7 +21,10 @@ def test_ours_is_good_on_a_few_curves(tmp_path, capsys):
     finding = json.loads((tmp_path / "shelf_detection.json").read_text())
     ours = next(row for row in finding["numbers"]["detectors"] if row["detector"] == "grokjax")
     assert ours["recall"][0] >= 0.9 and ours["precision"][0] >= 0.9 and ours["false_share"][0] <= 0.1
-    assert finding["answers"][0]["verdict"].startswith("built") and f"{ours['recall'][0]:.3f}" in capsys.readouterr().out
+    assert (
+        finding["answers"][0]["verdict"].startswith("built")
+        and f"{ours['recall'][0]:.3f}" in capsys.readouterr().out
+    )
 
 
 def test_ruptures_is_optional(monkeypatch, capsys):
@@ -29,7 +33,9 @@ def test_ruptures_is_optional(monkeypatch, capsys):
     assert "ruptures is not installed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("find", [shelf_detection.threshold, shelf_detection.mean_shifts, shelf_detection.level_mean_shifts])
+@pytest.mark.parametrize(
+    "find", [shelf_detection.threshold, shelf_detection.mean_shifts, shelf_detection.level_mean_shifts]
+)
 def test_a_rival_finds_a_plain_shelf_and_survives_short_curves(find):
     pytest.importorskip("ruptures")
     curve = np.repeat([2.0, 1.0], 200) + 0.01 * np.random.default_rng(0).standard_normal(400)

@@ -1,4 +1,5 @@
 """The atlas as a command: its file, its table, its sentences for what it cannot do."""
+
 import json
 
 import pytest
@@ -10,7 +11,9 @@ from grokjax.theory import levels
 
 def test_the_file_is_the_atlas(tmp_path, capsys):
     path = tmp_path / "levels.json"
-    status = shelf_levels.main(["--base", "4", "--digits=2", "--order", "lsb", "--mode", "sequence", "--json", str(path)])
+    status = shelf_levels.main(
+        ["--base", "4", "--digits=2", "--order", "lsb", "--mode", "sequence", "--json", str(path)]
+    )
     rows = json.loads(path.read_text())
     assert status == 0 and rows == [row.row() for row in levels.atlas(4, 2, "lsb", "sequence")]
     assert set(rows[0]) == {"digit", "known", "nats"}
@@ -23,13 +26,23 @@ def test_single_mode_sees_no_answer(capsys):
     assert "answer" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("flag", "said"), [
-    ("--base=99", "base=99 must be an integer from 2 to 36"), ("--base=", "--base='' must be an integer"),
-    ("--base=2,3", "--base='2,3' must be an integer"), ("--digits=0", "digits=0 must be an integer from 1 to 100"),
-    ("--digits=2.5", "--digits='2.5' must be an integer"), ("--order=mbs", "order='mbs' must be one of msb, lsb"),
-    ("--mode=parallel", "--mode='parallel' must be one of sequence, single"), ("--order=msb,lsb", "order='msb,lsb' must be one of"),
-    ("--json=/nowhere/at/all.json", "--json='/nowhere/at/all.json' cannot be written"), ("--json=", "--json='' cannot be written"),
-    ("--jsn=x", "'jsn'"), ("stray", "'stray' belongs to no flag")])
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--base=99", "base=99 must be an integer from 2 to 36"),
+        ("--base=", "--base='' must be an integer"),
+        ("--base=2,3", "--base='2,3' must be an integer"),
+        ("--digits=0", "digits=0 must be an integer from 1 to 100"),
+        ("--digits=2.5", "--digits='2.5' must be an integer"),
+        ("--order=mbs", "order='mbs' must be one of msb, lsb"),
+        ("--mode=parallel", "--mode='parallel' must be one of sequence, single"),
+        ("--order=msb,lsb", "order='msb,lsb' must be one of"),
+        ("--json=/nowhere/at/all.json", "--json='/nowhere/at/all.json' cannot be written"),
+        ("--json=", "--json='' cannot be written"),
+        ("--jsn=x", "'jsn'"),
+        ("stray", "'stray' belongs to no flag"),
+    ],
+)
 def test_a_mistake_is_one_sentence_before_anything_is_computed(monkeypatch, capsys, flag, said):
     monkeypatch.setattr(levels, "atlas", lambda *_: pytest.fail("computed"))
     assert shelf_levels.main([flag]) != 0

@@ -1,4 +1,5 @@
 """The joint law of an answer."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,9 +29,9 @@ def test_independent_digits_have_no_total_correlation_and_copies_all_of_it():
     product = jnp.einsum("a,b,c->abc", *rows)
     np.testing.assert_allclose(answer_distribution.margins(product), rows, rtol=1e-5)
     assert answer_distribution.total_correlation(product) == pytest.approx(0, abs=1e-5)
-    copies = jnp.zeros((4, 4)).at[jnp.arange(4), jnp.arange(4)].set(.25)
+    copies = jnp.zeros((4, 4)).at[jnp.arange(4), jnp.arange(4)].set(0.25)
     assert answer_distribution.total_correlation(copies) == pytest.approx(np.log(4), abs=1e-6)
-    assert answer_distribution.total_variation(copies, jnp.full((4, 4), 1 / 16)) == pytest.approx(.75)
+    assert answer_distribution.total_variation(copies, jnp.full((4, 4), 1 / 16)) == pytest.approx(0.75)
 
 
 def test_modes_without_a_written_answer_are_refused():

@@ -1,4 +1,5 @@
 """The tables of units over their own pair: planted tables, and those of a small model against a slow count."""
+
 import functools
 
 import jax
@@ -14,8 +15,10 @@ from grokjax.interp.addition import digit_pair, evaluation_sets
 A, B = np.indices((10, 10))
 TURN = 2 * np.pi / 10
 TABLES = {
-    "waves": np.maximum(np.cos(3 * TURN * A + 0.2) + np.cos(3 * TURN * B + 1), -9) + np.sin(3 * TURN * (A + B)) + 4,
-    "powers": 0.3 * (A - 4.5) * (B - 4.5) + A ** 2 - B,
+    "waves": np.maximum(np.cos(3 * TURN * A + 0.2) + np.cos(3 * TURN * B + 1), -9)
+    + np.sin(3 * TURN * (A + B))
+    + 4,
+    "powers": 0.3 * (A - 4.5) * (B - 4.5) + A**2 - B,
     "alone": np.random.default_rng(0).normal(size=(10, 1)) + np.random.default_rng(1).normal(size=(1, 10)),
     "modular_sum": np.random.default_rng(2).normal(size=10)[(A + B) % 10],
     "sum": np.random.default_rng(3).normal(size=19)[A + B],
@@ -27,12 +30,17 @@ PLANTED = jnp.asarray(np.stack(list(TABLES.values()), -1), jnp.float32)
 def test_what_is_planted_is_found_and_nowhere_else():
     found = digit_pair.made(PLANTED)
     for unit, name in enumerate(TABLES):
-        shares = {kind: float(value[:, unit].max() if kind == "waves" else value[unit]) for kind, value in found._asdict().items()}
+        shares = {
+            kind: float(value[:, unit].max() if kind == "waves" else value[unit])
+            for kind, value in found._asdict().items()
+        }
         assert all(share < 0.45 for kind, share in shares.items() if name == "nothing"), shares
         if name != "nothing":
             assert shares[name] == pytest.approx(1, abs=1e-3), (name, shares)
     assert found.waves[:, 0].argmax() + 1 == 3
-    assert max(found.waves[:, 3:].max(), found.powers[3:].max()) < 0.8      # tables of the sum and of nothing are made of neither
+    assert (
+        max(found.waves[:, 3:].max(), found.powers[3:].max()) < 0.8
+    )  # tables of the sum and of nothing are made of neither
 
 
 def test_the_parts_are_projections():
@@ -45,8 +53,10 @@ def test_the_parts_are_projections():
 
 
 def test_shuffled_digits_keep_what_is_not_about_order():
-    digits, cells = (digit_pair.made(shuffle(random.key(0), PLANTED))
-                     for shuffle in (digit_pair.shuffled_digits, digit_pair.shuffled_cells))
+    digits, cells = (
+        digit_pair.made(shuffle(random.key(0), PLANTED))
+        for shuffle in (digit_pair.shuffled_digits, digit_pair.shuffled_cells)
+    )
     assert digits.alone[2] == pytest.approx(1, abs=1e-4) and cells.alone[2] < 0.5
     assert digits.waves[:, 0].max() < 0.9 and cells.waves[:, 0].max() < 0.5
     values = jnp.sort(digit_pair.shuffled_digits(random.key(1), PLANTED)[..., 5].ravel())
@@ -59,15 +69,23 @@ def model(**options):
     return task, config, gj.model.init(config, random.key(0))
 
 
-@pytest.mark.parametrize("options", [{}, dict(mode="single", digit=1), dict(mode="parallel"), dict(order="lsb", relabel=1)])
-def test_tables_are_means_over_the_other_digits_and_are_read_where_the_column_is_answered(options, monkeypatch):
-    monkeypatch.setattr(digit_pair, "TOGETHER", 25)       # 81 problems: the last part is filled up
+@pytest.mark.parametrize(
+    "options", [{}, dict(mode="single", digit=1), dict(mode="parallel"), dict(order="lsb", relabel=1)]
+)
+def test_tables_are_means_over_the_other_digits_and_are_read_where_the_column_is_answered(
+    options, monkeypatch
+):
+    monkeypatch.setattr(digit_pair, "TOGETHER", 25)  # 81 problems: the last part is filled up
     task, config, params = model(**options)
     every = evaluation_sets.every(task)
     found = digit_pair.tables(config, task, params, every)
     post = np.asarray(activations.cached(config, params, every.tokens)[1]["blocks.0.mlp.post"])
     for place, digit in enumerate(digit_pair.answered(task)):
-        at = dict(zip(task.columns, task.read, strict=True))[digit] if task.mode == "sequence" else task.read[0]
+        at = (
+            dict(zip(task.columns, task.read, strict=True))[digit]
+            if task.mode == "sequence"
+            else task.read[0]
+        )
         rows = (every.a[:, digit] == 2) & (every.b[:, digit] == 1)
         np.testing.assert_allclose(found.means[place, 2, 1], post[rows, at].mean(0), atol=1e-5)
         np.testing.assert_allclose(found.variance[place], post[:, at].var(0), atol=1e-5)
@@ -79,7 +97,9 @@ def test_the_loss_without_a_change_is_the_run_s_and_with_one_that_of_the_edit(op
     task, config, params = model(**options)
     every, digit, place = evaluation_sets.every(task), 1, task.columns.index(0 if options.get("digit") else 1)
     labels = task.encode(every.a, every.b).labels
-    loss = lambda logits: gj.objective.cross_entropy(gj.objective.by_answer(task, logits)[:, place], labels[:, place]).mean()
+    loss = lambda logits: gj.objective.cross_entropy(
+        gj.objective.by_answer(task, logits)[:, place], labels[:, place]
+    ).mean()
     with_change = functools.partial(digit_pair.loss_with, config, task, params, every, digit=digit)
     nothing = with_change(jnp.zeros((3, 3, 32)))
     whole = activations.cached(config, params, every.tokens)[0][:, np.array(task.read)]
@@ -88,7 +108,10 @@ def test_the_loss_without_a_change_is_the_run_s_and_with_one_that_of_the_edit(op
     at = task.read[place]
     edit = {"blocks.0.mlp.post": lambda x: x.at[:, at].add(change[every.a[:, digit], every.b[:, digit]])}
     edited = activations.cached(config, params, every.tokens, edit)[0][:, np.array(task.read)]
-    assert with_change(change) == pytest.approx(float(loss(edited)), rel=1e-5) and abs(with_change(change) - nothing) > 1e-3
+    assert (
+        with_change(change) == pytest.approx(float(loss(edited)), rel=1e-5)
+        and abs(with_change(change) - nothing) > 1e-3
+    )
 
 
 def test_balanced_problems_have_every_pair_equally_often_in_every_column():
@@ -96,5 +119,7 @@ def test_balanced_problems_have_every_pair_equally_often_in_every_column():
     found = evaluation_sets.balanced(task, 5, seed=1)
     for column in range(3):
         assert (np.bincount(found.a[:, column] * 4 + found.b[:, column]) == 5).all()
-    assert abs(np.corrcoef(found.a[:, 0], found.b[:, 2])[0, 1]) < 0.35 and found.weights.sum() == pytest.approx(1)
+    assert abs(
+        np.corrcoef(found.a[:, 0], found.b[:, 2])[0, 1]
+    ) < 0.35 and found.weights.sum() == pytest.approx(1)
     assert not jax.tree.leaves(digit_pair.answered(gj.Addition(num_digits=2, mode="single", digit=2)))

@@ -1,4 +1,5 @@
 """Classes of problems, against Python's own arithmetic."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Exact match by the lengths of the operands."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,6 +33,8 @@ def test_a_problem_counts_where_every_answer_is_right():
     # labels that the run gives itself, spoilt in one digit of some problems
     spoilt = np.random.default_rng(0).random(len(said)) < 0.4
     labels = said.at[:, 1].add(spoilt) % 4
-    found = length_generalization.exact_match(config, TASK, params, batch._replace(labels=labels.reshape(batch.labels.shape)))
+    found = length_generalization.exact_match(
+        config, TASK, params, batch._replace(labels=labels.reshape(batch.labels.shape))
+    )
     np.testing.assert_allclose(found, 1 - spoilt.reshape(3, 3, 5).mean(-1), atol=1e-6)
     assert length_generalization.exact_match(config, TASK, params, flat).shape == ()

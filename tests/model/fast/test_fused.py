@@ -1,4 +1,7 @@
-"""The fused loss is the plain program's, in value, gradient and correctness, for every kind of config that it accepts."""
+"""The fused loss is the plain program's, in value, gradient and correctness, for every kind of config that it
+accepts.
+"""
+
 import dataclasses
 import functools
 
@@ -39,7 +42,11 @@ CASES = [
     ("values", MODULAR, NARROW | dict(unembed_bias=True)),
     ("values", MODULAR, NARROW | dict(mask="full", activation="gelu", d_head=5)),
     ("values", MODULAR, NARROW | dict(mlp=False, positions="fire")),
-    ("values", dataclasses.replace(MODULAR, two_vocabularies=True), NARROW | dict(positions="rope", mask="full")),
+    (
+        "values",
+        dataclasses.replace(MODULAR, two_vocabularies=True),
+        NARROW | dict(positions="rope", mask="full"),
+    ),
     ("values", tasks.SkipTrigram(length=6, batch_size=7), NARROW | dict(positions="none")),
     # all else: the residual stream is formed, the head alone is fused
     ("stream", MODULAR, NARROW | dict(attention="positional")),
@@ -48,20 +55,37 @@ CASES = [
     ("stream", tasks.Induction(vocabulary=9, length=13, piece_length=4, batch_size=7), NARROW),
     ("stream", SEQUENCE, NARROW | dict(positions="abacus")),
     ("stream", SEQUENCE, WIDE | dict(num_layers=2)),
-    ("stream", SEQUENCE, WIDE | dict(num_layers=2, activation="gelu", attention="uniform", unembed_bias=True)),
+    (
+        "stream",
+        SEQUENCE,
+        WIDE | dict(num_layers=2, activation="gelu", attention="uniform", unembed_bias=True),
+    ),
     # the stream before the first of several MLPs has fewer columns than d_model: it is not formed there
     ("stream", SEQUENCE, DEEP),
-    ("stream", dataclasses.replace(SEQUENCE, batch_size=207), DEEP | dict(activation="gelu", positions="fire")),
+    (
+        "stream",
+        dataclasses.replace(SEQUENCE, batch_size=207),
+        DEEP | dict(activation="gelu", positions="fire"),
+    ),
     ("stream", SEQUENCE, NARROW | dict(num_layers=3)),
     ("stream", SEQUENCE, NARROW | dict(num_layers=3, mlp=False, positions="rope", mask="full")),
     ("stream", MODULAR, NARROW | dict(num_layers=2, positions="abacus")),
-    # every beginning stands in the batch several times: the first block computes it once, for one position or two
+    # every beginning stands in the batch several times: the first block computes it once, for one position or
+    # two
     ("stream", MODULAR, NARROW | dict(num_layers=2)),
-    ("stream", dataclasses.replace(SEQUENCE, batch_size=207), WIDE | dict(num_layers=3, positions="rope", d_head=6, mlp=False)),
+    (
+        "stream",
+        dataclasses.replace(SEQUENCE, batch_size=207),
+        WIDE | dict(num_layers=3, positions="rope", d_head=6, mlp=False),
+    ),
 ]
-FORMS = {"weights": (SEQUENCE, WIDE), "values": (MODULAR, NARROW), "stream": (SEQUENCE, WIDE | dict(num_layers=2)),
-         "deep": (SEQUENCE, DEEP)}
-UNOPTIMISED = {"xla_backend_optimization_level": 0}   # compiles in half the time
+FORMS = {
+    "weights": (SEQUENCE, WIDE),
+    "values": (MODULAR, NARROW),
+    "stream": (SEQUENCE, WIDE | dict(num_layers=2)),
+    "deep": (SEQUENCE, DEEP),
+}
+UNOPTIMISED = {"xla_backend_optimization_level": 0}  # compiles in half the time
 
 
 def name(case):
@@ -82,15 +106,27 @@ def batch_of(task):
 
 
 def params_of(config, seed=1):
-    """Every parameter away from 0, so that no gradient is missed; of a wide model less, so that its logits are no larger."""
+    """Every parameter away from 0, so that no gradient is missed; of a wide model less, so that its logits
+    are no larger.
+    """
     leaves, tree = jax.tree.flatten(init(config, jax.random.key(seed), Hyper()))
     away = min(0.1, 3 / config.d_model)
-    return jax.tree.unflatten(tree, [x + away * jax.random.normal(jax.random.key(i), x.shape) for i, x in enumerate(leaves)])
+    return jax.tree.unflatten(
+        tree, [x + away * jax.random.normal(jax.random.key(i), x.shape) for i, x in enumerate(leaves)]
+    )
 
 
 def plain(config, task, params, batch, rate=1.0, offset=0):
     """(mean, (losses, correctness)) of the program that has every activation."""
-    logits = transformer.forward(config, params, batch.tokens, read=task.read, tap=lambda name, x: x, attention_rate=rate, offset=offset)
+    logits = transformer.forward(
+        config,
+        params,
+        batch.tokens,
+        read=task.read,
+        tap=lambda name, x: x,
+        attention_rate=rate,
+        offset=offset,
+    )
     logits = objective.by_answer(task, logits)
     losses = objective.cross_entropy(logits, batch.labels)
     return losses.mean(), (losses, logits.argmax(-1) == batch.labels)
@@ -113,13 +149,19 @@ def in_float64(function, params, *args):
 def in_float32(function, params, *args):
     """Value and gradient as training has them."""
     with jax.default_matmul_precision("float32"):
-        return jax.jit(jax.value_and_grad(function, has_aux=True), compiler_options=UNOPTIMISED)(params, *args)
+        return jax.jit(jax.value_and_grad(function, has_aux=True), compiler_options=UNOPTIMISED)(
+            params, *args
+        )
 
 
 def assert_close(gradient, true, tolerance=2e-6):
-    """Within a tolerance of the largest entry of each tensor (and a tenth of it of all, for those that are 0 but for rounding)."""
+    """Within a tolerance of the largest entry of each tensor (and a tenth of it of all, for those that are 0
+    but for rounding).
+    """
     largest = max(np.abs(t).max() for t in jax.tree.leaves(true))
-    for (path, g), t in zip(jax.tree_util.tree_leaves_with_path(gradient), jax.tree.leaves(true), strict=True):
+    for (path, g), t in zip(
+        jax.tree_util.tree_leaves_with_path(gradient), jax.tree.leaves(true), strict=True
+    ):
         atol = tolerance * np.abs(t).max() + 0.1 * tolerance * largest
         np.testing.assert_allclose(g, t, atol=atol, rtol=0, err_msg=jax.tree_util.keystr(path))
 
@@ -131,9 +173,13 @@ def test_loss_and_gradient_are_those_of_the_plain_program_in_float64(case):
     params, offset = params_of(config), 3 if config.positions == "abacus" else 0
     assert fused.accepts(config, task)
     assert form_of(config, task, params, batch) == form
-    for rate in (0.8, 1.0) if form == "values" else (0.8,):     # values have a short cut for rate 1
-        (mean, (losses, correct)), gradient = in_float32(lambda p, r: fast(config, task, p, batch, r, offset), params, rate)
-        (true_mean, (true_losses, true_correct)), true = in_float64(lambda p, r: plain(config, task, p, batch, r, offset), params, rate)
+    for rate in (0.8, 1.0) if form == "values" else (0.8,):  # values have a short cut for rate 1
+        (mean, (losses, correct)), gradient = in_float32(
+            lambda p, r: fast(config, task, p, batch, r, offset), params, rate
+        )
+        (true_mean, (true_losses, true_correct)), true = in_float64(
+            lambda p, r: plain(config, task, p, batch, r, offset), params, rate
+        )
         np.testing.assert_allclose(mean, true_mean, rtol=1e-6)
         np.testing.assert_allclose(losses, true_losses, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(correct, true_correct)
@@ -154,8 +200,14 @@ def test_runs_under_vmap_and_scan_are_runs_alone(form):
     runs = [params_of(config, seed) for seed in range(3)]
     one = jax.value_and_grad(lambda p: fast(config, task, p, batch, jnp.float32(0.9))[0])
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *runs)
-    total = jax.value_and_grad(lambda runs: jax.vmap(lambda p: fast(config, task, p, batch, jnp.float32(0.9))[0])(runs).sum())
-    several = lambda runs: (jax.vmap(one)(runs), jax.lax.scan(lambda _, p: (None, one(p)), None, runs)[1], total(runs)[1])
+    total = jax.value_and_grad(
+        lambda runs: jax.vmap(lambda p: fast(config, task, p, batch, jnp.float32(0.9))[0])(runs).sum()
+    )
+    several = lambda runs: (
+        jax.vmap(one)(runs),
+        jax.lax.scan(lambda _, p: (None, one(p)), None, runs)[1],
+        total(runs)[1],
+    )
     together, in_turn, summed = jax.jit(several, compiler_options=UNOPTIMISED)(stacked)
     alone = jax.jit(one, compiler_options=UNOPTIMISED)
     for i, (value, gradient) in enumerate(map(alone, runs)):
@@ -170,20 +222,27 @@ def test_scores_far_apart_get_a_maximum_of_their_own_row(form):
     config, batch = config_for(task, options), batch_of(task)
     params = params_of(config)
     params["blocks"][0]["W_Q"] *= 1000
-    table, close = lookup.score_table(config, params["blocks"][0], states.tables_of(config, params, task.read, task.tokens_at))
-    assert not close and jnp.where(table > -jnp.inf, table, 0).min() < -150    # some rows hold no score near the largest of all
+    table, close = lookup.score_table(
+        config, params["blocks"][0], states.tables_of(config, params, task.read, task.tokens_at)
+    )
+    assert (
+        not close and jnp.where(table > -jnp.inf, table, 0).min() < -150
+    )  # some rows hold no score near the largest of all
     one = lambda p: fast(config, task, p, batch)
     (mean, (losses, _)), gradient = in_float32(one, params)
     (_, (true_losses, _)), true = in_float64(lambda p: plain(config, task, p, batch), params)
     np.testing.assert_allclose(losses, true_losses, rtol=1e-3, atol=1e-3)
     assert_close(gradient, true, tolerance=2e-3)
-    several = in_float32(lambda p: (jax.vmap(one)(jax.tree.map(lambda x: jnp.stack([x, x / 10]), p))[0][0], 0), params)
+    several = in_float32(
+        lambda p: (jax.vmap(one)(jax.tree.map(lambda x: jnp.stack([x, x / 10]), p))[0][0], 0), params
+    )
     np.testing.assert_allclose(several[0][0], mean, rtol=1e-5)
 
 
 @dataclasses.dataclass(frozen=True)
 class Own:
     """A user's task, which does not say what can stand where."""
+
     task: tasks.Addition
 
     def __getattr__(self, attribute):
@@ -194,15 +253,22 @@ class Own:
 
 def test_a_task_need_not_say_what_can_stand_where():
     config, batch = config_for(SEQUENCE, dict(d_model=60, num_heads=2)), batch_of(SEQUENCE)
-    params, columns = params_of(config), lambda task: fused.read_stream(config, task, params, batch.tokens, 1.0, 0).gathered.shape[1]
-    assert columns(SEQUENCE) < columns(Own(SEQUENCE)) == 2 * (config.vocabulary - 1 + config.num_positions - 1)
+    params, columns = (
+        params_of(config),
+        lambda task: fused.read_stream(config, task, params, batch.tokens, 1.0, 0).gathered.shape[1],
+    )
+    assert (
+        columns(SEQUENCE) < columns(Own(SEQUENCE)) == 2 * (config.vocabulary - 1 + config.num_positions - 1)
+    )
     (mean, _), gradient = in_float32(lambda p: fast(config, Own(SEQUENCE), p, batch), params)
     (true_mean, _), true = in_float32(lambda p: fast(config, SEQUENCE, p, batch), params)
     np.testing.assert_allclose(mean, true_mean, rtol=1e-6)
     assert_close(gradient, true, tolerance=4e-6)
 
 
-@pytest.mark.parametrize(("form", "floats"), (("weights", 700), ("values", 2000), ("stream", 3000), ("deep", 4000)))
+@pytest.mark.parametrize(
+    ("form", "floats"), (("weights", 700), ("values", 2000), ("stream", 3000), ("deep", 4000))
+)
 def test_chunks_change_nothing_even_where_rows_do_not_divide(form, floats, monkeypatch):
     task, options = FORMS[form]
     config, batch = config_for(task, options), batch_of(task)
@@ -237,14 +303,18 @@ def test_a_loss_of_1e_12_and_its_gradient_keep_their_precision():
     assert 1e-13 < true_mean < 1e-11
     assert correct.all()
     np.testing.assert_allclose(losses, true_losses, rtol=1e-4)
-    assert_close(jax.tree.map(lambda x: x * 1e12, gradient), jax.tree.map(lambda x: x * 1e12, true), tolerance=1e-4)
+    assert_close(
+        jax.tree.map(lambda x: x * 1e12, gradient), jax.tree.map(lambda x: x * 1e12, true), tolerance=1e-4
+    )
 
 
 def test_training_differentiates_the_fused_program_where_it_can():
     config, recipe = config_for(SEQUENCE, WIDE), Recipe()
     batch, params = batch_of(SEQUENCE), params_of(config)
     mean, scores = objective.mean_loss(config, SEQUENCE, recipe, params, Hyper(), batch)
-    jaxpr = str(jax.make_jaxpr(lambda p: objective.mean_loss(config, SEQUENCE, recipe, p, Hyper(), batch)[0])(params))
+    jaxpr = str(
+        jax.make_jaxpr(lambda p: objective.mean_loss(config, SEQUENCE, recipe, p, Hyper(), batch)[0])(params)
+    )
     assert "evaluate" in jaxpr
     plain_scores = objective.scores(config, SEQUENCE, recipe, params, Hyper(), batch)
     np.testing.assert_allclose(mean, plain_scores.loss.mean(), rtol=1e-5)
@@ -260,8 +330,12 @@ def test_of_several_blocks_the_first_positions_have_few_columns():
     params, tokens = params_of(config), batch.tokens
 
     def columns(rows):
-        seen = tokens[:, :rows.stop]
-        stream = jax.eval_shape(lambda: fused.first_stream(config, params, seen, tuple(rows), SEQUENCE.tokens_at[:rows.stop], 1.0, 0)[:3])
+        seen = tokens[:, : rows.stop]
+        stream = jax.eval_shape(
+            lambda: fused.first_stream(
+                config, params, seen, tuple(rows), SEQUENCE.tokens_at[: rows.stop], 1.0, 0
+            )[:3]
+        )
         assert len(stream[2]) == stream[0].shape[1] + stream[1].shape[1]
         return len(stream[2])
 
@@ -270,10 +344,16 @@ def test_of_several_blocks_the_first_positions_have_few_columns():
     assert columns(early) < columns(late) < config.d_model
 
 
-@pytest.mark.parametrize(("task", "layers", "rows", "most"),
-                         ((tasks.Addition(), 1, 256, 0.8e9), (tasks.Addition(), 2, 256, 4.8e9), (tasks.ModularAddition(), 1, 3830, 3.5e9)))
+@pytest.mark.parametrize(
+    ("task", "layers", "rows", "most"),
+    (
+        (tasks.Addition(), 1, 256, 0.8e9),
+        (tasks.Addition(), 2, 256, 4.8e9),
+        (tasks.ModularAddition(), 1, 3830, 3.5e9),
+    ),
+)
 def test_the_unchunked_program_needs_no_more_arithmetic_than_promised(task, layers, rows, most, monkeypatch):
-    monkeypatch.setattr(fused, "CHUNK", 2 ** 40)
+    monkeypatch.setattr(fused, "CHUNK", 2**40)
     config = ModelConfig(**tasks.shape(task), num_layers=layers)
     params = jax.eval_shape(lambda: init(config, jax.random.key(0)))
     integers = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.int32)
