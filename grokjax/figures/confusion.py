@@ -9,16 +9,16 @@ from jaxtyping import Float
 from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from grokjax.figures import style
+from grokjax.figures.plot import Plot
 
 MOST_COLUMNS = 6
 
 
-def confusion(matrices: Float[np.ndarray, "E V V"], titles: Sequence[str]) -> Figure:
+def confusion(matrices: Float[np.ndarray, "E V V"], titles: Sequence[str]) -> Plot:
     """A panel for each matrix: rows the true answer, columns the predicted one, colours the average
     probability, 0 to 1 in all.
 
@@ -41,10 +41,10 @@ def confusion(matrices: Float[np.ndarray, "E V V"], titles: Sequence[str]) -> Fi
         figure.supxlabel("predicted", fontsize=7.5)
         figure.supylabel("true answer", fontsize=7.5)
         style.settle(figure)
-    return figure
+    return Plot(figure, _confusion_data(matrices, titles))
 
 
-def confusion_data(matrices: Float[np.ndarray, "E V V"], titles: Sequence[str]) -> dict[str, np.ndarray]:
+def _confusion_data(matrices: Float[np.ndarray, "E V V"], titles: Sequence[str]) -> dict[str, np.ndarray]:
     """The numbers that `confusion` draws, a line per cell."""
     matrices = _checked(matrices, titles)
     size = matrices.shape[1]
@@ -105,6 +105,7 @@ def _checked(matrices, titles):
         or len(titles) != len(matrices)
     ):
         raise ValueError(
-            f"matrices has shape {matrices.shape} and there are {len(titles)} titles; it must be [E, V, V] with E titles"
+            f"matrices has shape {matrices.shape} with {len(titles)} titles; "
+            "it must be [E, V, V] with E titles"
         )
     return matrices

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from grokjax.figures import style
+from grokjax.figures.plot import Plot
 
 MOST_POINTS = 400
 """Steps of a curve that are drawn; of more values quantiles."""
@@ -13,7 +13,7 @@ MOST_POINTS = 400
 Panels = Mapping[str, Mapping[str, np.ndarray]]
 
 
-def cumulative(panels: Panels, *, xlabel: str, ylabel: str = "share at or below", legend: str = "") -> Figure:
+def cumulative(panels: Panels, *, xlabel: str, ylabel: str = "share at or below", legend: str = "") -> Plot:
     """A panel per title: for each series of values the share of them at or below x. Values that are not
     finite take no part.
     """
@@ -38,10 +38,10 @@ def cumulative(panels: Panels, *, xlabel: str, ylabel: str = "share at or below"
         figure.supylabel(ylabel, fontsize=7.5)
         style.legend(figure, names, legend)
         style.settle(figure)
-    return figure
+    return Plot(figure, _cumulative_data(panels))
 
 
-def cumulative_data(panels: Panels) -> dict[str, np.ndarray]:
+def _cumulative_data(panels: Panels) -> dict[str, np.ndarray]:
     """The curves that `cumulative` draws, a line per step: panel, series, value, share."""
     rows = [
         (title, name, x, y)

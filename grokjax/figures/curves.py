@@ -1,16 +1,16 @@
 """Losses against steps: every run thin, the median thick."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from matplotlib.ticker import SymmetricalLogLocator
 
 from grokjax.figures import labels, style
+from grokjax.figures.plot import Plot
 
 MOST_POINTS = 400
 """Points of a curve that are drawn; of longer ones the means of equally many steps."""
@@ -38,57 +38,67 @@ def thinned(values: Float[np.ndarray, "... T"], steps: Int[np.ndarray, " T"] | N
 
 
 def losses(
-    loss: Float[np.ndarray, "S T C"],
+    loss: Any,
     *,
     steps: Int[np.ndarray, " T"] | None = None,
     scale: str = "log",
     levels: Mapping[int, Sequence[tuple[str, float]]] | None = None,
     names: Sequence[str] | None = None,
-) -> Figure:
-    """Loss (nats) of every run against optimiser steps, a panel per column, the highest digit first;
-    `losses_data` has the numbers.
+    groups: Sequence[str] | None = None,
+) -> Plot:
+    """Draws the loss (nats) of every run against optimiser steps, a panel per column, the highest first.
 
-    scale: log or linear. levels: for a column, (name, nats) of its exact levels. names: of the columns, by
-      default digit 0 (units), digit 1, ...
+    loss: [S, T, C], or a sweep, whose training loss it then is;  scale: log or linear
+    levels: for a column, (name, nats) of its exact levels
+    names: of the columns, by default digit 0 (units), digit 1, ...
+    groups: of each run what it was trained with; every group has a colour and a median of its own
+    Raises ValueError where the lengths do not fit each other.
     """
     check_scale(scale)
+    loss = np.asarray(loss.metrics["loss"] if hasattr(loss, "metrics") else loss, float)
+    if loss.ndim != 3:
+        raise ValueError(f"loss has shape {loss.shape}; it must be [runs, steps, columns], or a sweep")
     step, drawn, mean_of = thinned(np.moveaxis(loss, 1, -1), steps)
     count = drawn.shape[1]
     titles = digits(count) if names is None else names
     if len(titles) != count:
         raise ValueError(f"names has {len(titles)} entries; the loss has {count} columns")
+    members = grouped(groups, len(drawn))
     with style.settings():
         figure, panels = _panels(count)
         for column, axes in enumerate(panels):
-            runs(axes, step, drawn[:, column], style.SKY, style.BLUE)
+            for (name, own), (thin, thick) in zip(members.items(), colours(len(members)), strict=True):
+                runs(axes, step, drawn[own, column], thin, thick, name)
             axes.set_title(titles[column], loc="left")
         finish(panels, step, drawn, scale)
         figure.supxlabel(step_label(mean_of), fontsize=7.5)
         figure.supylabel("loss (nats)", fontsize=7.5)
+        style.legend(figure, list(members))
         style.settle(figure)
         for column, axes in enumerate(panels):
             points = np.stack(np.broadcast_arrays(step, drawn[:, column]), -1).reshape(-1, 2)
             labels.horizontal(
                 axes, (levels or {}).get(column, ()), points[np.isfinite(points[:, 1]) & (points[:, 1] > 0)]
             )
-    return figure
-
-
-def losses_data(
-    loss: Float[np.ndarray, "S T C"], steps: Int[np.ndarray, " T"] | None = None
-) -> dict[str, np.ndarray]:
-    """The numbers that `losses` draws: for every column and point the step, the median over runs and each
-    run.
-    """
-    step, drawn, _ = thinned(np.moveaxis(loss, 1, -1), steps)
-    count = drawn.shape[1]
+    medians = {f"median {name}".strip(): median(drawn[own]).ravel() for name, own in members.items()}
     each = {f"run_{run}": values.ravel() for run, values in enumerate(drawn)}
-    return {
-        "digit": np.repeat(np.arange(count), len(step)),
-        "step": np.tile(step, count),
-        "median": median(drawn).ravel(),
-        **each,
-    }
+    place = {"digit": np.repeat(np.arange(count), len(step)), "step": np.tile(step, count)}
+    return Plot(figure, place | medians | each)
+
+
+def grouped(groups: Sequence[str] | None, count: int) -> dict[str, Int[np.ndarray, " n"]]:
+    """Returns the runs of each group by its name, in the order in which the names first occur."""
+    names = [""] * count if groups is None else [str(name) for name in groups]
+    if len(names) != count:
+        raise ValueError(f"groups has {len(names)} entries; there are {count} runs")
+    return {name: np.flatnonzero([name == other for other in names]) for name in dict.fromkeys(names)}
+
+
+def colours(count: int) -> list[tuple[str, str]]:
+    """Returns a colour for single runs and one for their median, for each of so many groups."""
+    if count == 1:
+        return [(style.SKY, style.BLUE)]
+    return [(style.CYCLE[k % len(style.CYCLE)],) * 2 for k in range(count)]
 
 
 def digits(count: int) -> list[str]:
@@ -97,62 +107,44 @@ def digits(count: int) -> list[str]:
 
 
 def train_test(
-    train: Float[np.ndarray, "S T"],
-    test: Float[np.ndarray, "S E"],
+    train: Any,
+    test: Float[np.ndarray, "S E"] | None = None,
     *,
     steps: Int[np.ndarray, " T"] | None = None,
     test_steps: Int[np.ndarray, " E"] | None = None,
     label: str = "loss (nats)",
     scale: str = "log",
-) -> Figure:
-    """Train and test curves of every run on one pair of axes, steps on a logarithmic axis; `train_test_data`
-    has the numbers.
+    ax: Axes | None = None,
+) -> Plot:
+    """Draws train and test curves of every run on one pair of axes, steps on a logarithmic axis.
+
+    train, test: [S, T] and [S, E] with their steps; or a sweep alone, whose mean losses they then are
     """
     check_scale(scale)
+    if hasattr(train, "metrics"):
+        found = train.metrics
+        train, test, test_steps = found["loss"].mean(-1), found["test_loss"].mean(-1), found["test_step"]
+    if test is None:
+        raise ValueError("test is missing: give train and test curves, or a sweep of a task with a test set")
     both = (sampled(train, steps), sampled(test, test_steps))
+    places, values = np.concatenate([step for step, _ in both]), np.concatenate([y for _, y in both], 1)
     with style.settings():
-        figure, grid = style.canvas(style.SINGLE, 2.4)
-        axes = grid[0, 0]
-        for (step, values), thin, thick in zip(
-            both, (style.SKY, style.ORANGE), (style.BLUE, style.VERMILLION), strict=True
-        ):
-            runs(axes, step, values, thin, thick)
-        finish(
-            [axes],
-            np.concatenate([step for step, _ in both]),
-            np.concatenate([values for _, values in both], 1),
-            scale,
-        )
+        figure, axes = style.panel(ax, style.SINGLE, 2.4)
+        looks = ((style.SKY, style.BLUE, "train"), (style.ORANGE, style.VERMILLION, "test"))
+        for (step, own), look in zip(both, looks, strict=True):
+            runs(axes, step, own, *look)
+        finish([axes], places, values, scale)
         axes.set_xscale("symlog", linthresh=10, linscale=0.4)
         axes.xaxis.set_minor_locator(SymmetricalLogLocator(base=10, linthresh=10, subs=range(2, 10)))
         axes.set_xlabel(step_label(1))
         axes.set_ylabel(label)
         figure.draw_without_rendering()
-        labels.ends(
-            axes,
-            ("train", "test"),
-            [last(median(values)) for _, values in both],
-            (style.BLUE, style.VERMILLION),
-        )
-        style.settle(figure)
-    return figure
-
-
-def train_test_data(
-    train: Float[np.ndarray, "S T"],
-    test: Float[np.ndarray, "S E"],
-    steps: Int[np.ndarray, " T"] | None = None,
-    test_steps: Int[np.ndarray, " E"] | None = None,
-) -> dict[str, np.ndarray]:
-    """The numbers that `train_test` draws, the points of the train curves first."""
-    parts = (sampled(train, steps), sampled(test, test_steps))
-    values = np.concatenate([values for _, values in parts], 1)
-    return {
-        "set": np.repeat(["train", "test"], [len(step) for step, _ in parts]),
-        "step": np.concatenate([step for step, _ in parts]),
-        "median": median(values),
-        **{f"run_{run}": row for run, row in enumerate(values)},
-    }
+        heights = [last(median(own)) for _, own in both]
+        labels.ends(axes, ("train", "test"), heights, (style.BLUE, style.VERMILLION))
+        style.settle(figure, ax)
+    each = {f"run_{run}": row for run, row in enumerate(values)}
+    sets = np.repeat(["train", "test"], [len(step) for step, _ in both])
+    return Plot(figure, {"set": sets, "step": places, "median": median(values), **each})
 
 
 def sampled(
@@ -174,7 +166,7 @@ def checked_steps(
     steps = np.arange(values.shape[-1]) if steps is None else np.asarray(steps)
     if steps.shape != values.shape[-1:]:
         raise ValueError(
-            f"steps has shape {steps.shape}; it must be one step for each of the {values.shape[-1]} entries of a curve"
+            f"steps has shape {steps.shape}; a curve has {values.shape[-1]} entries, and each needs its step"
         )
     return steps
 
@@ -193,10 +185,16 @@ def last(values: Float[np.ndarray, " K"]) -> float:
 
 
 def runs(
-    axes: Axes, step: Float[np.ndarray, " K"], values: Float[np.ndarray, "S K"], thin: str, thick: str
+    axes: Axes,
+    step: Float[np.ndarray, " K"],
+    values: Float[np.ndarray, "S K"],
+    thin: str,
+    thick: str,
+    name: str = "",
 ) -> None:
-    """Draw every run thin and the median thick; many runs as one picture inside the SVG, which would else be
-    huge.
+    """Draws every run thin and the median thick.
+
+    Many runs are one picture inside the SVG, which would else be huge.
     """
     segments = [np.stack([step, run], 1)[np.isfinite(run)] for run in values]
     alpha = float(np.clip(4 / len(values), 0.15, 0.9))
@@ -204,7 +202,7 @@ def runs(
         LineCollection(segments, colors=thin, linewidths=0.4, alpha=alpha, rasterized=values.size > 20_000)
     )
     axes.plot(step, median(values), color="white", linewidth=2.2)
-    axes.plot(step, median(values), color=thick, linewidth=1.2)
+    axes.plot(step, median(values), color=thick, linewidth=1.2, label=name or None)
 
 
 def finish(

@@ -1,13 +1,15 @@
 """Distributions over runs: where the shelves lie, and how long runs stay on them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from grokjax.figures import curves, labels, style
+from grokjax.figures.plot import Plot
 
 Survival = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Times [K], share of runs that last longer [K], ends of its band [K] and [K], times of the censored runs
@@ -22,31 +24,26 @@ def level_histogram(
     groups: Int[np.ndarray, " N"] | None = None,
     scale: str = "log",
     group: str = "digit",
-) -> Figure:
-    """How many shelves lie at each level (nats), stacked by `groups` (integers, named by `group`); the exact
-    levels are lines.
+    ax: Axes | None = None,
+) -> Plot:
+    """Draws how many shelves lie at each level (nats), stacked by `groups` (integers, named by `group`).
+
+    exact: (name, nats) of exact levels, which are numbered dashed lines, named in the legend
     """
     curves.check_scale(scale)
     levels, groups = _checked(levels, groups)
     edges = _edges(levels, scale)
     with style.settings():
-        figure, grid = style.canvas(
-            style.DOUBLE, 2.2 + 0.05 * max((len(name) + 8 for name, _ in exact), default=0)
-        )
-        axes = grid[0, 0]
+        figure, axes = style.panel(ax, style.DOUBLE, 2.2)
         bottom = np.zeros(len(edges) - 1)
         for k, one in enumerate(np.unique(groups)):
             count = np.histogram(levels[groups == one], edges)[0]
-            axes.bar(
-                edges[:-1],
-                count,
-                np.diff(edges),
-                bottom,
-                align="edge",
-                color=style.CYCLE[k % len(style.CYCLE)],
-                linewidth=0,
-                label=f"{group} {one}",
-            )
+            look: Any = {
+                "color": style.CYCLE[k % len(style.CYCLE)],
+                "linewidth": 0,
+                "label": f"{group} {one}",
+            }
+            axes.bar(edges[:-1], count, np.diff(edges), bottom, align="edge", **look)
             bottom += count
         axes.set_xscale(scale)
         axes.set_ylim(0, 1.05 * bottom.max() or 1.0)
@@ -54,22 +51,16 @@ def level_histogram(
         axes.set_xlabel("level of the shelf (nats)")
         axes.set_ylabel("shelves")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        if len(np.unique(groups)) > 1:
-            axes.legend(
-                frameon=False,
-                ncols=1,
-                handlelength=0.8,
-                handleheight=0.8,
-                loc="center left",
-                bbox_to_anchor=(1.0, 0.5),
-            )
         figure.draw_without_rendering()
         labels.vertical(axes, exact)
-        style.settle(figure)
-    return figure
+        if len(np.unique(groups)) > 1 or exact:
+            place: Any = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "frameon": False}
+            axes.legend(handlelength=1.2, handleheight=0.8, **place)
+        style.settle(figure, ax)
+    return Plot(figure, _level_histogram_data(levels, groups=groups, scale=scale, group=group))
 
 
-def level_histogram_data(
+def _level_histogram_data(
     levels: Float[np.ndarray, " N"],
     *,
     groups: Int[np.ndarray, " N"] | None = None,
@@ -93,11 +84,12 @@ def survival(
     *,
     xlabel: str = "optimiser step",
     ylabel: str = "share of runs still on the shelf",
-) -> Figure:
+    ax: Axes | None = None,
+) -> Plot:
     """Kaplan-Meier curves with their bands, a tick for every censored run, each curve named at its end."""
     with style.settings():
-        figure, grid = style.canvas(style.SINGLE, 2.4)
-        axes, colours = grid[0, 0], [style.CYCLE[k % len(style.CYCLE)] for k in range(len(found))]
+        figure, axes = style.panel(ax, style.SINGLE, 2.4)
+        colours = [style.CYCLE[k % len(style.CYCLE)] for k in range(len(found))]
         end = max((float(time[-1]) for time, *_ in found.values()), default=1.0)
         for (time, share, low, high, censored), colour in zip(found.values(), colours, strict=True):
             axes.fill_between(time, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
@@ -118,11 +110,11 @@ def survival(
         axes.set_ylabel(ylabel)
         figure.draw_without_rendering()
         labels.ends(axes, list(found), [float(share[-1]) for _, share, *_ in found.values()], colours)
-        style.settle(figure)
-    return figure
+        style.settle(figure, ax)
+    return Plot(figure, _survival_data(found))
 
 
-def survival_data(found: Mapping[str, Survival]) -> dict[str, np.ndarray]:
+def _survival_data(found: Mapping[str, Survival]) -> dict[str, np.ndarray]:
     """The numbers that `survival` draws: for every curve and time the share, its band and how many runs were
     censored then.
     """
@@ -145,7 +137,7 @@ def _checked(levels, groups):
 def _edges(levels, scale):
     """120 bins of one width on the scale, from below the lowest level to above the highest."""
     if scale == "linear":
-        return np.linspace(0, 1.05 * max(levels, default=1.0), 121)
+        return np.linspace(0, 1.05 * max(levels, default=1.0) or 1.0, 121)
     positive = levels[levels > 0]
     low, high = (positive.min(), positive.max()) if len(positive) else (0.1, 1.0)
     return np.geomspace(low / 1.1, high * 1.1, 121)

@@ -2,11 +2,13 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
+from scipy.optimize import isotonic_regression
 
 SIZE = 6.5
 """Type size of the names of levels, in points."""
@@ -14,38 +16,28 @@ PAPER = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.4}
 """Behind a name that may lie on curves; path effects would turn the text of an SVG into outlines."""
 
 
-def spread(wanted: ArrayLike, gap: float, low: float, high: float) -> Float[np.ndarray, " N"]:
-    """Positions as near as possible to the wanted ones, in their order, at least `gap` apart (less if they do
-    not fit) and in bounds.
+def spread(
+    wanted: ArrayLike, sizes: ArrayLike, low: float = 0.0, high: float = 1.0
+) -> Float[np.ndarray, " N"]:
+    """Returns centres as near as possible to the wanted ones, in their order, in bounds, without overlaps.
+
+    sizes: the extent of each label, or one for all; they shrink together where there is no room for all
     """
     wanted = np.asarray(wanted, float)
+    if not len(wanted):
+        return wanted
     order = np.argsort(wanted, kind="stable")
-    count = len(order)
-    gap = min(gap, (high - low) / max(count - 1, 1))
-    shifted = wanted[order] - gap * np.arange(count)
-    placed = np.clip(_ascending(shifted), low, high - gap * (count - 1)) + gap * np.arange(count)
-    out = np.empty(count)
-    out[order] = placed
+    sizes = np.broadcast_to(np.asarray(sizes, float), wanted.shape)[order]
+    apart = np.concatenate([[0.0], np.cumsum((sizes[1:] + sizes[:-1]) / 2)])
+    apart *= min(1.0, (high - low) / apart[-1]) if apart[-1] else 1.0
+    nearest = isotonic_regression(wanted[order] - apart).x
+    out = np.empty(len(order))
+    out[order] = np.clip(nearest, low, max(low, high - apart[-1])) + apart
     return out
 
 
-def _ascending(values):
-    """The nearest values that do not descend, by pooling neighbours that do (isotonic regression)."""
-    groups: list[list[float]] = []
-    for value in values:
-        groups.append([value, 1])
-        while len(groups) > 1 and groups[-2][0] > groups[-1][0]:
-            mean, size = groups.pop()
-            groups[-1] = [
-                (groups[-1][0] * groups[-1][1] + mean * size) / (groups[-1][1] + size),
-                groups[-1][1] + size,
-            ]
-    return np.array([mean for mean, size in groups for _ in range(int(size))])
-
-
 def horizontal(axes: Axes, levels: Sequence[tuple[str, float]], curves: Float[np.ndarray, "N 2"]) -> None:
-    """Mark the levels that the y axis shows by dashed lines, named at the end where fewer of the points of
-    `curves` are in the way.
+    """Marks the levels that the y axis shows by dashed lines, named where fewest points of `curves` lie.
 
     The names of a bundle of lines stand above it, or below where that is full.
     """
@@ -60,20 +52,25 @@ def horizontal(axes: Axes, levels: Sequence[tuple[str, float]], curves: Float[np
     for (nats, name), y in zip(shown, centres, strict=True):
         axes.axhline(nats, color="black", linewidth=0.5, dashes=(4, 3), zorder=4)
         text = _named(name, nats)
-        near = points[np.abs(points[:, 1] - y) < 0.7 * SIZE / height, 0]
-        wide = 0.6 * SIZE * len(text) / width
-        left = (near < wide).sum() < (near > 1 - wide).sum()
-        axes.text(
-            0.01 if left else 0.995,
-            y,
-            text,
-            transform=axes.transAxes,
-            ha="left" if left else "right",
-            va="center",
-            fontsize=SIZE,
-            bbox=PAPER,
-            zorder=6,
-        )
+        near = points[np.abs(points[:, 1] - y) < 0.8 * SIZE / height, 0]
+        x, side = free_place(near, 0.6 * SIZE * len(text) / width)
+        look: Any = {"ha": side, "va": "center", "fontsize": SIZE, "bbox": PAPER, "zorder": 6}
+        axes.text(x, y, text, transform=axes.transAxes, **look)
+
+
+def free_place(near: Float[np.ndarray, " n"], wide: float) -> tuple[float, str]:
+    """Returns where a name of some width (of the axes, 0 to 1) covers fewest points, and its alignment.
+
+    near: the places along the axis of the points at the height of the name. The right end is preferred.
+    """
+    places = [(0.995, "right"), (0.01, "left"), *((x, "left") for x in np.arange(0.9 - wide, 0.05, -0.05))]
+
+    def covered(place: tuple[float, str]) -> int:
+        x, side = place
+        start = x - wide if side == "right" else x
+        return int(((near > start - 0.01) & (near < start + wide + 0.01)).sum())
+
+    return min(places, key=covered)
 
 
 def beside(lines: ArrayLike, height: float) -> Float[np.ndarray, " N"]:
@@ -99,44 +96,47 @@ def beside(lines: ArrayLike, height: float) -> Float[np.ndarray, " N"]:
 
 
 def vertical(axes: Axes, levels: Sequence[tuple[str, float]]) -> None:
-    """Mark the levels that the x axis shows by dashed lines, each with its name upright above the axes and a
-    leader to its line.
-    """
+    """Marks the levels that the x axis shows by numbered dashed lines; the legend tells what they are."""
     low, high = axes.get_xlim()
     shown = sorted((nats, name) for name, nats in levels if low <= nats <= high)
     if not shown:
         return
     at = axes.transAxes.inverted().transform(axes.transData.transform([(nats, 0) for nats, _ in shown]))[:, 0]
-    for (nats, name), x, line in zip(
-        shown, spread(at, 1.4 * SIZE / _points(axes)[0], 0.0, 1.0), at, strict=True
-    ):
-        axes.axvline(nats, color="black", linewidth=0.5, dashes=(4, 3), zorder=4)
-        leader = {"arrowstyle": "-", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0, "relpos": (0.5, 0.0)}
-        axes.annotate(
-            _named(name, nats),
-            (line, 1.0),
-            (x, 1.06),
-            "axes fraction",
-            "axes fraction",
-            rotation=90,
-            ha="center",
-            va="bottom",
-            fontsize=SIZE,
-            arrowprops=leader,
-        )
+    places = spread(at, 1.6 * SIZE / _points(axes)[0], 0.0, 1.0)
+    for number, ((nats, name), x, line) in enumerate(zip(shown, places, at, strict=True), 1):
+        text = f"{number}: {_named(name, nats)}"
+        axes.axvline(nats, color="black", linewidth=0.5, dashes=(4, 3), zorder=4, label=text)
+        leader: Any = {"arrowstyle": "-", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0, "relpos": (0.5, 0.0)}
+        across = ("axes fraction", "axes fraction")
+        look: Any = {"ha": "center", "va": "bottom", "fontsize": SIZE, "arrowprops": leader}
+        axes.annotate(str(number), (line, 1.0), (x, 1.04), *across, **look)
 
 
 def ends(axes: Axes, names: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:
-    """Name curves to the right of the axes at the heights (data) at which they end, in their colours; of
-    equals the first highest.
+    """Names curves to the right of the axes where they end (data), in their colours.
+
+    Of equal heights the first name stands highest; a name that had to move is tied to its curve by a line.
     """
-    at = axes.transAxes.inverted().transform(axes.transData.transform([(1, height) for height in heights]))[
-        :, 1
-    ]
+    points = axes.transData.transform([(1, height) for height in heights])
+    at = axes.transAxes.inverted().transform(points)[::-1, 1]
     folded = [textwrap.fill(name, 16) for name in names]
-    gap = 8.5 * max(name.count("\n") + 1 for name in folded) / _points(axes)[1]
-    for name, y, colour in zip(folded, spread(at[::-1], gap, 0.0, 1.0)[::-1], colours, strict=True):
-        axes.annotate(name, (1.0, y), (3, 0), "axes fraction", "offset points", color=colour, va="center")
+    sizes = 8.5 * np.array([name.count("\n") + 1 for name in folded])[::-1] / _points(axes)[1]
+    for name, y, end, colour in zip(
+        folded, spread(at, sizes)[::-1], np.clip(at, 0, 1)[::-1], colours, strict=True
+    ):
+        moved = abs(y - end) > 0.5 * sizes.min()
+        axes.annotate(
+            name,
+            (1.0, end),
+            (1.0 + 8 * moved / _points(axes)[0], y),
+            "axes fraction",
+            "axes fraction",
+            color=colour,
+            va="center",
+            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": colour, "shrinkA": 1, "shrinkB": 0}
+            if moved
+            else None,
+        )
 
 
 def _named(name, nats):

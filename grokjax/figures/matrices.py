@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib.figure import Figure
 
 from grokjax.figures import style
+from grokjax.figures.plot import Plot
 
 SIZE = 6.0
 """Type size of the names of rows and columns, in points. Where there is no room for all, those at equal
@@ -28,11 +28,10 @@ def matrices(
     across: int = 4,
     centred: bool = True,
     square: bool = True,
-) -> Figure:
-    """An image per title, all with one colour bar; `matrices_data` has the numbers.
+) -> Plot:
+    """Draws an image per title, all with one colour bar; cells without a number stay white.
 
-    centred: colours to both sides of 0, else from 0 up. square: cells are; else the panels are. Cells without
-      a number stay white.
+    centred: colours to both sides of 0, else from 0 up;  square: the cells are square, else the panels
     """
     values = _checked(panels)
     seen = np.concatenate([panel[np.isfinite(panel)] for panel in values.values()])
@@ -67,10 +66,15 @@ def matrices(
         left = [axes for axes in grid.ravel() if axes.figure is not None]
         figure.colorbar(image, ax=left, label=label, pad=0.01, aspect=25).outline.set_visible(False)  # type: ignore[operator]
         style.settle(figure)
-    return figure
+    return Plot(
+        figure,
+        _matrices_data(
+            panels, rows=rows, columns=columns, label=label, row_names=row_names, column_names=column_names
+        ),
+    )
 
 
-def matrices_data(
+def _matrices_data(
     panels: Mapping[str, Float[np.ndarray, "N M"]],
     *,
     rows: str,

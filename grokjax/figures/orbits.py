@@ -1,4 +1,4 @@
-"""How points in a plane move over training, such as the digits on the principal components of an embedding."""
+"""How points in a plane move over training: digits on the principal components of an embedding."""
 
 import os
 import pathlib
@@ -10,9 +10,9 @@ from jaxtyping import Float
 from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from grokjax.figures import style
+from grokjax.figures.plot import Plot
 
 COLOURS = matplotlib.colormaps["cividis"]
 MOST_LABELS = 6
@@ -27,7 +27,7 @@ def orbits(
     shown: Sequence[int] | None = None,
     spectra: Mapping[str, Float[np.ndarray, "E F"]] | None = None,
     lines: Lines | None = None,
-) -> Figure:
+) -> Plot:
     """A panel for each frame in `shown` (None: all): the values 0, 1, … where they are, joined in order, and
     their ways there.
 
@@ -50,10 +50,10 @@ def orbits(
             for axes, (title, series) in zip(grid[len(spectra) :], lines.items(), strict=True):
                 _lines(axes, title, series, titles)
         style.settle(figure)
-    return figure
+    return Plot(figure, _orbits_data(frames, titles))
 
 
-def orbits_data(frames: Float[np.ndarray, "E V 2"], titles: Sequence[str]) -> dict[str, np.ndarray]:
+def _orbits_data(frames: Float[np.ndarray, "E V 2"], titles: Sequence[str]) -> dict[str, np.ndarray]:
     """The places that `orbits` draws, a line per frame and value."""
     frames = _checked(frames, titles)
     count, (x, y) = frames.shape[1], np.moveaxis(frames, -1, 0)
@@ -157,6 +157,6 @@ def _checked(frames, titles):
     frames = np.asarray(frames, float)
     if frames.ndim != 3 or frames.shape[2] != 2 or not frames.size or len(titles) != len(frames):
         raise ValueError(
-            f"frames has shape {frames.shape} and there are {len(titles)} titles; it must be [E, V, 2] with E titles"
+            f"frames has shape {frames.shape} with {len(titles)} titles; it must be [E, V, 2] with E titles"
         )
     return frames

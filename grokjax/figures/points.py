@@ -1,14 +1,14 @@
-"""Estimates with their intervals, a few series beside each other: what was found at each of several settings."""
+"""Estimates with their intervals at each of several settings, a few series beside each other."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from grokjax.figures import curves, labels, style
+from grokjax.figures.plot import Plot
 
 MARKERS = "osD^vPX"
 MOST_TICKS = 8
@@ -39,13 +39,12 @@ def points(
     levels: Mapping[str, Sequence[tuple[str, float]]] | None = None,
     legend: str = "",
     sharey: bool = True,
-) -> Figure:
-    """A panel per title with all its series, joined by lines unless `joined` is False, intervals as bars;
-    `points_data` has the numbers.
+) -> Plot:
+    """Draws a panel per title with all its series: points, joined by lines, and bars for their intervals.
 
-    xlabel: one for all panels, or each title's. levels: for a title, (name, value) of exact levels, drawn as
-      dashed lines. legend: what
-    the series are. sharey: False where the panels show different quantities, which their titles then name.
+    xlabel: one for all panels, or each title's own;  legend: what the series are
+    joined: False leaves the lines out;  levels: for a title, (name, value) of exact levels, dashed lines
+    sharey: False where the panels show different quantities, which their titles then name
     """
     curves.check_scale(scale)
     curves.check_scale(xscale)
@@ -91,10 +90,10 @@ def points(
             labels.horizontal(
                 axes, (levels or {}).get(axes.get_title("left"), ()), drawn[np.isfinite(drawn).all(1)]
             )
-    return figure
+    return Plot(figure, _points_data(panels))
 
 
-def points_data(panels: Panels) -> dict[str, np.ndarray]:
+def _points_data(panels: Panels) -> dict[str, np.ndarray]:
     """The numbers that `points` draws, a line per point: panel, series, at, value, low, high."""
     rows = [
         (title, name, x, *(np.nan if end is None else float(end) for end in estimate))

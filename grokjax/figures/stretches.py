@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib.figure import Figure
 
 from grokjax.figures import curves as curve_figures
 from grokjax.figures import labels, style
+from grokjax.figures.plot import Plot
 
 Stretch = tuple[float, int, int]
 """Level (nats), first and last step."""
@@ -20,14 +20,14 @@ def shelves(
     truth: Sequence[Sequence[Stretch]] | None = None,
     names: Sequence[str] | None = None,
     scale: str = "linear",
-) -> Figure:
+) -> Plot:
     """Loss curves (nats), a panel each, with a bar on every shelf found; where the truth is known it lies
     below as a broader pale bar.
     """
     curve_figures.check_scale(scale)
     if len(curves) != len(found) or (truth is not None and len(truth) != len(curves)):
         raise ValueError(
-            f"there are {len(curves)} curves, so found must have as many entries, not {len(found)}, and truth as well"
+            f"found has {len(found)} entries for {len(curves)} curves; found and truth must have one for each"
         )
     columns = min(len(curves), 3)
     rows = -(-len(curves) // columns)
@@ -65,10 +65,10 @@ def shelves(
         figure.supxlabel("optimiser step", fontsize=7.5)
         figure.supylabel("loss (nats)", fontsize=7.5)
         style.settle(figure)
-    return figure
+    return Plot(figure, _shelves_data(curves, found))
 
 
-def shelves_data(
+def _shelves_data(
     curves: Sequence[Float[np.ndarray, " T"]], found: Sequence[Sequence[Stretch]]
 ) -> dict[str, np.ndarray]:
     """The numbers that `shelves` draws: for every curve and step the loss and the level of the shelf found
@@ -92,7 +92,7 @@ def shelf_map(
     *,
     levels: Mapping[str, Sequence[tuple[str, float]]] | None = None,
     scale: str = "log",
-) -> Figure:
+) -> Plot:
     """The shelves of many runs, a panel per title: each a line from its first to its last step at its level
     (nats).
 
@@ -132,10 +132,10 @@ def shelf_map(
                 [(step, level) for level, first, last in stretches for step in np.linspace(first, last, 20)]
             ).reshape(-1, 2)
             labels.horizontal(axes, (levels or {}).get(title, ()), drawn)
-    return figure
+    return Plot(figure, _shelf_map_data(found))
 
 
-def shelf_map_data(found: Mapping[str, Sequence[Stretch]]) -> dict[str, np.ndarray]:
+def _shelf_map_data(found: Mapping[str, Sequence[Stretch]]) -> dict[str, np.ndarray]:
     """The numbers that `shelf_map` draws, a line per shelf."""
     rows = [(title, *stretch) for title, stretches in found.items() for stretch in stretches]
     return {

@@ -2,14 +2,13 @@
 pyplot: nothing global.
 """
 
-import functools
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 SINGLE, DOUBLE = 3.5, 7.2
@@ -66,14 +65,21 @@ def settings() -> Iterator[None]:
 def canvas(
     width: float, height: float, rows: int = 1, columns: int = 1, **shared
 ) -> tuple[Figure, np.ndarray]:
-    """An empty figure of so many inches and its axes [rows, columns]; a notebook shows it without pyplot."""
+    """Returns an empty figure of so many inches and its axes [rows, columns], made without pyplot."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure._repr_png_ = functools.partial(_png, figure)  # type: ignore[attr-defined]  # IPython asks the object before it asks pyplot
     return figure, figure.subplots(rows, columns, squeeze=False, **shared)
 
 
+def panel(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes]:
+    """Returns the figure and the axes to draw on: the caller's, or new ones of so many inches."""
+    if ax is not None:
+        return ax.get_figure(root=True), ax  # type: ignore[return-value]
+    figure, grid = canvas(width, height)
+    return figure, grid[0, 0]
+
+
 def legend(figure: Figure, names: Sequence[str], title: str = "") -> None:
-    """One legend for all axes, right of them: the named series in this order, none where there is only one."""
+    """Puts one legend right of all axes: the named series in this order; none for a single one."""
     if len(names) > 1:
         shown = {
             text: handle
@@ -90,15 +96,11 @@ def legend(figure: Figure, names: Sequence[str], title: str = "") -> None:
         )
 
 
-def settle(figure: Figure) -> None:
-    """Lay the figure out for good: labels are placed on the axes' final sizes, and each save is spared the
-    work.
+def settle(figure: Figure, ax: Axes | None = None) -> None:
+    """Lays the figure out for good, unless it is the caller's (`ax`).
+
+    Labels are placed on the axes' final sizes, and each save is spared the work.
     """
     figure.draw_without_rendering()
-    figure.set_layout_engine(None)
-
-
-def _png(figure):
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
+    if ax is None:
+        figure.set_layout_engine(None)

@@ -22,7 +22,7 @@ def test_a_panel_for_each_matrix_with_its_title_and_one_bar():
 
 def test_the_data_are_the_cells():
     matrices, titles = example()
-    data = figures.confusion_data(matrices, titles)
+    data = figures.confusion(matrices, titles).data
     at = (data["title"] == "step 200") & (data["true"] == 1) & (data["predicted"] == 3)
     assert data["probability"][at] == [matrices[2, 1, 3]]
 

@@ -13,12 +13,12 @@ def test_the_curve_is_the_share_at_or_below():
     line = figure.axes[0].lines[0]
     np.testing.assert_allclose(line.get_xdata(), [0.1, 0.2, 0.3])
     np.testing.assert_allclose(line.get_ydata(), [1 / 3, 2 / 3, 1])
-    data = figures.cumulative_data(panels)
+    data = figures.cumulative(panels, xlabel="").data
     assert list(data) == ["panel", "series", "value", "share"] and len(data["value"]) == 5
 
 
 def test_many_values_are_drawn_as_quantiles():
-    data = figures.cumulative_data({"": {"x": np.random.default_rng(0).random(5000)}})
+    data = figures.cumulative({"": {"x": np.random.default_rng(0).random(5000)}}, xlabel="").data
     assert len(data["value"]) == 400
     np.testing.assert_allclose(data["value"], data["share"], atol=0.03)
 

@@ -1,6 +1,9 @@
+import types
+
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from grokjax import figures
 from grokjax.figures import curves
@@ -39,7 +42,7 @@ def test_every_panel_shows_its_digit_runs_median_and_levels():
         ["own pair  0.6931"],
         ["nothing  2.303"],
     ]
-    assert "nats" in figure.get_supylabel() and "optimiser step" in figure.get_supxlabel()
+    assert "nats" in figure.figure.get_supylabel() and "optimiser step" in figure.figure.get_supxlabel()
 
 
 @pytest.mark.parametrize("digits", [1, 2, 3, 4, 5, 6, 7])
@@ -50,18 +53,18 @@ def test_any_number_of_digits_has_its_panels(digits):
 def test_runs_that_ended_leave_the_median_to_the_others():
     curve = loss()
     curve[0, 100:] = np.nan
-    data = figures.losses_data(curve)
+    data = figures.losses(curve).data
     np.testing.assert_allclose(data["median"].reshape(3, 300)[1, 150], np.median(curve[1:, 150, 1]))
     figures.losses(curve)
     curve[:, 200:] = np.nan
-    assert np.isnan(figures.losses_data(curve)["median"].reshape(3, 300)[:, 200:]).all()
+    assert np.isnan(figures.losses(curve).data["median"].reshape(3, 300)[:, 200:]).all()
     figures.losses(curve)
     figures.losses(np.full((2, 30, 1), np.nan))
     figures.losses(np.zeros((2, 30, 1)))
 
 
 def test_the_data_are_what_is_drawn():
-    data = figures.losses_data(loss(), steps=np.arange(300) + 7)
+    data = figures.losses(loss(), steps=np.arange(300) + 7).data
     assert list(data)[:4] == ["digit", "step", "median", "run_0"] and len(data) == 3 + 5
     pick = (data["digit"] == 2) & (data["step"] == 17)
     assert data["run_4"][pick] == pytest.approx(loss()[4, 10, 2])
@@ -73,7 +76,7 @@ def test_train_and_test_are_named_and_drawn():
     (axes,) = figure.axes
     assert {text.get_text() for text in axes.texts} == {"train", "test"}
     assert axes.get_xlabel() == "optimiser step" and axes.get_ylabel() == "loss (nats)"
-    data = figures.train_test_data(train, test, test_steps=10 * np.arange(30))
+    data = figures.train_test(train, test, test_steps=10 * np.arange(30)).data
     np.testing.assert_allclose(data["run_1"][data["set"] == "test"], test[1])
     assert set(data["step"][data["set"] == "train"]) <= set(range(300))
 
@@ -95,3 +98,31 @@ def test_what_does_not_fit_is_refused():
 
 def test_a_notebook_can_show_a_figure():
     assert figures.losses(loss(2, 40, 1))._repr_png_().startswith(b"\x89PNG")
+
+
+def test_groups_have_their_own_colours_and_medians():
+    curves = loss(4, 30, 2)
+    plot = figures.losses(curves, groups=["decay 0", "decay 1", "decay 0", "decay 1"])
+    np.testing.assert_allclose(plot.data["median decay 1"][:30], np.median(curves[[1, 3], :, 0], 0))
+    assert [text.get_text() for text in plot.figure.legends[0].get_texts()] == ["decay 0", "decay 1"]
+    with pytest.raises(ValueError, match="groups has 3 entries; there are 4 runs"):
+        figures.losses(curves, groups=["a", "b", "c"])
+
+
+def test_a_sweep_is_drawn_by_its_metrics():
+    curves = loss(2, 30, 2)
+    metrics = {"loss": curves, "test_loss": curves[:, ::10], "test_step": np.arange(0, 30, 10)}
+    sweep = types.SimpleNamespace(metrics=metrics)
+    assert figures.losses(sweep).data.keys() == figures.losses(curves).data.keys()
+    assert figures.train_test(sweep).data["set"].tolist().count("test") == 3
+    with pytest.raises(ValueError, match="loss has shape"):
+        figures.losses(curves[0])
+    with pytest.raises(ValueError, match="test is missing"):
+        figures.train_test(curves[..., 0])
+
+
+def test_a_picture_can_be_drawn_on_axes_of_the_callers():
+    figure = Figure()
+    ax = figure.subplots()
+    plot = figures.train_test(loss(2, 20, 1)[..., 0], loss(2, 5, 1)[..., 0], ax=ax)
+    assert plot.figure is figure and len(ax.lines) == 4

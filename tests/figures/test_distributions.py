@@ -21,8 +21,9 @@ def test_the_bars_hold_every_shelf():
     (axes,) = figure.axes
     assert sum(bar.get_height() for bar in axes.patches) == len(LEVELS)
     assert axes.get_xlabel() == "level of the shelf (nats)"
-    assert [text.get_text() for text in axes.texts] == ["nothing  2.303"]
-    data = figures.level_histogram_data(LEVELS, groups=DIGITS)
+    assert [text.get_text() for text in axes.texts] == ["1"]
+    assert "1: nothing  2.303" in [text.get_text() for text in axes.get_legend().get_texts()]
+    data = figures.level_histogram(LEVELS, groups=DIGITS).data
     assert data["shelves"].sum() == len(LEVELS)
     for digit in (0, 1, 2):
         for level in LEVELS[digit == DIGITS]:
@@ -37,8 +38,8 @@ def test_the_bars_hold_every_shelf():
 @pytest.mark.parametrize("scale", ["log", "linear"])
 def test_no_shelves_make_an_empty_figure(scale):
     figures.level_histogram(np.zeros(0), scale=scale)
-    assert figures.level_histogram_data(np.zeros(0), scale=scale)["shelves"].sum() == 0
-    assert sum(figures.level_histogram_data(np.zeros(3), scale="linear")["shelves"]) == 3
+    assert figures.level_histogram(np.zeros(0), scale=scale).data["shelves"].sum() == 0
+    assert sum(figures.level_histogram(np.zeros(3), scale="linear").data["shelves"]) == 3
 
 
 def test_survival_draws_curve_band_and_censored_runs():
@@ -52,7 +53,7 @@ def test_survival_draws_curve_band_and_censored_runs():
 
 
 def test_the_data_are_the_curves():
-    data = figures.survival_data({"a": CURVE, "b": CURVE})
+    data = figures.survival({"a": CURVE, "b": CURVE}).data
     assert data["curve"].tolist() == ["a"] * 4 + ["b"] * 4
     np.testing.assert_array_equal(data["share"][4:], CURVE[1])
     assert data["censored"][:4].tolist() == [0, 0, 0, 1]

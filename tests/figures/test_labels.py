@@ -47,3 +47,18 @@ def test_only_the_levels_in_view_are_drawn():
 def test_a_name_stands_where_no_curve_is(x, side):
     (text,) = marked([("own_pair", 0.5)], [(x, 0.54)] * 5).texts
     assert text.get_horizontalalignment() == side
+
+
+def test_a_name_stands_between_curves_at_both_ends():
+    (text,) = marked([("digit_pair", 0.5)], [(0.05, 0.54), (0.1, 0.54), (0.9, 0.54), (0.95, 0.54)]).texts
+    assert text.get_horizontalalignment() == "left" and 0.1 < text.get_position()[0] < 0.5
+
+
+def test_a_name_that_had_to_move_is_tied_to_its_curve():
+    with style.settings():
+        figure, grid = style.canvas(3, 2)
+        grid[0, 0].set_ylim(0, 1)
+        style.settle(figure)
+        labels.ends(grid[0, 0], ["a", "b", "far"], [0.0, 0.0, 0.9], ["k", "k", "k"])
+    tied = {text.get_text(): text.arrowprops is not None for text in grid[0, 0].texts}
+    assert tied == {"a": True, "b": False, "far": False}

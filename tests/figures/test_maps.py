@@ -15,9 +15,9 @@ def test_the_image_holds_the_values_and_names_its_axes():
 
 def test_many_columns_are_drawn_as_means():
     values = np.random.default_rng(1).random((2, 1000)) + 0.1
-    data = figures.heatmap_data(
+    data = figures.heatmap(
         values, columns="optimiser step", label="loss (nats)", at=5 * np.arange(1000), names=[7, 9]
-    )
+    ).data
     assert list(data) == ["run", "optimiser step", "loss (nats)"] and set(data["run"]) == {7, 9}
     np.testing.assert_allclose(data["loss (nats)"][0], values[0, :3].mean())
     assert "means of 3" in figures.heatmap(values, scale="log").axes[0].get_xlabel()
@@ -35,3 +35,15 @@ def test_cells_without_a_number_are_allowed(scale):
 def test_what_is_no_table_is_refused():
     with pytest.raises(ValueError, match=r"shape \(3,\); it must be \[run, step\]"):
         figures.heatmap(np.zeros(3))
+
+
+def test_values_of_both_signs_lie_about_zero():
+    axes, _ = figures.heatmap(np.array([[-1.0, 0.2], [0.1, 0.5]])).axes
+    assert axes.images[0].get_cmap().name == "RdBu_r" and axes.images[0].norm(0.0) == 0.5
+    axes, _ = figures.heatmap(np.array([[1.0, 0.2], [0.1, 0.5]])).axes
+    assert axes.images[0].get_cmap().name == "cividis"
+
+
+def test_whole_numbers_have_whole_ticks():
+    axes, _ = figures.heatmap(np.random.default_rng(0).random((3, 5)), columns="frequency").axes
+    assert all(tick == round(tick) for tick in axes.get_xticks())

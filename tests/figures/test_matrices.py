@@ -26,7 +26,7 @@ def test_without_a_centre_colours_begin_at_0_and_many_names_are_thinned():
 
 
 def test_the_data_are_the_cells():
-    data = figures.matrices_data(PANELS, **NAMED)
+    data = figures.matrices(PANELS, **NAMED).data
     assert list(data) == ["panel", "query", "key", "score"] and len(data["key"]) == 12
     assert (data["panel"][1], data["query"][1], data["key"][1], data["score"][1]) == ("head 0", "a", "y", -3)
 

@@ -27,7 +27,7 @@ def test_the_values_stand_where_they_are_and_spectra_below():
 
 
 def test_the_data_are_the_places():
-    data = figures.orbits_data(FRAMES, TITLES)
+    data = figures.orbits(FRAMES, TITLES).data
     at = (data["title"] == "step 150") & (data["value"] == 3)
     np.testing.assert_allclose([data["x"][at][0], data["y"][at][0]], FRAMES[3, 3])
 
@@ -40,7 +40,5 @@ def test_the_animation_has_a_picture_for_each_frame(tmp_path):
 
 
 def test_what_is_no_plane_is_refused():
-    with pytest.raises(
-        ValueError, match=r"shape \(5, 10, 3\) and there are 5 titles; it must be \[E, V, 2\]"
-    ):
+    with pytest.raises(ValueError, match=r"shape \(5, 10, 3\) with 5 titles; it must be \[E, V, 2\]"):
         figures.orbits(np.zeros((5, 10, 3)), TITLES)

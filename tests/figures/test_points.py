@@ -23,14 +23,17 @@ def test_values_intervals_and_what_lies_higher():
     np.testing.assert_array_equal(value.get_ydata(), [1, np.nan, np.nan])
     np.testing.assert_array_equal(arrow.get_ydata(), [3])
     assert [tick.get_text() for tick in one.get_xticklabels()] == ["1", "10", "100"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+    assert [text.get_text() for text in figure.figure.legends[0].get_texts()] == ["a", "b"]
 
 
 def test_named_places_stand_in_a_row():
     figure = figures.points(
         {"": {"a": Points(["x", "y"], [(1, 0, 2), (2, 1, 3)])}}, xlabel="", ylabel="", joined=False
     )
-    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["x", "y"] and not figure.legends
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == [
+        "x",
+        "y",
+    ] and not figure.figure.legends
 
 
 def test_panels_may_have_their_own_axes():
@@ -43,7 +46,7 @@ def test_nothing_found_is_drawn():
 
 
 def test_the_data_are_the_points():
-    data = figures.points_data(PANELS)
+    data = figures.points(PANELS, xlabel="", ylabel="").data
     assert (
         data["panel"].tolist() == ["one"] * 5 + ["two"] and data["low"][1] == 3 and np.isnan(data["value"][1])
     )

@@ -12,17 +12,17 @@ def test_every_curve_has_its_panel_and_bars():
     assert [axes.get_title("left") for axes in figure.axes] == ["a", "b"]
     assert [len(axes.lines) for axes in figure.axes] == [4, 1]
     np.testing.assert_array_equal(figure.axes[0].lines[2].get_xydata(), [(0, 1.9), (9, 1.9)])
-    assert "nats" in figure.get_supylabel() and "step" in figure.get_supxlabel()
+    assert "nats" in figure.figure.get_supylabel() and "step" in figure.figure.get_supxlabel()
 
 
 def test_the_data_are_the_curves_and_their_shelves():
-    data = figures.shelves_data(CURVES, FOUND)
+    data = figures.shelves(CURVES, FOUND).data
     np.testing.assert_array_equal(data["loss"], np.concatenate(CURVES))
     assert np.isnan(data["shelf"]).sum() == 60 and data["shelf"][9] == 1.9 and data["curve"][50] == 1
 
 
 def test_every_curve_needs_an_entry():
-    with pytest.raises(ValueError, match="2 curves, so found must have as many entries, not 1"):
+    with pytest.raises(ValueError, match="found has 1 entries for 2 curves"):
         figures.shelves(CURVES, FOUND[:1])
 
 
@@ -32,5 +32,5 @@ def test_a_map_of_shelves_has_a_line_each_and_the_exact_levels():
     first, second = figure.axes
     assert [list(line.get_ydata()) for line in first.lines][:2] == [[2.3, 2.3], [0.7, 0.7]]
     assert [text.get_text() for text in first.texts] == ["own pair  0.6881"] and not second.lines
-    data = figures.shelf_map_data(found)
+    data = figures.shelf_map(found).data
     assert data["panel"].tolist() == ["digit 1"] * 2 and data["last_step"].tolist() == [400, 900]
