@@ -1,6 +1,4 @@
-"""The knobs of a run: ModelConfig and Recipe are static (a change compiles anew), Hyper is traced (a change
-does not).
-"""
+"""The knobs of a run: ModelConfig and Recipe are static (a new value compiles anew), Hyper is traced."""
 
 import dataclasses
 from collections.abc import Callable
@@ -20,9 +18,7 @@ DIGIT_ORDERS = ("msb", "lsb")
 TENSORS = ("W_E", "W_pos", "W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
 """The weights that have an init scale of their own, `Hyper.scale_NAME`."""
 FREEZABLE = (*TENSORS, "b_in", "b_out", "b_U", "attn_logits", "fire", "ln")
-"""The names that `frozen` takes: bit i of `Hyper.frozen` holds every tensor of that name, in all layers, at
-its initial value.
-"""
+"""The names that `frozen` takes: bit i of `Hyper.frozen` holds every tensor of that name as it began."""
 
 
 def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
@@ -39,20 +35,28 @@ def at_least(name: str, value: Any, least: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """What changes a shape or the program of the transformer; `ModelConfig.of(task, d_model=64)` takes the
-    sizes from a task.
+    """What changes a shape or the program of the transformer; `ModelConfig.of(task, d_model=64)` makes it.
 
-    vocabulary, num_positions, num_outputs: token ids, positions P, and logits at each position that is read:
-      those of the task
+    Each field, one line; a task fixes vocabulary, num_positions, num_outputs, base and order:
 
-    num_layers: 1, 2, ...; num_heads of width d_head (None: d_model / num_heads); d_mlp (None: 4 d_model)
-    mlp: False for attention only;  activation: relu | gelu (the exact one, with erf)
-    attention: live | uniform (equal weights on what is visible) | positional (a learned pattern, one per
-      query and key position)
-    mask: causal | full;  layer_norm: before attention, MLP and unembedding
+    vocabulary: number of token ids
+    num_positions: tokens that the model reads
+    num_outputs: logits at each position that is read
+    num_layers: at least 1
+    d_model: width of the residual stream, a multiple of the heads unless d_head is given
+    num_heads: of each layer
+    d_head: width of a head; none: d_model / heads
+    d_mlp: neurons of each layer; none: 4 d_model
+    mlp: each layer has an MLP; without it the model is attention only
+    activation: relu | gelu (the exact one, with erf)
+    attention: live | uniform (equal weights on what is visible) | positional (learned, whatever the tokens)
+    mask: causal | full
+    layer_norm: before attention, MLP and unembedding
+    unembed_bias: the logits have a bias
     positions: learned | sinusoidal | none | rope | abacus (index within each number) | fire
-    max_offset: abacus only, the largest random offset of a training step;  base, order: of the digits that
-      abacus indexes
+    max_offset: abacus: largest random offset of a training step, in positions
+    base: abacus: of the digits that it indexes
+    order: abacus: of the answer's digits, msb | lsb
     init: normal | uniform, of the same variance
     """
 
@@ -109,7 +113,7 @@ class ModelConfig:
         if given := sorted(set(options) & set(sizes)):
             name = given[0]
             raise ValueError(
-                f"{name}={options[name]!r} cannot be set: it follows from the task, where it is {sizes[name]!r}"
+                f"{name}={options[name]!r} cannot be set: it follows from the task, which has {sizes[name]!r}"
             )
         return cls(**sizes, **options)
 
@@ -143,8 +147,8 @@ def require_fit(config: ModelConfig, task: Any) -> None:
     for name in (*SIZES, *(DIGITS if config.positions == "abacus" else ())):
         if name in sizes and getattr(config, name) != sizes[name]:
             raise ValueError(
-                f"the config has {name}={getattr(config, name)!r}, but {type(task).__name__} has {name}={sizes[name]!r}: "
-                "make the config with ModelConfig.of(task, ...)"
+                f"the config has {name}={getattr(config, name)!r}, but {type(task).__name__} has "
+                f"{name}={sizes[name]!r}: make the config with ModelConfig.of(task, ...)"
             )
 
 
@@ -152,13 +156,13 @@ def require_fit(config: ModelConfig, task: Any) -> None:
 class Recipe:
     """What else changes the program of a training step.
 
-    optimizer: adamw | adam | sgd, or a function `hyper -> optax.GradientTransformation`
-    schedule: the shape after the warm-up, constant | cosine (to 0 at `Hyper.decay_steps`)
-    loss: cross_entropy, or a function `(logits [..., V], labels [...]) -> losses [...]` in nats
-    evaluate_every: steps between evaluations on the evaluation set;  evaluation_size: its examples where the
-      task is infinite
-    precision: of matrix products, as `jax.default_matmul_precision` names them (float32, tensorfloat32, ...)
-    stop_below: freeze a run whose mean training loss over an epoch is below this (nats); 0 never
+    optimizer: adamw | adam | sgd; in Python also a function `hyper -> optax.GradientTransformation`
+    schedule: shape of the rate after the warm-up: constant | cosine (to 0 at decay_steps)
+    loss: cross_entropy; in Python also a function `(logits [..., V], labels [...]) -> losses [...]`, in nats
+    evaluate_every: steps between evaluations on the evaluation set
+    evaluation_size: examples of the evaluation set of an infinite task
+    precision: of matrix products: float32 | tensorfloat32 | bfloat16; a CPU computes them in float32
+    stop_below: nats: freeze a run whose mean training loss over an epoch is below; 0: never
     """
 
     optimizer: str | Callable = "adamw"
@@ -189,16 +193,22 @@ Scalar = Any
 class Hyper(struct.PyTreeNode):
     """What changes a number of a run. One run has scalar leaves; a sweep is the same class with leaves [S].
 
-    seed: of everything random in the run;  data_seed, split_seed: of its batches and of its split where not
-      -1
-    learning_rate, weight_decay (decoupled, on every parameter), b1, b2, eps; momentum is sgd's
-    warmup_steps: the rate is multiplied by min(step / warmup_steps, 1), step from 0;  decay_steps: where
-      cosine ends
-    train_fraction: of a finite table
-    attention_rate r: pattern = r softmax(scores) + (1 - r) ones
-    init_scale: of all initial weights;  scale_W_E ...: of one tensor, on top of it and of its usual
-      1/sqrt(width)
-    frozen: bits over FREEZABLE, see `freeze`
+    seed: of everything random in the run
+    learning_rate: per step, after the warm-up
+    weight_decay: on every parameter; adamw's is decoupled, adam and sgd add it to the gradient
+    b1: decay of Adam's first moment, at least 0 and below 1
+    b2: decay of Adam's second moment, at least 0 and below 1
+    eps: added to the root of Adam's second moment, above 0
+    momentum: of sgd, at least 0 and below 1
+    warmup_steps: steps over which the rate rises from 0, in a line
+    decay_steps: cosine: the step at which the rate reaches 0
+    train_fraction: share of a finite table that is trained on, above 0 and at most 1
+    data_seed: of the batches; -1: the run's seed
+    split_seed: of the split of a finite table; -1: the run's seed
+    attention_rate: r of pattern = r softmax(scores) + (1 - r) ones, from 0 to 1
+    init_scale: factor on all initial weights
+    scale_*: factor on the initial weights of this name, on top of init_scale and the usual 1/sqrt(width)
+    frozen: tensors that keep their initial values, bits over FREEZABLE, see `freeze`
     """
 
     seed: Scalar = 0
