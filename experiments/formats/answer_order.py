@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.curves import shelves, statistics
 from grokjax.runner import exact
@@ -76,10 +77,9 @@ def measure(this: Study) -> Finding:
             for n in this["lengths"]
             for order in ORDERS
         },
-        figure=figures.points(
+        plot=figures.points(
             panels, xlabel="optimiser step", ylabel="share of wrong answers", legend="answer order"
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -24,7 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures, objective, tasks
 from grokjax.checkpoints import over
 from grokjax.curves import statistics
@@ -107,10 +108,9 @@ def measure(this: Study) -> Finding:
                 name: statistics.mean(values[:, -1]) for name, values in exact.items()
             },
         },
-        figure=figures.points(
+        plot=figures.points(
             panels, xlabel="optimiser step", ylabel="share of right answers", legend="prefix"
         ),
-        data=figures.points_data(panels),
     )
 
 

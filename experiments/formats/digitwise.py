@@ -25,7 +25,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import over
 from grokjax.curves import shelves, statistics
@@ -74,12 +75,11 @@ def measure(this: Study) -> Finding:
             for digit in range(n)
         }
         | {"overlap": overlaps(neurons)},
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="units, each ablated alone, the most damaging first",
             ylabel="cumulative share of the damage",
         ),
-        data=figures.points_data(panels),
     )
 
 

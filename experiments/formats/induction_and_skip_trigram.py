@@ -26,7 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import over
 from grokjax.curves import statistics
@@ -115,8 +116,7 @@ def measure(this: Study) -> Finding:
             )
             for name, found in heads.items()
         },
-        figure=figures.points(panels, xlabel="optimiser step", ylabel="mean over seeds"),
-        data=figures.points_data(panels),
+        plot=figures.points(panels, xlabel="optimiser step", ylabel="mean over seeds"),
     )
 
 

@@ -24,7 +24,8 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import over
 from grokjax.curves import statistics
@@ -111,10 +112,9 @@ def measure(this: Study) -> Finding:
             )
             for label, grid in grids.items()
         },
-        figure=figures.points(
+        plot=figures.points(
             panels, xlabel="digits of the longer operand", ylabel="exact match", legend="positions"
         ),
-        data=figures.points_data(panels),
     )
 
 

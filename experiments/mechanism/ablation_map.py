@@ -27,7 +27,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from experiments.frame import adder, study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures, objective
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -79,7 +80,7 @@ def measure(this: Study) -> Finding:
             },
             "loss_without_worst_head": by_class(np.asarray(damages.heads.loss)[:, 0], columns),
         },
-        figure=figures.matrices(
+        plot=figures.matrices(
             shown,
             rows="run",
             columns="head, by its damage to all digits",
@@ -88,7 +89,6 @@ def measure(this: Study) -> Finding:
             centred=False,
             square=False,
         ),
-        data=figures.matrices_data(shown, rows="run", columns="head", label="damage"),
     )
 
 

@@ -29,7 +29,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures, objective
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -101,13 +102,12 @@ def measure(this: Study) -> Finding:
                 for name, classes in solved.items()
             },
         },
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="columns that pass the carry on (left); carry class (right)",
             ylabel="",
             sharey=False,
         ),
-        data=figures.points_data(panels),
     )
 
 

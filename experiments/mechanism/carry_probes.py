@@ -33,7 +33,8 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from experiments.frame import adder, study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -95,7 +96,7 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         answers=answers(sweep, limit, reads, compared),
         numbers=numbers(sweep, limit, reads, compared, ratios),
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel={title: "step" if title == TRAINING else "column (units 0)" for title in panels},
             ylabel="",
@@ -104,7 +105,6 @@ def measure(this: Study) -> Finding:
                 title: [("linear", linear_limit(sweep.task.base))] for title in panels if "ratio" in title
             },
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -34,7 +34,8 @@ import numpy as np
 from jaxtyping import PyTree
 
 from experiments.frame import adder, study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import Addition, figures, objective, tasks
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -107,8 +108,7 @@ def measure(this: Study) -> Finding:
             "ideal": {f"{j} below": ideal(sweep.task, j) for j in range(3)},
             "times": times,
         },
-        figure=figures.matrices(panels, centred=False, **names),
-        data=figures.matrices_data(panels, **names),
+        plot=figures.matrices(panels, centred=False, **names),
     )
 
 

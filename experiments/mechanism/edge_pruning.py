@@ -26,7 +26,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from experiments.frame import adder, study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures, objective
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -85,8 +86,7 @@ def measure(this: Study) -> Finding:
                 for j in classes
             },
         },
-        figure=figures.matrices(shown, centred=False, square=False, **names),
-        data=figures.matrices_data(shown, **names),
+        plot=figures.matrices(shown, centred=False, square=False, **names),
     )
 
 

@@ -29,7 +29,8 @@ from jax import random
 from jaxtyping import Array, Float, PyTree
 
 from experiments.frame import adder, study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -120,10 +121,9 @@ def measure(this: Study) -> Finding:
             name: {str(step): row(found[name], epoch) for epoch, step in enumerate(steps)}
             for name in MATRICES
         },
-        figure=figures.orbits(
+        plot=figures.orbits(
             frames, titles, shown=shown.tolist(), spectra=spectra, lines={"R² of a left-out digit": lines}
         ),
-        data=figures.orbits_data(frames, titles),
     )
 
 

@@ -26,7 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import over
 from grokjax.curves import statistics
@@ -124,8 +125,7 @@ def measure(this: Study) -> Finding:
                 for name, of in order.items()
             },
         },
-        figure=figures.points(panels, xlabel="percent never shown", ylabel="share of right answers"),
-        data=figures.points_data(panels),
+        plot=figures.points(panels, xlabel="percent never shown", ylabel="share of right answers"),
     )
 
 

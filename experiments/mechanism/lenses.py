@@ -25,7 +25,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from experiments.frame import adder, study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -70,8 +71,7 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         answers=answers(sweep, direct, tuned, lying),
         numbers=numbers(sweep, direct, tuned, lying, training),
-        figure=figures.points(panels, xlabel=xlabel, ylabel="", sharey=False),
-        data=figures.points_data(panels),
+        plot=figures.points(panels, xlabel=xlabel, ylabel="", sharey=False),
     )
 
 

@@ -26,7 +26,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from experiments.frame import adder, study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -57,13 +58,12 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         answers=[answer(sweep, counts, whole, by_digit)],
         numbers=numbers(sweep, counts, whole, by_digit),
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="neurons kept, the others held at their means",
             ylabel="share of problems right",
             xscale="log",
         ),
-        data=figures.points_data(panels),
     )
 
 

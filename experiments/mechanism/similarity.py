@@ -26,7 +26,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from experiments.frame import adder, study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
@@ -59,8 +60,7 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         answers=[answer(first, last, own, units)],
         numbers=numbers(sweep, first, last, along, own, units),
-        figure=figures.matrices(panels, **axes, centred=False),
-        data=figures.matrices_data(panels, **axes),
+        plot=figures.matrices(panels, **axes, centred=False),
     )
 
 

@@ -32,7 +32,8 @@ from jax import random
 from jaxtyping import Array, Float, PyTree
 
 from experiments.frame import adder, study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import over
 from grokjax.curves import statistics
@@ -155,10 +156,9 @@ def measure(this: Study) -> Finding:
             for name, (kinds, _) in found.items()
         }
         | {"losses": by_digit(cut)},
-        figure=figures.cumulative(
+        plot=figures.cumulative(
             panels, xlabel="share of the neuron's table in waves of one frequency", ylabel="share of neurons"
         ),
-        data=figures.cumulative_data(panels),
     )
 
 

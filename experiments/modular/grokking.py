@@ -17,7 +17,8 @@ import sys
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Setting, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Setting, Study
 from grokjax import figures
 from grokjax.curves import statistics
 
@@ -65,8 +66,7 @@ def measure(this: Study) -> Finding:
             final_test_loss=test[:, -1],
             largest_test_loss=test.max(1),
         ),
-        figure=figures.train_test(train, test, test_steps=at),
-        data=figures.train_test_data(train, test, test_steps=at),
+        plot=figures.train_test(train, test, test_steps=at),
     )
 
 

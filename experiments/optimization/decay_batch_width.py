@@ -20,7 +20,8 @@ import sys
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.curves import statistics
 
@@ -95,10 +96,9 @@ def measure(this: Study) -> Finding:
             "exact_match_wide_minus_narrow": gain,
             "time_by_width": [found.median for found in times],
         },
-        figure=figures.points(
+        plot=figures.points(
             panels, xlabel="weight decay", ylabel="", joined=False, legend="batch", sharey=False
         ),
-        data=figures.points_data(panels),
     )
 
 

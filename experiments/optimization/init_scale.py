@@ -27,7 +27,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -78,10 +79,9 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         answers=[answer(found)],
         numbers=found,
-        figure=figures.points(
+        plot=figures.points(
             panels, xlabel="factor of all initial weights", ylabel="", scale="log", xscale="log", sharey=False
         ),
-        data=figures.points_data(panels),
     )
 
 

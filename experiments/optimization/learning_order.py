@@ -25,7 +25,8 @@ import numpy as np
 from scipy import stats
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures, objective
 from grokjax.checkpoints import over
 from grokjax.curves import statistics
@@ -93,14 +94,13 @@ def measure(this: Study) -> Finding:
             ],
             "orders": {f"{share:.0%}": found for share, found in orders.items()},
         },
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="answer digit, and how many columns below it its carry begins (0: no carry)",
             ylabel="optimiser step",
             scale="log",
             joined=False,
         ),
-        data=figures.points_data(panels),
     )
 
 

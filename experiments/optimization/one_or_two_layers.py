@@ -25,7 +25,8 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures, objective
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -104,14 +105,13 @@ def measure(this: Study) -> Finding:
             ],
             "exact": {name: [statistics.mean(x) for x in both] for name, both in exact.items()},
         },
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="mode and digit",
             ylabel="step at which the shelf is left",
             scale="log",
             joined=False,
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -28,7 +28,8 @@ import jax
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures, replay, sweep, training, trees
 from grokjax.checkpoints import Sweep
 from grokjax.curves import spikes, statistics
@@ -212,13 +213,12 @@ def measure(this: Study) -> Finding:
             "first": firsts(replays),
             "lags": lags(replays),
         },
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="weight decay (left); what is changed 40 steps before a spike (right)",
             ylabel="share",
             joined=False,
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -22,7 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures, objective
 from grokjax.checkpoints import over
 from grokjax.config import Hyper
@@ -109,8 +110,7 @@ def measure(this: Study) -> Finding:
                 exact_match_of_all=statistics.mean(exact), reached_99=time.share, reached_99_at=time.median
             ),
         },
-        figure=figures.points(panels, xlabel="width", ylabel="share of runs", xscale="log"),
-        data=figures.points_data(panels),
+        plot=figures.points(panels, xlabel="width", ylabel="share of runs", xscale="log"),
     )
 
 

@@ -26,7 +26,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from experiments.frame import snapshots, study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep
 from grokjax.curves import shelves, statistics
@@ -155,13 +156,12 @@ def measure(this: Study) -> Finding:
             answer(found[2:], 2, "001-40", "similarly for higher digits"),
         ],
         numbers={f"{one.name}, digit {one.digit}": row(one) for one in found},
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="digit d of one operand in the column below",
             ylabel="ln (no carry : carry)",
             joined=False,
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -26,7 +26,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -130,8 +131,7 @@ def measure(this: Study) -> Finding:
             },
             "regimes": rows,
         },
-        figure=figures.confusion(shown, titles),
-        data=figures.confusion_data(shown, titles),
+        plot=figures.confusion(shown, titles),
     )
 
 

@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.curves import statistics
 
@@ -77,7 +78,7 @@ def measure(this: Study) -> Finding:
             ],
             "law_of_ln_step": law,
         },
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="base (left), digits of an operand (right)",
             ylabel="step at which ln b is left",
@@ -85,7 +86,6 @@ def measure(this: Study) -> Finding:
             xscale="log",
             legend="answer digit",
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -29,7 +29,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from experiments.frame import snapshots, study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.curves import statistics
 from grokjax.interp.addition import answer_distribution, evaluation_sets
@@ -175,14 +176,13 @@ def measure(this: Study) -> Finding:
                 for name, x in found.items()
             },
         },
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="snapshot of each run",
             ylabel="total variation of the predicted joint law\nto the exact one",
             joined=False,
             legend="exact law given",
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -28,7 +28,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import over
 from grokjax.curves import shelves, statistics
@@ -108,8 +109,7 @@ def measure(this: Study) -> Finding:
             )
             for one, level in zip(found, measured, strict=True)
         },
-        figure=figures.points(panels, xlabel="digits of an operand", ylabel="", sharey=False),
-        data=figures.points_data(panels),
+        plot=figures.points(panels, xlabel="digits of an operand", ylabel="", sharey=False),
     )
 
 

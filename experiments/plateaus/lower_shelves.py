@@ -20,7 +20,8 @@ import sys
 from typing import Any, NamedTuple
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.curves import shelves, statistics
 from grokjax.runner import exact
@@ -96,8 +97,7 @@ def measure(this: Study) -> Finding:
             for cell in cells
         }
         | {"sequence": stops(rows, this)},
-        figure=figures.shelf_map(found, levels=lines),
-        data=figures.shelf_map_data(found),
+        plot=figures.shelf_map(found, levels=lines),
     )
 
 

@@ -25,7 +25,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from experiments.frame import snapshots, study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep, over
 from grokjax.curves import statistics
@@ -186,13 +187,12 @@ def measure(this: Study) -> Finding:
             },
             "rest": {f"digit {x.digit}": row(x) for x in rests},
         },
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel="optimiser step",
             ylabel="mean probability, digit 2",
             legend="median and quartiles of runs",
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.curves import shelves, statistics
 from grokjax.runner import exact
@@ -84,8 +85,7 @@ def measure(this: Study) -> Finding:
             "shelves": listed(shown, len(loss)),
             "shelves_without_decay": listed(without, this["plain"]),
         },
-        figure=figures.shelf_map(stretches, levels=lines),
-        data=figures.shelf_map_data(stretches),
+        plot=figures.shelf_map(stretches, levels=lines),
     )
 
 

@@ -27,7 +27,8 @@ import numpy as np
 from rich.table import Table
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.curves import changepoints, shelves, statistics, synthetic, windows
 

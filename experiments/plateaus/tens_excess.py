@@ -28,7 +28,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures, trees
 from grokjax.checkpoints import Sweep
 from grokjax.curves import shelves, statistics
@@ -113,13 +114,12 @@ def measure(this: Study) -> Finding:
         answers=answers(cells, usual),
         numbers={name.replace("\n", " "): row(one) for name, one in cells.items()}
         | {"averaged weights": averages(usual)},
-        figure=figures.points(
+        plot=figures.points(
             panels,
             xlabel=f"setting (else rate {RATES[1]:g}, batch {this['batch']})",
             ylabel="nats above h(.45), and their parts",
             joined=False,
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -25,7 +25,8 @@ import numpy as np
 from scipy.special import entr
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, said
+from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.study import Study
 from grokjax import figures, keys, model, presets, tap, tasks
 from grokjax.config import ModelConfig
 from grokjax.curves import statistics
@@ -127,10 +128,9 @@ def measure(this: Study) -> Finding:
             "laws": {name.replace("\n", " "): numbers(x) for name, x in found.items()},
             "random_laws": dict(count=len(random), largest_gap=max(x.gap for x in random)),
         },
-        figure=figures.points(
+        plot=figures.points(
             panels, xlabel="joint law of the tokens and the outcome", ylabel="loss (nats)", joined=False
         ),
-        data=figures.points_data(panels),
     )
 
 

@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.study import Answer, Finding, Study, counted, said
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.curves import statistics
 from grokjax.theory import columns, heads, sums
@@ -122,8 +123,7 @@ def measure(this: Study) -> Finding:
             *on_heads(reach, xor, found),
         ],
         numbers={"final": [row(one) for one in found], "least_loss_by_heads": reach, "xor_by_heads": xor},
-        figure=figures.points(panels, xlabel="digit (0 = units)", ylabel="final loss (nats)", joined=False),
-        data=figures.points_data(panels),
+        plot=figures.points(panels, xlabel="digit (0 = units)", ylabel="final loss (nats)", joined=False),
     )
 
 

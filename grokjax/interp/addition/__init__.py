@@ -1,6 +1,7 @@
 """Readers for tasks with digits and carries; each function is written for one run."""
 
 from grokjax.interp.addition import answer_distribution as answer_distribution
+from grokjax.interp.addition import attention as attention
 from grokjax.interp.addition import carry_free as carry_free
 from grokjax.interp.addition import carry_odds as carry_odds
 from grokjax.interp.addition import digit_pair as digit_pair

@@ -1,6 +1,4 @@
-"""How like the naive digit (the own pair's sum, carry left out) a prediction is, and the digit with carries
-up to any depth.
-"""
+"""The carry-free sum of a digit pair, and the answer when carries only up to some depth are counted."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -9,8 +7,9 @@ from grokjax.interp.addition.evaluation_sets import Problems
 
 
 def carries(problems: Problems, base: int, depth: int) -> Int[Array, "B n+1"]:
-    """The carry into each column (n = leading) when only the `depth` columns below it are taken into account;
-    depth n: the true one.
+    """Returns the carry into each column (n = leading) that follows from the `depth` columns below it alone.
+
+    With depth n it is the true carry.
     """
     total = jnp.asarray(problems.a) + jnp.asarray(problems.b)
     found = jnp.zeros((len(total), total.shape[1] + 1), total.dtype)
@@ -20,25 +19,25 @@ def carries(problems: Problems, base: int, depth: int) -> Int[Array, "B n+1"]:
 
 
 def digits(problems: Problems, base: int, depth: int) -> Int[Array, "B n+1"]:
-    """The answer with carries up to `depth` columns deep, digit k at index k; depth 0: the naive digits, 0 in
-    the leading column.
+    """Returns the answer with carries up to `depth` columns deep, digit k at index k.
+
+    With depth 0 these are the carry-free sums, and 0 in the leading column.
     """
     total = jnp.asarray(problems.a) + jnp.asarray(problems.b)
     return (jnp.pad(total, ((0, 0), (0, 1))) + carries(problems, base, depth)) % base
 
 
 def depths(problems: Problems, base: int, digit: int) -> Int[Array, " B"]:
-    """The depth of each problem at `digit`: how many columns below decide the answer, the least j from which
-    on `digits` is right.
-    """
+    """Returns how many columns below `digit` decide its answer: the least depth from which on it is right."""
     right = digits(problems, base, digit)[:, digit]
     wrong = jnp.stack([digits(problems, base, depth)[:, digit] != right for depth in range(digit + 1)])
     return jnp.where(wrong, jnp.arange(1, digit + 2)[:, None], 0).max(0)
 
 
 def shares(log_probs: Float[Array, "B base"], problems: Problems, digit: int) -> Float[Array, "depth base"]:
-    """Mean P(digit of depth j + k), k = 0 … base−1, for every depth j = 0 … digit; row 0: P(naive + k). Rows
-    sum to the digits' mass.
+    """Returns the mean P(digit of depth j + k), k = 0 … base−1, for every depth j = 0 … digit.
+
+    Row 0 is P(carry-free sum + k). Rows sum to the probability of all digits.
     """
     probs = jnp.exp(log_probs)
     return jnp.stack(
@@ -49,10 +48,10 @@ def shares(log_probs: Float[Array, "B base"], problems: Problems, digit: int) ->
 def shares_by_depth(
     log_probs: Float[Array, "B base"], problems: Problems, digit: int
 ) -> Float[Array, "depth depth base"]:
-    """`shares` on the problems of each depth apart: [depth of the problem, depth j, k]; NaN for a depth
-    without problems.
+    """Returns `shares` on the problems of each depth apart: [depth of the problem, depth j, k].
 
-    Entry [1, 0] is P(naive + k) where a carry of depth 1, but none deeper, decides.
+    Entry [1, 0] is P(carry-free sum + k) where a carry of depth 1, but none deeper, decides. A depth without
+    problems has NaN.
     """
     probs, own = jnp.exp(log_probs), depths(problems, log_probs.shape[-1], digit)
     return jnp.stack(

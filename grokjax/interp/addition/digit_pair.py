@@ -1,10 +1,12 @@
-"""Trigonometric or a table: how a unit depends on the two operand digits of the column that is being
-answered, its own pair.
+"""How a unit depends on the digit pair, the two operand digits of the column that is being answered.
 
-A unit is a neuron, or a coordinate of any activation. Its table holds its mean activation for each own pair,
-at the position where that column is answered. What the table is made of: waves of one frequency over the
-digits mod base, low powers of the digits, either digit alone, their sum mod base, or their sum. Positions of
-all tasks: sequence, single and parallel mode.
+A unit is a neuron, or a coordinate of any activation. Its table holds its mean activation for each digit
+pair, at the position where that column is answered (sequence, single and parallel mode). The question is
+what the table is made of:
+  - waves of one frequency over the digits mod base (trigonometric addition)
+  - low powers of the digits
+  - either digit alone
+  - their sum mod base, or their sum
 """
 
 from typing import NamedTuple
@@ -13,14 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax, random
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
 from grokjax import objective
-from grokjax.config import ModelConfig
-from grokjax.interp import activations, fourier
+from grokjax.interp import fourier
 from grokjax.interp.addition import carry_free
 from grokjax.interp.addition.evaluation_sets import Problems
 from grokjax.objective import Task
+from grokjax.run import Run
 from grokjax.tasks.layout import permutation
 
 TOGETHER = 500
@@ -31,33 +33,32 @@ DEGREE = 2
 
 
 class Tables(NamedTuple):
-    """Mean activations by answered digit and own pair (a, b), and each unit's variance over all problems, own
-    pair or not.
-    """
+    """Mean activations by answered digit and digit pair (a, b), and each unit's variance over problems."""
 
     means: Float[Array, "C base base M"]
     variance: Float[Array, "C M"]
 
 
 def answered(task: Task) -> tuple[int, ...]:
-    """The digits that the task asks for and that have an own pair, ascending; the order of C here."""
+    """Returns the digits that are asked for and have a digit pair, ascending: the order of C here."""
     asked = (task.digit,) if task.mode == "single" else task.columns
     return tuple(sorted(digit for digit in asked if digit < task.num_digits))
 
 
-def tables(
-    config: ModelConfig, task: Task, params: PyTree, problems: Problems, *, site: str = "blocks.0.mlp.post"
-) -> Tables:
-    """The table of every unit of an activation [B, P, ...], for each of `answered`. Pairs that do not occur
-    have the overall mean.
+def tables(run: Run, problems: Problems, *, site: str = "blocks.0.mlp.post") -> Tables:
+    """Returns the table of every unit of an activation [B, P, ...], for each of the digits `answered`.
 
-    Sampling noise adds to every table; `problems.balanced` has each pair equally often in every column.
+    Pairs that do not occur have the overall mean. Sampling noise adds to every table:
+    `evaluation_sets.balanced` has each pair equally often in every column.
     """
+    task = run.task
+    if not answered(task):
+        raise ValueError("the task asks for no digit that has a digit pair: the leading digit has none")
     at = np.array([_position(task, digit) for digit in answered(task)])
 
     def sums_of(part: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         tokens, pair, weights = part
-        found = activations.cached(config, params, tokens)[1][site][:, at].reshape(*pair.shape, -1)
+        found = run.cache(tokens)[site][:, at].reshape(*pair.shape, -1)
         hot = jax.nn.one_hot(pair, task.base**2) * weights[:, None, None]
         return hot.sum(0), jnp.einsum("bcx,bcm->cxm", hot, found), jnp.einsum("b,bcm->cm", weights, found**2)
 
@@ -73,10 +74,14 @@ def tables(
 
 
 class Made(NamedTuple):
-    """Shares of a table's variance: in the 3×3 block of each frequency; in that of the powers up to v²; in
-    what either digit says alone, f(a) + g(b); in functions of (a + b) mod base; and in functions of a + b. In
-    base 10 their dimensions are 8 (3 for the last frequency), 8, 18, 9 and 18 of 99: so much a random table
-    has."""
+    """Shares of a table's variance, in base 10 with their dimensions of 99: so much a random table has.
+
+    waves: in the 3×3 block of each frequency (8; 3 for the last one)
+    powers: in the block of the powers up to v² (8)
+    alone: in what either digit says alone, f(a) + g(b) (18)
+    modular_sum: in functions of (a + b) mod base (9)
+    sum: in functions of a + b (18)
+    """
 
     waves: Float[Array, "F *M"]
     powers: Float[Array, "*M"]
@@ -86,7 +91,7 @@ class Made(NamedTuple):
 
 
 def made(table: Float[Array, "base base *M"]) -> Made:
-    """What each unit's table is made of; a table that does not vary is made of nothing."""
+    """Returns what each unit's table is made of; a table that does not vary is made of nothing."""
     centred = table - table.mean((0, 1))
     whole = (centred**2).sum((0, 1))
     share = lambda part: jnp.where(whole > 0, (part**2).sum((0, 1)) / jnp.where(whole > 0, whole, 1), 0.0)
@@ -101,9 +106,7 @@ def made(table: Float[Array, "base base *M"]) -> Made:
 
 
 def of_waves(table: Float[Array, "base base *M"]) -> Float[Array, "base base *M"]:
-    """The part of each unit's table in the 3×3 block, constant and all, of the frequency that explains most
-    of it.
-    """
+    """Returns the part of each table in the 3×3 block of the frequency that explains most of it."""
     best = fourier.explained(table).argmax(0) + 1
     rows = fourier.frequencies(len(table)).reshape(-1, *[1] * best.ndim)
     kept = jnp.asarray((rows == 0) | (rows == best), table.dtype)
@@ -111,15 +114,16 @@ def of_waves(table: Float[Array, "base base *M"]) -> Float[Array, "base base *M"
 
 
 def of_powers(table: Float[Array, "base base *M"]) -> Float[Array, "base base *M"]:
-    """The part of each unit's table that is a polynomial of degree 2 in a times one in b."""
+    """Returns the part of each unit's table that is a polynomial of degree 2 in a times one in b."""
     digits = np.linspace(-1, 1, len(table))
     rows = np.linalg.qr(digits[:, None] ** np.arange(DEGREE + 1))[0].T.astype(np.float32)
     return _projected(table, rows, jnp.ones((len(rows), *[1] * (table.ndim - 2))))
 
 
 def shuffled_digits(key: Key[Array, ""], table: Float[Array, "base base *M"]) -> Float[Array, "base base *M"]:
-    """Each unit's table with the digits a in a random order, and b in another: a control that keeps what is
-    not about order.
+    """Returns each table with its digits a in a random order and b in another.
+
+    It is a control that keeps what is not about the order of digits.
     """
 
     def one(key: Array, table: Array) -> Array:
@@ -130,28 +134,31 @@ def shuffled_digits(key: Key[Array, ""], table: Float[Array, "base base *M"]) ->
 
 
 def shuffled_cells(key: Key[Array, ""], table: Float[Array, "base base *M"]) -> Float[Array, "base base *M"]:
-    """Each unit's table with its cells in a random order: a control that keeps nothing but the values."""
+    """Returns each table with its cells in a random order: a control that keeps nothing but the values."""
     return _each(
         lambda key, table: random.permutation(key, table.reshape(-1)).reshape(table.shape), key, table
     )
 
 
 def loss_with(
-    config: ModelConfig,
-    task: Task,
-    params: PyTree,
+    run: Run,
     problems: Problems,
     change: Float[Array, "base base M"],
     *,
     digit: int,
     site: str = "blocks.0.mlp.post",
 ) -> Float[Array, ""]:
-    """The mean loss (nats) of an answer digit when `change` of the own pair is added to an activation at the
-    position that answers it.
+    """Returns the mean loss (nats) of an answer digit when an activation is changed where it is answered.
 
-    Restricted loss: change = of_waves(table) − table; excluded: change = −of_waves(table − mean),
-      arXiv:2301.05217.
+    change: what is added to the activation, by the digit pair. The restricted loss has
+      of_waves(table) − table, the excluded loss −of_waves(table − mean) (arXiv:2301.05217).
     """
+    task = run.task
+    if digit not in answered(task):
+        pairs = ", ".join(map(str, answered(task))) or "none"
+        raise ValueError(
+            f"digit={digit} has no digit pair that the task asks for; those that have one: {pairs}"
+        )
     place, at = task.columns.index(0 if task.mode == "single" else digit), _position(task, digit)
     labels = jnp.asarray(permutation(task))[carry_free.digits(problems, task.base, task.num_digits)[:, digit]]
     pair = _pairs(task, problems)[:, answered(task).index(digit)]
@@ -160,8 +167,7 @@ def loss_with(
         tokens, pair, label, weights = part
         added = change.reshape(task.base**2, -1)[pair]
         edit = lambda x: x.at[:, at].add(added.reshape(len(x), *x.shape[2:]))
-        logits = activations.cached(config, params, tokens, {site: edit})[0][:, np.asarray(task.read)]
-        return weights @ objective.cross_entropy(objective.by_answer(task, logits)[:, place], label)
+        return weights @ objective.cross_entropy(run.logits(tokens, {site: edit})[:, place], label)
 
     parts = _in_parts(problems.tokens, pair, labels, problems.weights)
     return lax.map(one, parts).sum() / jnp.asarray(problems.weights).sum()
@@ -173,7 +179,7 @@ def _position(task, digit):
 
 
 def _pairs(task, problems):
-    """[B, C]: the own pair of each answered digit, a · base + b."""
+    """[B, C]: the digit pair of each answered digit, a · base + b."""
     digits = np.asarray(answered(task))
     return jnp.asarray(problems.a)[:, digits] * task.base + jnp.asarray(problems.b)[:, digits]
 
@@ -189,7 +195,7 @@ def _in_parts(*arrays):
 
 
 def _projected(table, rows, kept):
-    """The table along the products of two of the rows; kept [rows, *M]: how much of each row, for each unit."""
+    """The table along the products of two rows; kept [rows, *M] is how much of each row, for each unit."""
     with jax.default_matmul_precision("float32"):
         found = jnp.einsum("ia,jb,ab...->ij...", rows, rows, table) * kept[:, None] * kept[None]
         return jnp.einsum("ia,jb,ij...->ab...", rows, rows, found)

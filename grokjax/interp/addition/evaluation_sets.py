@@ -1,5 +1,7 @@
-"""Fixed sets of addition problems to measure on, with the weight of each: all of them, or samples of exactly
-weighted strata.
+"""Evaluation sets: fixed addition problems to measure on, with the share that each stands for.
+
+They are all problems (`every`), uniform ones (`drawn`), every digit pair equally often (`balanced`), or equal
+samples with and without a carry (`strata`), weighted by the exact shares of the two.
 """
 
 from typing import Any, NamedTuple
@@ -14,8 +16,10 @@ MOST = 4_000_000
 
 
 class Problems(NamedTuple):
-    """What a model reads, its operands (digit k = units + k at index k), and the share that each problem
-    stands for; they sum to 1.
+    """Problems: what a model reads, their operands, and the share that each stands for.
+
+    tokens: [B, P];  a, b: the operands' digits, the units at index 0
+    weights: they sum to 1
     """
 
     tokens: Int[Array, "B P"] | Int[np.ndarray, "B P"]
@@ -25,25 +29,29 @@ class Problems(NamedTuple):
 
 
 def every(task: Any) -> Problems:
-    """All base^(2 n) problems, of equal weight: exact. ValueError where there are more than MOST."""
+    """Returns all base^(2 n) problems, of equal weight: means over them are exact.
+
+    Raises ValueError where there are more than MOST.
+    """
     base, n = task.base, task.num_digits
     if (count := base ** (2 * n)) > MOST:
         raise ValueError(
-            f"base={base}, num_digits={n} make {count} problems, more than {MOST}; draw `strata` of them instead"
+            f"base={base}, num_digits={n} make {count} problems, more than {MOST}; draw `strata` instead"
         )
     digits = np.arange(count)[:, None] // base ** np.arange(2 * n) % base
     return _laid_out(task, digits[:, :n], digits[:, n:], np.full(count, 1 / count))
 
 
 def drawn(task: Any, size: int, *, seed: int = 0) -> Problems:
-    """`size` problems of uniform digits, of equal weight."""
+    """Returns `size` problems of uniform digits, of equal weight."""
     a, b = np.random.default_rng(seed).integers(task.base, size=(2, size, task.num_digits))
     return _laid_out(task, a, b, np.full(size, 1 / size))
 
 
 def balanced(task: Any, each: int, *, seed: int = 0) -> Problems:
-    """`each` · base² problems in which every pair of digits occurs exactly `each` times in every column, the
-    columns independent.
+    """Returns `each` · base² problems in which every digit pair occurs `each` times in every column.
+
+    The columns are independent of each other.
     """
     random, pairs = np.random.default_rng(seed), np.repeat(np.arange(task.base**2), each)
     a, b = np.divmod(np.stack([random.permutation(pairs) for _ in range(task.num_digits)], 1), task.base)
@@ -51,8 +59,9 @@ def balanced(task: Any, each: int, *, seed: int = 0) -> Problems:
 
 
 def strata(task: Any, digit: int, size: int, *, seed: int = 0) -> Problems:
-    """`size` problems without and `size` with a carry into the column `digit` (0 = units), weighted by the
-    exact shares of the two sets.
+    """Returns `size` problems without and `size` with a carry into the column `digit` (0 = units).
+
+    They are weighted by the exact shares of the two sets. Raises ValueError for the units.
     """
     if not 1 <= digit <= task.num_digits:
         raise ValueError(f"digit={digit} must be from 1 to {task.num_digits}: no carry goes into the units")

@@ -1,4 +1,4 @@
-"""What a probe may be asked for: integer classes of every problem, computed from its operands, in any base.
+"""What a probe may be asked for: integer classes of every problem, computed from its operands, any base.
 
 Columns are counted from the units, 0; the column num_digits is the leading one. A column kills (sum below
 base − 1), propagates (base − 1) or generates a carry: SC and SS of Quirke & Barez (arXiv:2310.13121) are
@@ -15,28 +15,28 @@ from grokjax.tasks.sampling import GENERATE, KILL, PROPAGATE, cascade
 
 
 def operands(problems: Problems, digit: int) -> Int[Array, "2 B"]:
-    """The digit of either operand in a column."""
+    """Returns the digit of either operand in a column."""
     return jnp.stack([jnp.asarray(problems.a)[:, digit], jnp.asarray(problems.b)[:, digit]])
 
 
 def pair(problems: Problems, base: int, digit: int) -> Int[Array, " B"]:
-    """Both of them: a · base + b, of base² classes."""
+    """Returns the digit pair of a column as one of base² classes, a · base + b."""
     a, b = operands(problems, digit)
     return a * base + b
 
 
-def naive_digit(problems: Problems, base: int, digit: int) -> Int[Array, " B"]:
-    """The own pair's sum mod base, carry left out."""
+def carry_free_digit(problems: Problems, base: int, digit: int) -> Int[Array, " B"]:
+    """Returns the sum of the digit pair mod base, the carry left out."""
     return carry_free.digits(problems, base, 0)[:, digit]
 
 
 def carry(problems: Problems, base: int, digit: int) -> Int[Array, " B"]:
-    """The carry into a column, 0 or 1."""
+    """Returns the carry into a column, 0 or 1."""
     return carry_free.carries(problems, base, digit)[:, digit]
 
 
 def answer_digit(problems: Problems, base: int, digit: int) -> Int[Array, " B"]:
-    """The digit of the sum."""
+    """Returns the digit of the sum."""
     return carry_free.digits(problems, base, digit)[:, digit]
 
 

@@ -1,22 +1,20 @@
-"""Exact match by the lengths of the operands, those included that were never trained."""
+"""Exact match by the lengths of the operands, also for lengths that were never trained."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
-from grokjax import objective
-from grokjax.config import ModelConfig
 from grokjax.objective import Task
+from grokjax.run import Run
 from grokjax.tasks.vocabulary import Batch
 
 
 def problems(task: Task, size: int, *, seed: int = 0) -> Batch:
-    """`size` problems of uniform digits for each length of the first operand and of the second, 1 … n: leaves
-    [n, n, size, …].
+    """Returns `size` problems of uniform digits for each pair of operand lengths 1 … n: [n, n, size, …].
 
-    ValueError for a task without a pad: its operands have one length.
+    Raises ValueError for a task without a pad token: its operands have one length.
     """
     if task.lengths is None:
         raise ValueError(
@@ -30,19 +28,16 @@ def problems(task: Task, size: int, *, seed: int = 0) -> Batch:
     return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(n, n, size, -1), batch)
 
 
-def exact_match(config: ModelConfig, task: Task, params: PyTree, batch: Batch) -> Float[Array, "*n"]:
-    """The share of problems whose every answer is right, teacher-forced; of leaves [*n, B, …] for each set
-    apart.
+def exact_match(run: Run, batch: Batch) -> Float[Array, "*n"]:
+    """Returns the share of problems whose every answer is right, for each set of a batch [*n, B, …].
 
-    With a wrong digit shown, later ones do not count anyway: it is what greedy decoding gets right as a
-    whole.
+    The right digits are shown (teacher forcing). It is also what greedy decoding gets right as a whole, since
+    after a first wrong digit the later ones no longer count.
     """
 
     def one(part: Batch) -> Float[Array, ""]:
-        logits = objective.logits_of(config, task, params, jnp.asarray(part.tokens))
-        return (objective.against(logits, jnp.asarray(part.labels)).max(-1) < 0).all(-1).mean()
+        return run.scores(part).correct.all(-1).mean()
 
     sets = jnp.shape(batch.tokens)[:-2]
     flat = jax.tree.map(lambda leaf: jnp.asarray(leaf).reshape(-1, *leaf.shape[-2:]), batch)
-    with jax.default_matmul_precision("float32"):
-        return lax.map(one, flat).reshape(sets)
+    return lax.map(one, flat).reshape(sets)

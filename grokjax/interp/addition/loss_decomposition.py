@@ -1,4 +1,8 @@
-"""How a loss lies above the exact level "own pair known, carry not": leaked mass, miscalibration, Jensen gap."""
+"""What a loss is made of above the exact level of a predictor that knows the digit pair but not the carry.
+
+The two candidates are the carry-free sum of the digit pair and that sum plus 1. The excess over the level
+splits into leaked probability, miscalibration, and the spread of the log-odds over examples (Jensen gap).
+"""
 
 from typing import NamedTuple
 
@@ -12,12 +16,13 @@ from grokjax.interp.addition.evaluation_sets import Problems
 
 
 class Excess(NamedTuple):
-    """Nats. leak + miscalibration + jensen_gap = loss − level.
+    """The parts of a loss in nats: leak + miscalibration + jensen_gap = loss − level.
 
-    level: the entropy h(c) of the carry;  loss_without_carry, loss_with_carry: on the +0 and on the +1 set
-    leak: mean of −ln m, m the mass on the two candidates, naive and naive + 1
-    miscalibration: the loss of the mean log-odds within the candidates, less the level
+    level: the entropy h(c) of the carry
+    leak: the mean of −ln m, where m is the probability of the two candidates together
+    miscalibration: the loss of the mean log-odds between the candidates, less the level
     jensen_gap: what the spread of the log-odds over examples adds
+    loss_without_carry, loss_with_carry: the loss on problems without and with a carry into the digit
     """
 
     loss: Float[Array, ""]
@@ -35,12 +40,12 @@ class Excess(NamedTuple):
 
 
 def split(log_probs: Float[Array, "B base"], problems: Problems, digit: int) -> Excess:
-    """The parts of the excess at answer digit `digit` (1 … n), on `problems.every` or `problems.strata`: the
-    carry's share is then exact.
+    """Returns the parts of the excess at an answer digit (1 … n).
 
-    With z the log-odds of naive + 1 against naive, s = −1 on the +1 set and 1 on the +0 set: −ln p = −ln m +
-    softplus(s z), and softplus(s z) is split at the mean of z. ValueError for the units, into which there is
-    no carry.
+    problems: `evaluation_sets.every` or `strata`, with which the share of the carry is exact
+    With z the log-odds of the candidate with carry against the one without, and s = −1 where there is a
+    carry, else 1: −ln p = −ln m + softplus(s z), and softplus(s z) is split at the mean of z.
+    Raises ValueError for the units, into which there is no carry.
     """
     base = log_probs.shape[-1]
     if not 1 <= digit <= problems.a.shape[-1]:
@@ -68,7 +73,7 @@ def split(log_probs: Float[Array, "B base"], problems: Problems, digit: int) -> 
 def candidates(
     log_probs: Float[Array, "B base"], problems: Problems, digit: int
 ) -> tuple[Float[Array, " B"], Float[Array, " B"]]:
-    """ln P of the naive digit and of naive + 1."""
+    """Returns ln P of the carry-free sum of the digit pair, and of that sum plus 1."""
     base = log_probs.shape[-1]
     own = carry_free.digits(problems, base, 0)[:, digit]
     of = lambda value: jnp.take_along_axis(log_probs, value[:, None], 1)[:, 0]

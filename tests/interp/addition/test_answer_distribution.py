@@ -1,5 +1,7 @@
 """The joint law of an answer."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,16 +12,16 @@ import grokjax as gj
 from grokjax.interp.addition import answer_distribution
 
 TASK = gj.Addition(num_digits=2, base=3, relabel=1)
-CONFIG = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=8, num_heads=2)
-PARAMS = gj.model.init(CONFIG, random.key(0), gj.Hyper())
+CONFIG, RECIPE, HYPER = gj.presets.nanda_addition(TASK, d_model=8, num_heads=2)
+RUN = gj.Run.init(TASK, CONFIG, RECIPE, HYPER.replace(attention_rate=0.6))
 
 
 def test_the_law_of_the_right_answer_is_the_product_of_what_training_scores():
     batch = TASK.batch(random.key(1), 5)
-    losses = gj.objective.scores(CONFIG, TASK, gj.config.Recipe(), PARAMS, gj.Hyper(), batch).loss.sum(1)
+    losses = RUN.scores(batch).loss.sum(1)
     ids = np.argsort(gj.tasks.layout.permutation(TASK))
     for tokens, labels, loss in zip(batch.tokens, np.asarray(batch.labels), losses, strict=True):
-        law = answer_distribution.law(CONFIG, TASK, PARAMS, tokens)
+        law = answer_distribution.joint(RUN, tokens)
         assert law.shape == (3, 3, 3) and law.sum() == pytest.approx(1, abs=1e-5)
         assert float(-jnp.log(law[tuple(ids[labels])])) == pytest.approx(float(loss), abs=1e-4)
 
@@ -37,4 +39,9 @@ def test_independent_digits_have_no_total_correlation_and_copies_all_of_it():
 def test_modes_without_a_written_answer_are_refused():
     task = gj.Addition(num_digits=1, mode="single", digit=0)
     with pytest.raises(ValueError, match="mode='sequence'"):
-        answer_distribution.law(CONFIG, task, PARAMS, jnp.zeros(4, int))
+        answer_distribution.joint(
+            gj.Run.init(task, gj.ModelConfig.of(task), RECIPE, HYPER), jnp.zeros(4, int)
+        )
+    config = dataclasses.replace(CONFIG, mask="full")
+    with pytest.raises(ValueError, match="causal"):
+        answer_distribution.joint(RUN.replace(config=config), jnp.zeros(TASK.num_positions, int))

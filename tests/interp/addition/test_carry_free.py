@@ -14,7 +14,7 @@ def found(base, num_digits):
 
 
 @pytest.mark.parametrize("base, num_digits", [(2, 3), (3, 2), (5, 2)])
-def test_the_deepest_carries_give_the_sum_and_none_the_naive_digits(base, num_digits):
+def test_the_deepest_carries_give_the_sum_and_none_the_carry_free_sums(base, num_digits):
     every = found(base, num_digits)
     powers = base ** np.arange(num_digits + 1)
     np.testing.assert_array_equal(

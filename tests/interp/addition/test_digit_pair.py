@@ -1,4 +1,4 @@
-"""The tables of units over their own pair: planted tables, and those of a small model against a slow count."""
+"""Tables of units over their digit pair: planted ones, and a small model's against a slow count."""
 
 import functools
 
@@ -9,7 +9,6 @@ import pytest
 from jax import random
 
 import grokjax as gj
-from grokjax.interp import activations
 from grokjax.interp.addition import digit_pair, evaluation_sets
 
 A, B = np.indices((10, 10))
@@ -63,10 +62,11 @@ def test_shuffled_digits_keep_what_is_not_about_order():
     np.testing.assert_allclose(values, np.sort(TABLES["nothing"].ravel()), atol=1e-6)
 
 
-def model(**options):
+def made_run(**options):
+    """A run of attention rate .6, whose logits are not those of rate 1."""
     task = gj.Addition(num_digits=2, base=3, **options)
-    config = gj.ModelConfig(**gj.tasks.shape(task), d_model=8, num_heads=2)
-    return task, config, gj.model.init(config, random.key(0))
+    config, recipe, hyper = gj.presets.nanda_addition(task, d_model=8, num_heads=2)
+    return gj.Run.init(task, config, recipe, hyper.replace(attention_rate=0.6))
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_tables_are_means_over_the_other_digits_and_are_read_where_the_column_is
     options, monkeypatch
 ):
     monkeypatch.setattr(digit_pair, "TOGETHER", 25)  # 81 problems: the last part is filled up
-    task, config, params = model(**options)
-    every = evaluation_sets.every(task)
-    found = digit_pair.tables(config, task, params, every)
-    post = np.asarray(activations.cached(config, params, every.tokens)[1]["blocks.0.mlp.post"])
+    run = made_run(**options)
+    task, every = run.task, evaluation_sets.every(run.task)
+    found = digit_pair.tables(run, every)
+    post = np.asarray(run.cache(every.tokens)["blocks.0.mlp.post"])
     for place, digit in enumerate(digit_pair.answered(task)):
         at = (
             dict(zip(task.columns, task.read, strict=True))[digit]
@@ -94,24 +94,28 @@ def test_tables_are_means_over_the_other_digits_and_are_read_where_the_column_is
 @pytest.mark.parametrize("options", [{}, dict(mode="single", digit=1), dict(order="lsb", relabel=1)])
 def test_the_loss_without_a_change_is_the_run_s_and_with_one_that_of_the_edit(options, monkeypatch):
     monkeypatch.setattr(digit_pair, "TOGETHER", 25)
-    task, config, params = model(**options)
+    run = made_run(**options)
+    task = run.task
     every, digit, place = evaluation_sets.every(task), 1, task.columns.index(0 if options.get("digit") else 1)
     labels = task.encode(every.a, every.b).labels
-    loss = lambda logits: gj.objective.cross_entropy(
-        gj.objective.by_answer(task, logits)[:, place], labels[:, place]
-    ).mean()
-    with_change = functools.partial(digit_pair.loss_with, config, task, params, every, digit=digit)
+    batch = gj.tasks.Batch(every.tokens, labels)
+    with_change = functools.partial(digit_pair.loss_with, run, every, digit=digit)
     nothing = with_change(jnp.zeros((3, 3, 32)))
-    whole = activations.cached(config, params, every.tokens)[0][:, np.array(task.read)]
-    assert nothing == pytest.approx(float(loss(whole)), rel=1e-5)
+    assert nothing == pytest.approx(float(run.scores(batch).loss[:, place].mean()), rel=1e-5)
     change = random.normal(random.key(1), (3, 3, 32))
     at = task.read[place]
     edit = {"blocks.0.mlp.post": lambda x: x.at[:, at].add(change[every.a[:, digit], every.b[:, digit]])}
-    edited = activations.cached(config, params, every.tokens, edit)[0][:, np.array(task.read)]
-    assert (
-        with_change(change) == pytest.approx(float(loss(edited)), rel=1e-5)
-        and abs(with_change(change) - nothing) > 1e-3
-    )
+    edited = run.scores(batch, edit).loss[:, place].mean()
+    assert with_change(change) == pytest.approx(float(edited), rel=1e-5)
+    assert abs(with_change(change) - nothing) > 1e-3
+
+
+def test_a_digit_without_a_pair_is_refused():
+    run = made_run(mode="single", digit=2)
+    with pytest.raises(ValueError, match="the leading digit has none"):
+        digit_pair.tables(run, evaluation_sets.every(run.task))
+    with pytest.raises(ValueError, match="digit=2 must be one"):
+        digit_pair.loss_with(run, evaluation_sets.every(run.task), jnp.zeros((3, 3, 32)), digit=2)
 
 
 def test_balanced_problems_have_every_pair_equally_often_in_every_column():

@@ -25,7 +25,7 @@ def test_a_column_is_described_by_its_pair(digit):
     a, b = EVERY.a[:, digit], EVERY.b[:, digit]
     np.testing.assert_array_equal(features.operands(EVERY, digit), [a, b])
     np.testing.assert_array_equal(features.pair(EVERY, BASE, digit), a * BASE + b)
-    np.testing.assert_array_equal(features.naive_digit(EVERY, BASE, digit), (a + b) % BASE)
+    np.testing.assert_array_equal(features.carry_free_digit(EVERY, BASE, digit), (a + b) % BASE)
     np.testing.assert_array_equal(features.kind(EVERY, BASE, digit), np.sign(a + b - (BASE - 1)) + 1)
     np.testing.assert_array_equal(features.propagates(EVERY, BASE, digit), a + b == BASE - 1)
 

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import random
 
 import grokjax as gj
 from grokjax.interp.addition import length_generalization
@@ -25,16 +24,14 @@ def test_each_set_has_operands_of_its_lengths():
 
 
 def test_a_problem_counts_where_every_answer_is_right():
-    config = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=8, num_heads=2)
-    params = gj.model.init(config, random.key(0))
+    config, recipe, hyper = gj.presets.nanda_addition(TASK, d_model=8, num_heads=2)
+    run = gj.Run.init(TASK, config, recipe, hyper.replace(attention_rate=0.6))
     batch = length_generalization.problems(TASK, 5)
     flat = jax.tree.map(lambda leaf: jnp.asarray(leaf).reshape(-1, leaf.shape[-1]), batch)
-    said = gj.objective.logits_of(config, TASK, params, flat.tokens).argmax(-1)
+    said = run.logits(flat.tokens).argmax(-1)
     # labels that the run gives itself, spoilt in one digit of some problems
     spoilt = np.random.default_rng(0).random(len(said)) < 0.4
     labels = said.at[:, 1].add(spoilt) % 4
-    found = length_generalization.exact_match(
-        config, TASK, params, batch._replace(labels=labels.reshape(batch.labels.shape))
-    )
+    found = length_generalization.exact_match(run, batch._replace(labels=labels.reshape(batch.labels.shape)))
     np.testing.assert_allclose(found, 1 - spoilt.reshape(3, 3, 5).mean(-1), atol=1e-6)
-    assert length_generalization.exact_match(config, TASK, params, flat).shape == ()
+    assert length_generalization.exact_match(run, flat).shape == ()

@@ -5,7 +5,7 @@ import pytest
 from jax import random
 
 import grokjax as gj
-from grokjax.interp.addition import carry_free, carry_odds, evaluation_sets, loss_decomposition, predictions
+from grokjax.interp.addition import carry_free, carry_odds, evaluation_sets, loss_decomposition
 from grokjax.theory.columns import carry_probability
 
 
@@ -117,30 +117,3 @@ def test_digits_without_a_carry_are_refused():
         evaluation_sets.every(gj.Addition(num_digits=5))
     with pytest.raises(ValueError, match="carry=False"):
         evaluation_sets.every(gj.DigitwiseAddition(num_digits=1))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        dict(),
-        dict(mode="parallel"),
-        dict(order="lsb", relabel=3),
-        dict(outputs="tokens", scratchpad=True),
-        dict(mode="single", digit=1),
-    ],
-)
-def test_predictions_are_of_the_digit_and_give_the_loss_of_training(options):
-    task = gj.Addition(num_digits=2, base=3, **options)
-    config = gj.ModelConfig(**gj.tasks.shape(task), d_model=8, num_heads=2)
-    params, found = gj.model.init(config, random.key(0), gj.Hyper()), evaluation_sets.every(task)
-    log_probs = predictions.log_probabilities(config, task, 1, params, found.tokens)
-    assert (jnp.exp(log_probs).sum(1) <= 1 + 1e-5).all()
-    labels = task.encode(found.a, found.b).labels
-    scores = gj.objective.scores(
-        config, task, gj.Recipe(), params, gj.Hyper(), gj.tasks.Batch(found.tokens, labels)
-    )
-    place = 0 if task.mode == "single" else task.columns.index(1)
-    truth = carry_free.digits(found, 3, 1)[:, 1]
-    np.testing.assert_allclose(-log_probs[jnp.arange(81), truth], scores.loss[:, place], atol=1e-5)
-    with pytest.raises(ValueError, match="digit=7"):
-        predictions.log_probabilities(config, task, 7, params, found.tokens)
