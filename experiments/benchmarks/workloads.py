@@ -90,7 +90,7 @@ def addition(num_layers: int) -> Workload:
 
 def modular(modulus: int, fraction: float, width: int, yardstick: float) -> Workload:
     """Modular addition, the whole training set at each step."""
-    task = tasks.ModularAddition(modulus=modulus)
+    task = tasks.ModularArithmetic(modulus=modulus)
     config, recipe, hyper = presets.nanda(task)
     config, hyper = dataclasses.replace(config, d_model=width), hyper.replace(train_fraction=fraction)
     return Workload(

@@ -1,10 +1,11 @@
 """Snapshots of the runs of a sweep, each picked by its own loss."""
 
 import numpy as np
-from jaxtyping import Float, Int, PyTree
+from jaxtyping import Float, Int
 
 from grokjax import trees
 from grokjax.checkpoints import Sweep
+from grokjax.run import Run
 
 
 def losses(sweep: Sweep, column: int) -> Float[np.ndarray, "E S"]:
@@ -20,6 +21,6 @@ def nearest(sweep: Sweep, column: int, nats: float) -> Int[np.ndarray, " S"]:
     return np.abs(losses(sweep, column) - nats).argmin(0)
 
 
-def params(sweep: Sweep, places: Int[np.ndarray, " S"]) -> PyTree:
-    """The parameters of every run at its own epoch, leaves [S, ...]."""
-    return trees.stack([sweep.params(sweep.epochs[int(place)], run) for run, place in enumerate(places)])
+def runs(sweep: Sweep, places: Int[np.ndarray, " S"]) -> Run:
+    """Returns every run at its own epoch, stacked [S, ...]; places: indices into `sweep.epochs`."""
+    return trees.stack([sweep.run(run, sweep.epochs[int(place)]) for run, place in enumerate(places)])

@@ -21,9 +21,8 @@ import math
 import sys
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from experiments.frame import snapshots, study
 from experiments.frame.finding import Answer, Finding, counted, said
@@ -32,6 +31,8 @@ from grokjax import figures
 from grokjax.checkpoints import Sweep
 from grokjax.curves import shelves, statistics
 from grokjax.interp.addition import carry_odds, evaluation_sets, loss_decomposition, predictions
+from grokjax.mapping import map_runs
+from grokjax.run import Run
 from grokjax.theory import columns, sums
 
 DEFAULTS: dict[str, study.Setting] = {
@@ -92,9 +93,9 @@ class Odds(NamedTuple):
 Measured = tuple[Float[Array, ""], list[carry_odds.LogOdds]]
 
 
-def of_run(config: Any, task: Any, digit: int, fixed: evaluation_sets.Problems, params: PyTree) -> Measured:
+def of_run(digit: int, fixed: evaluation_sets.Problems, run: Run) -> Measured:
     """The loss on the problems, and the odds by the digit of either operand."""
-    log_probs = predictions.log_probabilities(config, task, digit, params, fixed.tokens)
+    log_probs = predictions.log_probabilities(run, fixed.tokens, digit)
     return loss_decomposition.split(log_probs, fixed, digit).loss, [
         carry_odds.given_digit(log_probs, fixed, digit, operand) for operand in (0, 1)
     ]
@@ -105,9 +106,9 @@ def odds(sweep: Sweep, name: str, digit: int) -> Odds:
     task, column = sweep.task, 0 if sweep.task.mode == "single" else digit
     level = sums.carry_entropy(task.base, columns.carry_probability(task.base, digit - 1)).nats
     fixed = evaluation_sets.every(task) if task.num_digits <= 2 else evaluation_sets.drawn(task, SIZE)
-    function = functools.partial(of_run, sweep.config, task, digit, fixed)
-    picked = snapshots.params(sweep, snapshots.nearest(sweep, column, level))
-    loss, both = jax.device_get(jax.jit(lambda params: jax.lax.map(function, params))(picked))
+    function = functools.partial(of_run, digit, fixed)
+    picked = snapshots.runs(sweep, snapshots.nearest(sweep, column, level))
+    loss, both = map_runs(function)(picked)
     at = lambda field: np.mean([getattr(one, field) for one in both], 0)
     curves = sweep.metrics["loss"][:, :, column]
     on_it = sum(statistics.at_level(shelves.find(curve), level, NEAR) is not None for curve in curves)

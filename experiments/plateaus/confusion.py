@@ -23,16 +23,17 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int
 
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import confusion
 from grokjax.interp.addition import carry_free, evaluation_sets, predictions
+from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {
     "d_model": 16,
@@ -58,14 +59,13 @@ CLEAR = 0.1
 
 
 def matrices(
-    config: Any,
-    task: Any,
     fixed: evaluation_sets.Problems,
     right: Int[np.ndarray, " B"],
-    params: PyTree,
+    run: Run,
 ) -> tuple[Float[Array, ""], Float[Array, "V V"], Float[Array, "V V"]]:
     """The loss, the mean probabilities for each true answer, and the shares of the likeliest answers."""
-    log_probs = predictions.log_probabilities(config, task, task.digit, params, fixed.tokens)
+    task = run.task
+    log_probs = predictions.log_probabilities(run, fixed.tokens, task.digit)
     certain = jnp.where(jnp.arange(task.base) == log_probs.argmax(1)[:, None], 0.0, -jnp.inf)
     loss = -jnp.take_along_axis(log_probs, jnp.asarray(right)[:, None], 1).mean()
     return (
@@ -78,14 +78,12 @@ def matrices(
 def noises(
     sets: Int[np.ndarray, "draws N"],
     right: Int[np.ndarray, " B"],
-    config: Any,
-    task: Any,
     fixed: evaluation_sets.Problems,
-    params: PyTree,
+    run: Run,
 ) -> Float[Array, ""]:
     """The rms deviation of the matrices of sets of problems from that of all."""
     log_probs, labels = (
-        predictions.log_probabilities(config, task, task.digit, params, fixed.tokens),
+        predictions.log_probabilities(run, fixed.tokens, run.task.digit),
         jnp.asarray(right),
     )
     exact = confusion.matrix(log_probs, labels)
@@ -108,7 +106,7 @@ def measure(this: Study) -> Finding:
     )
     fixed, steps = evaluation_sets.every(sweep.task), [sweep.steps(epoch) for epoch in sweep.epochs]
     right = np.asarray(carry_free.digits(fixed, 10, 2)[:, 1])
-    loss, means, certain = over(sweep, functools.partial(matrices, sweep.config, sweep.task, fixed, right))
+    loss, means, certain = map_epochs(sweep, functools.partial(matrices, fixed, right))
     animate(this, means, steps)
     ratios, rows = of_regimes(this, sweep, fixed, right, loss, means)
     middle = np.median(loss, 1)
@@ -159,9 +157,9 @@ def of_regimes(
     noise: dict[str, dict[int, np.ndarray]] = {name: {} for name in REGIMES}
     for size in this["sizes"]:
         sets = np.stack([random.permutation(len(right))[:size] for _ in range(this["draws"])])
-        function = functools.partial(noises, sets, right, sweep.config, sweep.task, fixed)
+        function = functools.partial(noises, sets, right, fixed)
         epochs = sorted({int(epoch) for each in at.values() for epoch in each})
-        found = over(sweep, function, [sweep.epochs[epoch] for epoch in epochs])
+        found = map_epochs(sweep, function, [sweep.epochs[epoch] for epoch in epochs])
         for name, each in at.items():
             noise[name][size] = found[[epochs.index(int(epoch)) for epoch in each], runs]
     ratios = {

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int
 
 from experiments.frame import snapshots, study
 from experiments.frame.finding import Answer, Finding, said
@@ -34,6 +34,8 @@ from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.curves import statistics
 from grokjax.interp.addition import answer_distribution, evaluation_sets
+from grokjax.mapping import map_runs
+from grokjax.run import Run
 from grokjax.theory import answers as exact
 
 DEFAULTS: dict[str, study.Setting] = {"d_model": 32, "batch": 128, "steps": 2000, "seeds": 8, "every": 1}
@@ -86,7 +88,7 @@ def laws(task: Any, every: int) -> Laws:
 Measured = dict[str, Float[Array, "..."]]
 
 
-def of_run(config: Any, task: Any, made: Laws, params: PyTree) -> Measured:
+def of_run(made: Laws, run: Run) -> Measured:
     """Means over inputs: total correlation, total variation to every exact law and of single digits,
     calibration of the margins.
     """
@@ -94,7 +96,7 @@ def of_run(config: Any, task: Any, made: Laws, params: PyTree) -> Measured:
 
     def one(problem: tuple) -> Measured:
         prompt, rows, naive, right = problem
-        law = answer_distribution.law(config, task, params, prompt)
+        law = answer_distribution.joint(run, prompt)
         single = answer_distribution.margins(law)
         candidates = jnp.zeros(10).at[naive].set(0.55).at[(naive + 1) % 10].set(0.45)
         found = {
@@ -145,11 +147,9 @@ def measure(this: Study) -> Finding:
         save="every:1",
     )
     made = laws(sweep.task, this["every"])
-    function = jax.jit(
-        lambda params: jax.lax.map(functools.partial(of_run, sweep.config, sweep.task, made), params)
-    )
+    function = map_runs(functools.partial(of_run, made))
     found = {
-        name: jax.device_get(function(snapshots.params(sweep, snapshots.nearest(sweep, digit, nats))))
+        name: function(snapshots.runs(sweep, snapshots.nearest(sweep, digit, nats)))
         for name, (digit, nats) in REGIMES.items()
     }
     correlation = {name: float(np.mean([dependence(law) for law in made.exact[name]])) for name in KNOWN} | {

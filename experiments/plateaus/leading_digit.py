@@ -31,9 +31,10 @@ from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import over
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import shelves, statistics
 from grokjax.interp.addition import evaluation_sets, predictions
+from grokjax.run import Run
 from grokjax.theory import counts, levels
 
 DEFAULTS: dict[str, study.Setting] = {
@@ -127,10 +128,10 @@ def of_length(this: Study, n: int) -> Length:
     fast = this.sweep(f"digits_{n}", learning_rate=3e-4, **options)
     slow = this.sweep(f"slow_{n}", learning_rate=1e-4, **{**options, "steps": this["slow_steps"]})
     drawn = evaluation_sets.drawn(fast.task, SIZE)
-    early = over(slow, lambda params: _log_odds(slow, params, drawn.tokens))
-    late = over(
+    early = map_epochs(slow, functools.partial(_log_odds, drawn.tokens))
+    late = map_epochs(
         fast,
-        lambda params: _log_odds(fast, params, drawn.tokens),
+        functools.partial(_log_odds, drawn.tokens),
         [epoch for epoch in fast.epochs if epoch in LATER] or [0],
     )
     exact = {
@@ -149,9 +150,9 @@ def of_length(this: Study, n: int) -> Length:
     )
 
 
-def _log_odds(sweep: Any, params: Any, tokens: Any) -> Any:
+def _log_odds(tokens: Any, run: Run) -> Any:
     """ln P(1) − ln P(0) of the leading digit."""
-    log_probs = predictions.log_probabilities(sweep.config, sweep.task, sweep.task.digit, params, tokens)
+    log_probs = predictions.log_probabilities(run, tokens, run.task.digit)
     return log_probs[:, 1] - log_probs[:, 0]
 
 

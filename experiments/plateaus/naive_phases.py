@@ -22,15 +22,16 @@ import sys
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from experiments.frame import snapshots, study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.interp.addition import carry_free, evaluation_sets, predictions
+from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {
     "bases": (3, 5, 10),
@@ -67,14 +68,12 @@ SHELF = (0.68, 0.80)
 
 
 def probabilities(
-    config: Any,
-    task: Any,
     digit: int,
     fixed: evaluation_sets.Problems,
-    params: PyTree,
+    run: Run,
 ) -> tuple[Float[Array, " base"], Float[Array, "depth depth base"]]:
-    """Mean P(naive + k) of a run, and `naive.shares_by_depth`."""
-    log_probs = predictions.log_probabilities(config, task, digit, params, fixed.tokens)
+    """Mean P(naive + k) of a run, and `carry_free.shares_by_depth`."""
+    log_probs = predictions.log_probabilities(run, fixed.tokens, digit)
     return carry_free.shares(log_probs, fixed, digit)[0], carry_free.shares_by_depth(log_probs, fixed, digit)
 
 
@@ -88,7 +87,7 @@ def on_problems(
         if task.base ** (2 * task.num_digits) <= SIZE
         else evaluation_sets.drawn(task, SIZE)
     )
-    return over(sweep, functools.partial(probabilities, sweep.config, task, digit, fixed))
+    return map_epochs(sweep, functools.partial(probabilities, digit, fixed))
 
 
 class Phases(NamedTuple):

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
@@ -34,6 +34,8 @@ from grokjax import figures, trees
 from grokjax.checkpoints import Sweep
 from grokjax.curves import shelves, statistics
 from grokjax.interp.addition import evaluation_sets, loss_decomposition, predictions
+from grokjax.mapping import map_runs
+from grokjax.run import Run
 from grokjax.theory import columns, sums
 
 DEFAULTS: dict[str, study.Setting] = {
@@ -127,19 +129,19 @@ def cell(sweep: Sweep, runs: np.ndarray) -> Cell:
     """What the given runs of a sweep show."""
     curves = sweep.metrics["loss"]
     found = {int(run): shelf for run in runs if (shelf := tens(shelves.find(curves[run, :, 0]))) is not None}
-    snapshots = {epoch: sweep.params(epoch) for epoch in sweep.epochs}
+    snapshots = {epoch: sweep.runs(epoch) for epoch in sweep.epochs}
     steps = {epoch: sweep.steps(epoch) for epoch in snapshots}
     of_run = {
         run: [
-            jax.tree.map(lambda leaf: leaf[run], snapshots[epoch])
+            snapshots[epoch][run]
             for epoch in snapshots
             if shelf.first_step <= steps[epoch] <= shelf.last_step
         ]
         for run, shelf in found.items()
     }
     of_run = {run: kept for run, kept in of_run.items() if kept}
-    means = [jax.tree.map(lambda *leaves: np.mean(leaves, 0), *kept) for kept in of_run.values()]
-    function = functools.partial(looked_at, sweep.config, sweep.task, evaluation_sets.every(sweep.task))
+    means = [averaged(kept) for kept in of_run.values()]
+    function = functools.partial(looked_at, evaluation_sets.every(sweep.task))
     every = mapped(function, [one for kept in of_run.values() for one in kept] + means)
     ends = np.cumsum([len(kept) for kept in of_run.values()])
     along = {
@@ -177,13 +179,12 @@ NAMES = (
 )
 
 
-def looked_at(
-    config: Any, task: Any, fixed: evaluation_sets.Problems, params: PyTree
-) -> dict[str, Float[Array, ""]]:
+def looked_at(fixed: evaluation_sets.Problems, run: Run) -> dict[str, Float[Array, ""]]:
     """The excess and its parts on all problems; per stratum the mean chances of naive and naive + 1, and the
     spread of the loss.
     """
-    log_probs = predictions.log_probabilities(config, task, task.digit, params, fixed.tokens)
+    task = run.task
+    log_probs = predictions.log_probabilities(run, fixed.tokens, task.digit)
     parts, (zero, one) = (
         loss_decomposition.split(log_probs, fixed, task.digit),
         loss_decomposition.candidates(log_probs, fixed, task.digit),
@@ -200,11 +201,16 @@ def looked_at(
     return found
 
 
-def mapped(function: Any, kept: list[PyTree]) -> dict[str, np.ndarray]:
-    """The function of each of the trees."""
+def averaged(kept: list[Run]) -> Run:
+    """Returns a run whose weights are the means of the snapshots of one run."""
+    return kept[0].replace(params=jax.tree.map(lambda *x: np.mean(x, 0), *[run.params for run in kept]))
+
+
+def mapped(function: Any, kept: list[Run]) -> dict[str, np.ndarray]:
+    """Returns the function of each of the runs."""
     if not kept:
         return {name: np.zeros(0) for name in NAMES}
-    return jax.device_get(jax.jit(lambda params: jax.lax.map(function, params))(trees.stack(kept)))
+    return map_runs(function)(trees.stack(kept))
 
 
 def row(one: Cell) -> dict[str, Any]:
