@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from grokjax import objective as objective
     from grokjax import presets as presets
     from grokjax import replay as replay
+    from grokjax import runner as runner
     from grokjax import sweep as sweep
     from grokjax import tap as tap
     from grokjax import tasks as tasks
@@ -36,15 +37,18 @@ if TYPE_CHECKING:
     from grokjax.config import freeze as freeze
     from grokjax.mapping import map_runs as map_runs
     from grokjax.run import Run as Run
+    from grokjax.runner import run_sweep as run_sweep
     from grokjax.sweep import concatenate as concatenate
     from grokjax.sweep import grid as grid
     from grokjax.sweep import paired as paired
     from grokjax.tap import run_with_cache as run_with_cache
     from grokjax.tasks import Addition as Addition
     from grokjax.tasks import DigitwiseAddition as DigitwiseAddition
+    from grokjax.tasks import GroupComposition as GroupComposition
     from grokjax.tasks import Induction as Induction
-    from grokjax.tasks import ModularAddition as ModularAddition
+    from grokjax.tasks import ModularArithmetic as ModularArithmetic
     from grokjax.tasks import SkipTrigram as SkipTrigram
+    from grokjax.tasks import Task as Task
     from grokjax.training import Epoch as Epoch
     from grokjax.training import train as train
 
@@ -59,6 +63,7 @@ MODULES = (
     "objective",
     "presets",
     "replay",
+    "runner",
     "sweep",
     "tap",
     "tasks",
@@ -75,15 +80,18 @@ NAMES = {
     "freeze": "config",
     "map_runs": "mapping",
     "Run": "run",
+    "run_sweep": "runner",
     "concatenate": "sweep",
     "grid": "sweep",
     "paired": "sweep",
     "run_with_cache": "tap",
     "Addition": "tasks",
     "DigitwiseAddition": "tasks",
+    "GroupComposition": "tasks",
     "Induction": "tasks",
-    "ModularAddition": "tasks",
+    "ModularArithmetic": "tasks",
     "SkipTrigram": "tasks",
+    "Task": "tasks",
     "Epoch": "training",
     "train": "training",
 }

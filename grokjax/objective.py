@@ -12,13 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.model import transformer
 from grokjax.model.fast import fused
-
-Task = Any
-"""A frozen dataclass as in `grokjax.tasks`, or the user's own with the same attributes.
-
-`tokens_at`, a range of ids for each position, may be left out: training is faster where it says that few
-tokens can stand there.
-"""
+from grokjax.tasks.protocol import Task as Task
 
 
 class Scores(NamedTuple):

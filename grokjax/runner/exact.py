@@ -1,84 +1,46 @@
-"""The exact loss levels of a task, for the metrics columns that its answers have, and which of them the
-measured shelves show.
-"""
+"""Which of a task's exact loss levels the measured shelves show."""
 
-import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from grokjax import tasks
 from grokjax.curves import shelves
-from grokjax.theory import levels
-
-UNEVEN = ("held_out", "lengths", "cascade", "num_examples", "scratchpad")
-"""Options of an addition with which digits are not uniform, or the prompt tells more: no level is known."""
+from grokjax.tasks.protocol import Levels
 
 SAME = 0.15
 """Levels closer than this share are one line in a picture."""
 
-Levels = dict[int, list[tuple[str, float]]]
-
 
 class Shown(NamedTuple):
-    """A level of a digit that shelves show; `known` is `none` and `nats` None for those that no exact level
-    fits.
-    """
+    """A level of a digit that shelves show; `known` is `none` and `nats` None where no exact level fits."""
 
     digit: int
     known: str
     nats: float | None
 
 
-def of_task(task: Any) -> Levels:
-    """For each column the (name, nats) of what a predictor may know; of other tasks than addition only the
-    loss of knowing nothing.
-    """
-    if isinstance(task, tasks.Addition):
-        return of_addition(task)
-    symbols = (
-        task.modulus
-        if isinstance(task, tasks.ModularAddition)
-        else task.vocabulary - 1
-        if isinstance(task, tasks.Induction)
-        else task.num_outputs
-    )
-    return {column: [("nothing", math.log(symbols))] for column in task.columns}
-
-
-def of_addition(task: tasks.Addition) -> Levels:
-    """The levels of its answer digits; none where an option makes them other than the theory's."""
-    if any(getattr(task, name) not in (None, (), False) for name in UNEVEN):
-        return {}
-    # Without the leading digit no level that knows the answers so far is the theory's.
-    mode = "single" if task.mode == "single" or not task.leading else task.mode
-    rows = (
-        levels.named(task.base, task.num_digits, task.order, mode, outputs=task.outputs)
-        if task.carry
-        else levels.digitwise(task.base, task.num_digits, mode)
-    )
-    return {
-        column: [(row.known, row.nats) for row in rows if row.digit == digit and row.nats is not None]
-        for column, digit in digits(task).items()
-    }
-
-
 def digits(task: Any) -> dict[int, int]:
-    """The digit (0 = units) of each column: the column itself, but for single mode, which has one column."""
-    single = getattr(task, "mode", None) == "single"
-    return {column: task.digit if single else column for column in sorted(task.columns)}
+    """The digit (0 = units) of each metrics column."""
+    return dict(sorted(zip(task.columns, tasks.answer_digits(task), strict=True)))
+
+
+def by_digit(levels: Levels, task: Any) -> Levels:
+    """The levels of columns as those of the digits that the columns are."""
+    own = digits(task)
+    return {own[column]: named for column, named in levels.items()}
 
 
 def shown(
-    rows: Iterable[shelves.Row], levels: Levels, *, least: float = 0.02
+    rows: Iterable[shelves.Row], levels: Levels, **strictness: float
 ) -> dict[Shown, dict[int, shelves.Shelf]]:
-    """For every level, highest digit and level first, the runs that show it; of several shelves of a run at
-    one level the longest.
+    """For every level, highest digit and level first, the runs that show it.
 
-    A level fits within 5% or `least` nats, whichever is more.
+    levels: by digit;  strictness: that of `shelves.fits`, which says what fits a level
+    Of several shelves of a run at one level the longest stands for it.
     """
     found: dict[Shown, dict[int, shelves.Shelf]] = {}
     for row in rows:
-        fits = shelves.fits(row.shelf, levels.get(row.digit, []), least=least)
+        fits = shelves.fits(row.shelf, levels.get(row.digit, []), **strictness)
         runs = found.setdefault(
             Shown(row.digit, fits[0].name, fits[0].nats) if fits else Shown(row.digit, "none", None), {}
         )

@@ -1,6 +1,4 @@
-"""n-digit addition in every format of the notes: sequence, single-digit and parallel mode, any base, order,
-length, cascade class.
-"""
+"""n-digit addition in every format of the notes: any mode, base, order, length and cascade class."""
 
 import dataclasses
 import functools
@@ -12,8 +10,9 @@ from jax import random
 from jaxtyping import Array, ArrayLike, Bool, Int, PRNGKeyArray
 
 from grokjax.config import at_least, one_of
-from grokjax.tasks import layout, sampling, tables
+from grokjax.tasks import addition_options, exact, layout, sampling, tables
 from grokjax.tasks.draws import below
+from grokjax.tasks.protocol import Levels
 from grokjax.tasks.vocabulary import Batch, integer
 
 
@@ -21,27 +20,26 @@ from grokjax.tasks.vocabulary import Batch, integer
 class Addition:
     """Problems a + b of uniform, independent digits: `1 2 3 4 5 + 6 7 8 9 0 = 0 8 0 2 3 5`, a symbol a token.
 
-    num_digits: of each operand;  base: 2 to 36
-    order: of the answer, most (msb) or least (lsb) significant digit first; operands are always written msb
-      first
-    mode: sequence (teacher-forced: the logits before an answer digit predict it) | single (`digit`, 0 =
-      units, is predicted at `=`)
-        | parallel (every digit is predicted at `=`, by a slice of the logits each)
-    batch_size: None, for a finite task only, takes the whole training set
-    leading: whether the answer shows the digit above the operands';  carry: False adds each column mod base,
-      n answer digits
-    outputs: logits for the digits, or for all tokens
-    num_examples: a finite table of so many different problems, drawn from table_seed; None: fresh batches
-      without end
-    held_out: digit pairs (a, b) that occur in no column; held_out_shown: instead, in at least one column of
-      every problem
-    lengths: each operand's length is drawn from these; padded on the left, the answer in full. None:
-      num_digits
-    relabel: a seed; the digits' token ids are permuted by it, in what is read and in what is predicted
-    scratchpad: the carries into columns 1 ... n are written, and predicted, before the answer, least
-      significant first
-    hints: a token that names the column stands before each digit; in the answer it is given, and predicts
-      (Zhou et al., 2310.16028)
+    num_digits: digits of each operand
+    base: of the digits, 2 to 36
+    order: msb | lsb: the answer's most or least significant digit first; operands are written msb first
+    mode: sequence (teacher-forced, the logits before an answer digit predict it) | single (`digit` is
+      predicted at `=`) | parallel (every digit is predicted at `=`, by a slice of the logits each)
+    digit: the one that mode=single predicts, 0 = units
+    batch_size: examples of a step; None, for a finite task only, takes the whole training set
+    leading: whether the answer shows the digit above the operands'
+    outputs: digits | tokens: what there are logits for
+    carry: False adds each column mod base; the answer has n digits
+    num_examples: a finite table of so many different problems; None: fresh batches without end
+    table_seed: what the problems of a finite table are drawn from
+    held_out: digit pairs (a, b) that occur in no column
+    held_out_shown: instead, they occur in at least one column of every problem
+    lengths: each operand's length is drawn from these (None: num_digits); padded on the left, the answer in
+      full
+    relabel: a seed that permutes the digits' token ids, in what is read and in what is predicted
+    scratchpad: the carries into columns 1 ... n are written and predicted before the answer, units first
+    hints: a token that names the column stands before each digit (Zhou et al., 2310.16028); in the answer it
+      is given, and predicts
     cascade: only problems of this carry class, 0 ... n, see `sampling`
     """
 
@@ -70,8 +68,8 @@ class Addition:
         one_of("order", self.order, ("msb", "lsb"))
         one_of("mode", self.mode, ("sequence", "single", "parallel"))
         one_of("outputs", self.outputs, ("digits", "tokens"))
-        _check_format(self)
-        _check_problems(self)
+        addition_options.check_format(self)
+        addition_options.check_problems(self)
         tables.check(self)
 
     # sizes of the format
@@ -208,6 +206,11 @@ class Addition:
         """
         return tables.addition(self)
 
+    def exact_levels(self) -> Levels:
+        """The exact losses of each column, given what a predictor may know; none where digits are not
+        uniform."""
+        return exact.addition(self)
+
     # for people
     def show(self, tokens: Int[Array, " P"], labels: Int[Array, " C"] | None = None) -> str:
         """The text of one example, "12345+67890=080235"; `labels` adds what the tokens do not hold, dots the
@@ -230,62 +233,3 @@ def _mask(task: Addition) -> Bool[np.ndarray, "base base"]:
     mask = np.zeros((task.base, task.base), bool)
     mask[tuple(np.array(task.held_out).T)] = True
     return mask
-
-
-def _check_format(task: Addition) -> None:
-    """Refuse formats that contradict themselves."""
-    if task.mode == "single":
-        if task.digit is None:
-            raise ValueError(
-                f"digit=None: mode='single' needs the digit to predict, 0 (units) to {task.num_answer_digits - 1}"
-            )
-        integer("digit", task.digit, 0, task.num_answer_digits - 1)
-    elif task.digit is not None:
-        raise ValueError(
-            f"digit={task.digit!r} is for mode='single' only; with mode={task.mode!r} it must be None"
-        )
-    for name in ("scratchpad", "hints"):
-        if getattr(task, name) and task.mode != "sequence":
-            raise ValueError(f"{name}=True needs mode='sequence', not mode={task.mode!r}")
-    if task.scratchpad and not task.carry:
-        raise ValueError("scratchpad=True needs carry=True: digitwise addition has no carries to write")
-    if task.relabel is not None:
-        at_least("relabel", task.relabel, 0)
-
-
-def _check_problems(task: Addition) -> None:
-    """Refuse sets of problems that are out of range, empty or contradict each other."""
-    given = [name for name in ("held_out", "lengths", "cascade") if getattr(task, name) not in (None, ())]
-    if len(given) > 1:
-        raise ValueError(
-            f"{given[0]}={getattr(task, given[0])} and {given[1]}={getattr(task, given[1])} cannot be combined; set one"
-        )
-    if task.cascade is not None:
-        integer("cascade", task.cascade, 0, task.num_digits)
-        if not task.carry:
-            raise ValueError(f"cascade={task.cascade} needs carry=True: digitwise addition has no carries")
-    if task.lengths is not None:
-        if not isinstance(task.lengths, tuple) or not task.lengths:
-            raise ValueError(
-                f"lengths={task.lengths!r} must be a tuple of at least one operand length, or None"
-            )
-        for length in task.lengths:
-            integer("lengths", length, 1, task.num_digits)
-    _check_held_out(task)
-
-
-def _check_held_out(task: Addition) -> None:
-    """Refuse held-out pairs that are no digit pairs, or all of them."""
-    if not isinstance(task.held_out, tuple) or any(
-        not isinstance(pair, tuple) or len(pair) != 2 for pair in task.held_out
-    ):
-        raise ValueError(f"held_out={task.held_out!r} must be a tuple of digit pairs, ((a, b), ...)")
-    for pair in task.held_out:
-        for value in pair:
-            integer("held_out", value, 0, task.base - 1)
-    if len(set(task.held_out)) != len(task.held_out) or len(task.held_out) == task.base**2:
-        raise ValueError(
-            f"held_out={task.held_out} must name different pairs and leave at least one of the {task.base**2}"
-        )
-    if task.held_out_shown and not task.held_out:
-        raise ValueError("held_out_shown=True needs held_out, the digit pairs to show")

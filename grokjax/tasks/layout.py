@@ -42,7 +42,7 @@ def permutation(task: Any) -> np.ndarray:
 
 
 def encode(task: Any, a: Int[Array, "B n"], b: Int[Array, "B n"], lengths: Lengths | None) -> Batch:
-    """Tokens and labels of the problems a + b; operands of less than full length (`lengths`) are 0 above it."""
+    """Tokens and labels of the problems a + b; operands are 0 above their length, where `lengths` has it."""
     labels = answers(task, a, b)
     if task.relabel is not None:
         a, b, labels = (jnp.asarray(permutation(task))[values] for values in (a, b, labels))
@@ -147,7 +147,8 @@ def read(task: Any, text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         not 1 <= len(o) <= task.num_digits or set(o) - set(allowed) for o in operands
     ):
         raise ValueError(
-            f"problem={text!r} must be two numbers of 1 to {task.num_digits} digits from {allowed} with a + between"
+            f"problem={text!r} must be two numbers of 1 to {task.num_digits} digits from {allowed} "
+            "with a + between"
         )
     a, b = np.zeros((2, 1, task.num_digits), np.int32)
     for digits, operand in zip((a, b), operands, strict=True):

@@ -1,10 +1,8 @@
-"""Two sequence tasks with a phase change but no arithmetic: a repeated subsequence (induction) and skip
-trigrams.
+"""Two sequence tasks without arithmetic: a repeated subsequence (induction) and skip trigrams.
 
 The generators behind the released runs were never published. What is known of them: the stored settings,
 which are the defaults here, and what the released induction weights show (position embeddings 28 and 56 stand
-out as the starts of three stretches of 28 tokens, and repeats are found from any place of the first). The
-rest of the layout is ours.
+out as the starts of three stretches of 28 tokens; repeats are found from any place of the first).
 """
 
 import dataclasses
@@ -17,20 +15,26 @@ from jax import random
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from grokjax.config import at_least
-from grokjax.tasks import tables
+from grokjax.tasks import exact, tables
 from grokjax.tasks.draws import below
+from grokjax.tasks.protocol import Levels
 from grokjax.tasks.vocabulary import Batch, integer
 
 
 @dataclasses.dataclass(frozen=True)
 class Induction:
-    """Uniform tokens 1 ... vocabulary - 1 after a first token 0, cut into `num_repeats` stretches; one random
-    piece of `piece_length` tokens occurs in each, at a random place, in the last stretch at its end. The
-    tokens of that last copy are predicted, all but
-    its first, which nothing tells: `piece_length - 1` answers, column i = the (i + 2)nd token of the piece.
+    """Uniform tokens in which one random piece repeats; the last copy is predicted from those before it.
 
-    length: of the sequence with its last token, which nothing reads;  num_examples, table_seed: a finite
-      table; None: fresh batches
+    Token 0 is in front, then come tokens 1 ... vocabulary - 1, cut into `num_repeats` stretches. The piece
+    occurs in each stretch at a random place, in the last at its end. All tokens of the last copy are answers
+    but the first, which nothing tells: column i is the (i + 2)nd token of the piece.
+
+    vocabulary: token ids, with the 0
+    length: tokens of the sequence with the last, which nothing reads
+    piece_length: tokens of the piece
+    num_repeats: copies of the piece
+    batch_size: examples of a step; None, for a finite table only, takes the whole training set
+    num_examples, table_seed: a finite table of so many examples, drawn from the seed; None: fresh batches
     """
 
     vocabulary: int = 128
@@ -103,7 +107,7 @@ class Induction:
     def encode(
         self, filler: Int[Array, "B length"], piece: Int[Array, "B piece"], starts: Int[Array, "B repeats"]
     ) -> Batch:
-        """The examples with a piece written over the filler at each of its starts, and token 0 at the front."""
+        """The examples with a piece written over the filler at each of its starts; token 0 is in front."""
         place = jnp.arange(self.length) - starts[..., None]
         inside = (place >= 0) & (place < self.piece_length)
         which = jnp.where(inside, place, 0).sum(1)
@@ -114,6 +118,10 @@ class Induction:
         """`num_examples` different sequences, drawn from table_seed, as numpy arrays."""
         return tables.finite(self)
 
+    def exact_levels(self) -> Levels:
+        """The loss of knowing nothing but which tokens occur."""
+        return exact.uniform(self.vocabulary - 1, self.columns)
+
     def show(self, tokens: Int[Array, " P"], labels: Int[Array, " C"] | None = None) -> str:
         """The text of one example, token ids with spaces between; `labels` adds the last token."""
         return " ".join(str(int(token)) for token in [*tokens, *([] if labels is None else labels[-1:])])
@@ -121,14 +129,19 @@ class Induction:
 
 @dataclasses.dataclass(frozen=True)
 class SkipTrigram:
-    """A ... B -> C: exactly one of `num_triggers` tokens A somewhere among fillers, one of `num_queries`
-    tokens B at the end, and the
-    answer C at B: a fixed permutation of the triggers for each query, drawn from rule_seed. So neither A nor
-      B alone tells C.
+    """A ... B -> C: one trigger A among fillers, a query B at the end, and the answer C predicted at B.
 
-    Ids: triggers 0 ..., then queries, then `num_fillers` fillers. C is one of num_triggers outputs: the loss
-      begins near ln(num_triggers), as in the released curve (2.37 for ln 10 = 2.30), and can reach 0.
-    length: of the sequence, with B;  num_examples, table_seed: a finite table; None: fresh batches
+    For each query the answers are a permutation of the triggers, so neither A nor B alone tells C. Ids:
+    triggers, queries, fillers. The loss begins near ln(num_triggers), as in the released curve (2.37 for
+    ln 10 = 2.30), and can reach 0.
+
+    num_triggers: tokens A, of which one occurs; as many outputs
+    num_queries: tokens B
+    num_fillers: tokens that fill the other places
+    length: tokens of the sequence, with B
+    batch_size: examples of a step; None, for a finite table only, takes the whole training set
+    num_examples, table_seed: a finite table of so many examples, drawn from the seed; None: fresh batches
+    rule_seed: what the answers are drawn from
     """
 
     num_triggers: int = 10
@@ -219,6 +232,10 @@ class SkipTrigram:
     def table(self) -> Batch:
         """`num_examples` different sequences, drawn from table_seed, as numpy arrays."""
         return tables.finite(self)
+
+    def exact_levels(self) -> Levels:
+        """The loss of knowing nothing: every answer is as frequent."""
+        return exact.uniform(self.num_triggers, self.columns)
 
     def show(self, tokens: Int[Array, " P"], labels: Int[Array, " 1"] | None = None) -> str:
         """The text of one example: triggers A0 ..., queries B0 ..., fillers as dots, and the answer C0 ...

@@ -4,9 +4,10 @@ import random as python_random
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jaxtyping import Int
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from grokjax.config import at_least
 from grokjax.tasks.vocabulary import Batch
@@ -24,7 +25,8 @@ def split(
     size = int(fraction * num_examples)
     if not size:
         raise ValueError(
-            f"train_fraction={fraction} of {num_examples} examples leaves none to train on; at least 1 is needed"
+            f"train_fraction={fraction} of {num_examples} examples "
+            "leaves none to train on; at least 1 is needed"
         )
     rows = list(range(num_examples))
     python_random.Random(int(seed)).shuffle(rows)
@@ -37,11 +39,13 @@ def check(task: Any) -> None:
         at_least("num_examples", task.num_examples, 1)
         if task.num_examples > task.num_problems:
             raise ValueError(
-                f"num_examples={task.num_examples} must be at most {task.num_problems}, the number of different problems"
+                f"num_examples={task.num_examples} must be at most {task.num_problems}, "
+                "the number of different problems"
             )
     elif task.batch_size is None:
         raise ValueError(
-            "batch_size=None means the whole training set and needs num_examples; give a batch size of at least 1"
+            "batch_size=None means the whole training set and needs num_examples; "
+            "give a batch size of at least 1"
         )
     if task.batch_size is not None:
         at_least("batch_size", task.batch_size, 1)
@@ -64,7 +68,10 @@ def finite(task: Any) -> Batch:
     numpy arrays.
     """
     if task.num_examples is None:
-        raise ValueError("num_examples=None: this task is infinite and has no table")
+        raise ValueError(
+            "num_examples=None: this task is infinite and has no table; draw examples with batch(key, size), "
+            "or make the task with num_examples"
+        )
     found: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
     key, size = random.key(task.table_seed), 2 * task.num_examples + 64
     with jax.ensure_compile_time_eval():
@@ -87,3 +94,36 @@ def addition(task: Any) -> Batch:
     a, b = (rows // first // place % task.base for first in (task.base**task.num_digits, 1))
     with jax.ensure_compile_time_eval():
         return jax.tree.map(np.asarray, task.encode(a.astype(np.int32), b.astype(np.int32)))
+
+
+def noisy_labels(
+    key: PRNGKeyArray, labels: Int[Array, "N C"], share: float | Array, num_symbols: int
+) -> Int[Array, "N C"]:
+    """The labels of a training set with a share of them redrawn, uniform over the other symbols.
+
+    Exactly round(share * N) examples are redrawn, so that share is the share of wrong examples. It may be
+    traced; the draw is fixed by the key.
+    """
+    key_which, key_symbol = random.split(key)
+    size = len(labels)
+    place = jnp.argsort(jnp.argsort(random.uniform(key_which, (size,))))
+    shift = 1 + random.randint(key_symbol, labels.shape, 0, num_symbols - 1)
+    redrawn = (place < jnp.round(share * size))[:, None]
+    return jnp.where(redrawn, (labels + shift) % num_symbols, labels)
+
+
+def torch_split(
+    num_examples: int, fraction: float, seed: int
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
+    """Row indices as the released group models were split, by `torch.randperm` on a CPU from the seed.
+
+    The first int(fraction * N) of the permutation train.
+    """
+    bits = np.random.MT19937()
+    bits._legacy_seeding(seed)
+    rows = np.arange(num_examples, dtype=np.int32)
+    for i, number in enumerate(bits.random_raw(num_examples - 1)):
+        j = i + int(number) % (num_examples - i)
+        rows[[i, j]] = rows[[j, i]]
+    size = int(fraction * num_examples)
+    return rows[:size], rows[size:]

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Int
 
+from grokjax.config import sizes_of
+
 SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyz"
 """The digits of the largest base, 36, as they are written for people."""
 
@@ -19,10 +21,8 @@ class Batch(NamedTuple):
 
 
 def shape(task: Any) -> dict[str, Any]:
-    """The fields of ModelConfig that follow from a task: `dataclasses.replace(config, **shape(task))`."""
-    return {
-        name: getattr(task, name) for name in ("vocabulary", "num_positions", "num_outputs", "base", "order")
-    }
+    """The fields of ModelConfig that follow from a task; `ModelConfig.of(task)` is the config with them."""
+    return sizes_of(task)
 
 
 def digits(numbers: list[int], base: int, num_digits: int) -> list[list[int]]:

@@ -58,7 +58,7 @@ def metrics(seeds, first, last):
 
 def spec(num_runs=4, steps=60, **changes):
     """Epochs of 10 steps, all of them saved by the log schedule."""
-    task = grokjax.ModularAddition(modulus=5)
+    task = grokjax.ModularArithmetic(modulus=5)
     hypers = grokjax.grid(grokjax.Hyper(), seed=range(num_runs))
     given = dict(
         task=task,

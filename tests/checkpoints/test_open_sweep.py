@@ -103,7 +103,7 @@ def test_over_applies_a_function_of_one_run_to_all(finished):
 
 def test_a_trained_sweep_comes_back_whole_and_goes_on_to_the_same_bits(tmp_path):
     """The real state of a real program, restored without being told its shape."""
-    task = grokjax.ModularAddition(modulus=5)
+    task = grokjax.ModularArithmetic(modulus=5)
     config, recipe, hyper = grokjax.presets.nanda(task)
     config = dataclasses.replace(config, d_model=8, num_heads=2, d_mlp=8)
     hypers = grokjax.grid(hyper, seed=range(3))

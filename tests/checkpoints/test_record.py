@@ -75,7 +75,7 @@ def test_differences_name_field_and_both_values():
     assert record.differences(1, True, "x") and record.differences(1, 1.0, "x")
     assert (
         "MyTask(modulus=5"
-        in record.differences(record.encode(MyTask(5)), record.encode(grokjax.ModularAddition()), "task")[0]
+        in record.differences(record.encode(MyTask(5)), record.encode(grokjax.ModularArithmetic()), "task")[0]
     )
 
 

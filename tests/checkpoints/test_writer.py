@@ -64,7 +64,7 @@ def test_more_runs_are_a_part_of_their_own(tmp_path):
     [
         (dict(recipe=grokjax.Recipe(stop_below=0.5)), r"recipe.stop_below: recorded 0.0, asked for 0.5"),
         (dict(config=grokjax.ModelConfig(d_model=16)), r"config.d_model: recorded 8, asked for 16"),
-        (dict(task=grokjax.ModularAddition(modulus=7)), r"task.modulus: recorded 5, asked for 7"),
+        (dict(task=grokjax.ModularArithmetic(modulus=7)), r"task.modulus: recorded 5, asked for 7"),
         (dict(task=grokjax.Addition()), r"task: recorded Modular.*, asked for Addition\(.*\)"),
         (dict(block=2), r"block: recorded None, asked for 2"),
         (dict(epoch_steps=5), r"epoch_steps: recorded 10, asked for 5"),

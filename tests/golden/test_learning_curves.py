@@ -23,7 +23,7 @@ def curves(task, config, recipe, hypers, steps):
 
 
 def test_modulus_23_memorises_then_generalises():
-    task = gj.ModularAddition(modulus=23)
+    task = gj.ModularArithmetic(modulus=23)
     config, recipe, hyper = gj.presets.nanda(task)
     hypers = gj.grid(hyper.replace(train_fraction=0.7), seed=range(8))
     found = curves(task, dataclasses.replace(config, d_model=64), recipe, hypers, 3500)

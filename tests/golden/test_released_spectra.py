@@ -13,7 +13,7 @@ from grokjax.interp import activations, fourier
 def test_each_neuron_has_the_published_frequency(reference):
     arrays = np.load(reference / "modadd_wd0p1.npz")
     torch = {name.removeprefix("param."): arrays[name] for name in arrays.files if name.startswith("param.")}
-    task = gj.ModularAddition(modulus=113)
+    task = gj.ModularArithmetic(modulus=113)
     params = released.parameters(torch, num_heads=4, num_positions=3)
     post = activations.cached(gj.presets.nanda(task)[0], params, jnp.asarray(task.table().tokens))[1][
         "blocks.0.mlp.post"

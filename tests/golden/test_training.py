@@ -24,7 +24,7 @@ def begun(recipe, hyper, params):
 
 def test_modular_addition_follows_the_released_curve(reference):
     weights = np.load(reference / "modadd_init_seed1.npz")
-    task = gj.ModularAddition(modulus=113)
+    task = gj.ModularArithmetic(modulus=113)
     config, recipe, hyper = gj.presets.nanda(task)
     recipe = dataclasses.replace(recipe, evaluate_every=1000)
     hyper = hyper.replace(weight_decay=0.1, seed=1)

@@ -68,4 +68,4 @@ def test_the_digits_are_taken_in_the_order_of_their_values_also_through_the_head
     written = number_line.through_values(task, params, 0)
     block = params["blocks"][0]
     np.testing.assert_allclose(written[1, 4], rows[4] @ block["W_V"][:, 1] @ block["W_O"][1], atol=1e-5)
-    assert number_line.embeddings(gj.ModularAddition(modulus=5), params).shape == (5, 8)
+    assert number_line.embeddings(gj.ModularArithmetic(modulus=5), params).shape == (5, 8)

@@ -35,7 +35,7 @@ def test_what_a_predictor_cannot_see_is_no_level():
 
 @pytest.mark.parametrize(
     "task, symbols",
-    [(gj.ModularAddition(modulus=23), 23), (gj.SkipTrigram(), 10), (gj.Induction(vocabulary=9), 8)],
+    [(gj.ModularArithmetic(modulus=23), 23), (gj.SkipTrigram(), 10), (gj.Induction(vocabulary=9), 8)],
 )
 def test_other_tasks_have_the_loss_of_knowing_nothing(task, symbols):
     assert set(exact.of_task(task)) == set(task.columns)
@@ -61,6 +61,6 @@ def test_how_near_a_level_must_be_is_the_callers_choice():
 
 def test_a_picture_keeps_the_levels_that_shelves_show_before_their_neighbours():
     levels = {0: [("a", 2.0), ("b", 1.9), ("c", 1.0), ("d", 0.0)]}
-    task = gj.ModularAddition()
+    task = gj.ModularArithmetic()
     assert exact.lines(levels, [], task)[0] == [("a", 2.0), ("c", 1.0)]
     assert exact.lines(levels, [exact.Shown(0, "b", 1.9)], task)[0] == [("b", 1.9), ("c", 1.0)]

@@ -1,4 +1,4 @@
-"""Addition: every format says the right sum, digits are uniform and independent, contradictions are refused."""
+"""Addition: every format says the right sum, digits are uniform, contradictions are refused."""
 
 import dataclasses
 import functools

@@ -2,6 +2,8 @@
 
 import random
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -35,5 +37,25 @@ def test_bad_fractions_are_refused(fraction):
 
 def test_the_split_of_the_released_run(reference):
     is_train = np.load(reference / "modadd_init_seed1.npz")["grid.is_train"]
-    train, test = tasks.split(len(tasks.ModularAddition().table().tokens), 0.3, 1)
+    train, test = tasks.split(len(tasks.ModularArithmetic().table().tokens), 0.3, 1)
     assert (np.flatnonzero(is_train) == np.sort(train)).all() and not is_train[test].any()
+
+
+def test_the_split_of_the_released_group_models(reference):
+    arrays = np.load(reference / "reptheory_S5_T_seed1.npz")
+    train, test = tasks.torch_split(120**2, 0.6, 1)
+    assert (np.flatnonzero(arrays["grid.is_train"]) == np.sort(train)).all()
+    assert sorted([*train.tolist(), *test.tolist()]) == list(range(120**2))
+
+
+def test_a_share_of_the_labels_is_redrawn_once_and_wrong():
+    labels = jnp.asarray(tasks.ModularArithmetic(23).table().labels)
+    noisy = jax.vmap(lambda key, share: tasks.noisy_labels(key, labels, share, 23), (0, 0))
+    keys, shares = jax.random.split(jax.random.key(0), 3), jnp.array([0.0, 0.1, 0.1])
+    found = noisy(keys, shares)
+    wrong = (found != labels)[..., 0]
+    assert wrong.sum(1).tolist() == [0, 53, 53] and (wrong[1] != wrong[2]).any()
+    assert (found >= 0).all() and (found < 23).all()
+    assert (noisy(keys, shares) == found).all()
+    alone = tasks.noisy_labels(keys[1], labels, 0.1, 23)
+    assert (alone == found[1]).all()

@@ -215,7 +215,7 @@ def test_evaluations_come_every_k_steps_whatever_the_epochs():
 
 
 def test_runs_with_other_fractions_of_a_table_do_not_change_each_other():
-    task = gj.ModularAddition(modulus=7)
+    task = gj.ModularArithmetic(modulus=7)
     hypers = gj.grid(preset()[2], seed=[0, 1], train_fraction=[0.3, 0.7])
     both, alone = last(hypers, task=task), last(pick(hypers, slice(3, 4)), task=task)
     chex.assert_trees_all_equal(pick(both.runs, 3), pick(alone.runs, 0))

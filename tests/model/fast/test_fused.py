@@ -17,7 +17,7 @@ from grokjax.model.fast import fused, lookup, states
 
 SEQUENCE = tasks.Addition(num_digits=2, batch_size=37)
 SINGLE = tasks.Addition(num_digits=2, mode="single", digit=1, batch_size=33)
-MODULAR = tasks.ModularAddition(modulus=13)
+MODULAR = tasks.ModularArithmetic(modulus=13)
 WIDE = dict(d_model=30, num_heads=2)
 NARROW = dict(d_model=12, num_heads=3)
 DEEP = dict(d_model=60, num_heads=2, num_layers=2)
@@ -349,7 +349,7 @@ def test_of_several_blocks_the_first_positions_have_few_columns():
     (
         (tasks.Addition(), 1, 256, 0.8e9),
         (tasks.Addition(), 2, 256, 4.8e9),
-        (tasks.ModularAddition(), 1, 3830, 3.5e9),
+        (tasks.ModularArithmetic(), 1, 3830, 3.5e9),
     ),
 )
 def test_the_unchunked_program_needs_no_more_arithmetic_than_promised(task, layers, rows, most, monkeypatch):
