@@ -24,15 +24,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from experiments.frame import adder, study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
 from grokjax import figures, objective
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
-from grokjax.interp import ablation, activations, edges, patching
+from grokjax.interp import ablation, edges, patching
+from grokjax.run import Run
 from grokjax.tasks import sampling
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "per_class": 256}
@@ -100,13 +101,13 @@ def of_units(sweep: Sweep, per_class: int) -> Damages:
     every = jnp.asarray(sampling.probabilities(n, sweep.task.base), jnp.float32) @ own
     groups = jnp.concatenate([every[None], own])
 
-    def damages(params: PyTree) -> Damages:
+    def damages(run: Run) -> Damages:
         return Damages(
-            ablation.heads(sweep.config, sweep.task, params, batch, groups=groups),
-            ablation.neurons(sweep.config, sweep.task, params, batch, groups=groups),
+            ablation.heads(run, batch, groups=groups),
+            ablation.neurons(run, batch, groups=groups),
         )
 
-    return jax.tree.map(lambda x: x[0], over(sweep, damages, sweep.epochs[-1:]))
+    return jax.tree.map(lambda x: x[0], map_epochs(sweep, damages, sweep.epochs[-1:]))
 
 
 def shares(sweep: Sweep, digit: int) -> Float[np.ndarray, "3 S"]:
@@ -123,9 +124,9 @@ def shares(sweep: Sweep, digit: int) -> Float[np.ndarray, "3 S"]:
     score = lambda logits: (above(new.labels, logits) - above(old.labels, logits)).mean()
     # what is written before the digit is read stays as it was
     tokens = jnp.where(jnp.arange(old.tokens.shape[1]) <= task.read[0], new.tokens, old.tokens)
-    return over(
+    return map_epochs(
         sweep,
-        functools.partial(_moved, sweep.config, old.tokens, tokens, score, task.read[place]),
+        functools.partial(_moved, old.tokens, tokens, score, task.read[place]),
         sweep.epochs[-1:],
     )[0].T
 
@@ -149,21 +150,19 @@ def pairs_of_problems(task: Any, digit: int) -> tuple[np.ndarray, np.ndarray]:
     return old, new
 
 
-def _moved(
-    config: Any, tokens: Array, source: Array, score: Any, position: int, params: PyTree
-) -> Float[Array, " 3"]:
-    clean, (corrupted, there) = (activations.cached(config, params, x) for x in (tokens, source))
-    direct = np.zeros(edges.exist(config).shape)
-    direct[-1] = [".head." in name for name in edges.senders(config)]
-    past = score(edges.forward(config, params, tokens, source, jnp.asarray(direct)))
+def _moved(tokens: Array, source: Array, score: Any, position: int, run: Run) -> Float[Array, " 3"]:
+    clean, (corrupted, there) = run.forward(tokens), run.run_with_cache(source)
+    direct = np.zeros(edges.exist(run).shape)
+    direct[-1] = [".head." in name for name in edges.senders(run)]
+    past = score(edges.forward(run, tokens, source, jnp.asarray(direct)))
 
     def copied(site: str) -> Array:
-        name = f"blocks.{config.num_layers - 1}.{site}"
+        name = f"blocks.{run.config.num_layers - 1}.{site}"
         edit = lambda x: x.at[:, position].set(there[name][:, position])
-        return score(activations.cached(config, params, tokens, {name: edit})[0])
+        return score(run.run_with_cache(tokens, {name: edit})[0])
 
     return patching.effect(
-        jnp.stack([copied("attn_out"), copied("mlp_out"), past]), score(clean[0]), score(corrupted)
+        jnp.stack([copied("attn_out"), copied("mlp_out"), past]), score(clean), score(corrupted)
     )
 
 

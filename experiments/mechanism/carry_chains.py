@@ -26,15 +26,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
 from grokjax import figures, objective
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import edges, patching
+from grokjax.run import Run
 from grokjax.tasks import sampling
 
 DEFAULTS: dict[str, study.Setting] = {
@@ -115,12 +116,11 @@ def times(sweep: Sweep, per_class: int) -> list[statistics.Times]:
     """When the exact match of each carry class first reaches SOLVED (steps), class by class."""
     batch, classes = sampling.stratified(sweep.task, jax.random.key(0), per_class)
 
-    def right(params: PyTree) -> Float[Array, " J"]:
-        logits = objective.logits_of(sweep.config, sweep.task, params, jnp.asarray(batch.tokens))
-        exact = (logits.argmax(-1) == batch.labels).all(-1)
+    def right(run: Run) -> Float[Array, " J"]:
+        exact = run.scores(batch).correct.all(-1)
         return jnp.stack([exact[np.asarray(classes) == j].mean() for j in range(sweep.task.num_digits + 1)])
 
-    found, steps = over(sweep, right), np.array([sweep.steps(epoch) for epoch in sweep.epochs])
+    found, steps = map_epochs(sweep, right), np.array([sweep.steps(epoch) for epoch in sweep.epochs])
     return [
         statistics.until_below(-found[:, :, j].T, -SOLVED, steps=steps, smoothing=1)
         for j in range(found.shape[2])
@@ -141,14 +141,13 @@ def ways(sweep: Sweep, length: int) -> Float[np.ndarray, "S 3"]:
     )
     score = lambda logits: (pick(logits, new.labels) - pick(logits, old.labels)).mean()
     tokens = jnp.where(jnp.arange(old.tokens.shape[1]) <= position, new.tokens, old.tokens)
-    masks = jnp.asarray(of_ways(sweep.config, position, old.tokens.shape[1]), jnp.float32)
+    masks = jnp.asarray(of_ways(sweep.run(0), position, old.tokens.shape[1]), jnp.float32)
 
-    def effects(params: PyTree) -> Float[Array, " 3"]:
-        run = lambda mask: score(edges.forward(sweep.config, params, old.tokens, tokens, mask))
-        found = jax.lax.map(run, masks)
+    def effects(run: Run) -> Float[Array, " 3"]:
+        found = jax.lax.map(lambda mask: score(edges.forward(run, old.tokens, tokens, mask)), masks)
         return patching.effect(found[2:], found[0], found[1])
 
-    return over(sweep, effects, sweep.epochs[-1:])[0]
+    return map_epochs(sweep, effects, sweep.epochs[-1:])[0]
 
 
 def chains(task: Any, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -167,9 +166,9 @@ def chains(task: Any, length: int) -> tuple[np.ndarray, np.ndarray]:
     return old, new
 
 
-def of_ways(config: Any, position: int, length: int) -> np.ndarray:
+def of_ways(run: Run, position: int, length: int) -> np.ndarray:
     """Masks [5, R, U, P]: nothing replaced, everything, and each of WAYS."""
-    reads, adds = np.array(edges.receivers(config)), np.array(edges.senders(config))
+    reads, adds = np.array(edges.receivers(run)), np.array(edges.senders(run))
     here = np.arange(length) == position
     reader, sender = (
         (lambda test, names=names: np.array([test(name) for name in names])) for names in (reads, adds)

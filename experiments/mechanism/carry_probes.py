@@ -36,10 +36,11 @@ from experiments.frame import adder, study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
-from grokjax.interp import directions, probes, sites
+from grokjax.interp import activations, attention, directions, probes
 from grokjax.interp.addition import evaluation_sets, features
+from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "size": 4096, "few": 1024, "edits": 256}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "size": 96, "few": 64, "edits": 32}
@@ -84,11 +85,11 @@ def measure(this: Study) -> Finding:
     )
     last = sweep.epochs[-1:]
     limit = of_tokens(sweep, drawn)
-    reads = jax.tree.map(lambda x: x[0], over(sweep, lambda params: read(sweep, drawn, params), last))
+    reads = jax.tree.map(lambda x: x[0], map_epochs(sweep, functools.partial(read, drawn), last))
     compared = jax.tree.map(
-        lambda x: x[0], over(sweep, lambda params: compare(sweep, drawn, fewest, params), last)
+        lambda x: x[0], map_epochs(sweep, functools.partial(compare, drawn, fewest), last)
     )
-    ratios = over(sweep, lambda params: by_least_squares(sweep, few, params))
+    ratios = map_epochs(sweep, functools.partial(by_least_squares, few))
     panels = pictured(sweep, limit, reads, compared, ratios)
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
@@ -153,59 +154,50 @@ def in_place(activation: Float[Array, "B D"], carry: Array, propagates: Array, c
 
 def of_tokens(sweep: Sweep, drawn: evaluation_sets.Problems) -> Read:
     """The same of one-hot tokens, columns [n]: what no run is needed for."""
-    hot = sites.one_hot(sweep.config, jnp.asarray(drawn.tokens), own(sweep.task))
+    hot = activations.visible_tokens(sweep.run(0), jnp.asarray(drawn.tokens), own(sweep.task))
     return jax.device_get(
         jax.jit(lambda *each: jax.lax.map(lambda one: in_place(*one), each))(hot, *labels(sweep.task, drawn))
     )
 
 
-def read(sweep: Sweep, drawn: evaluation_sets.Problems, params: Any) -> Read:
+def read(drawn: evaluation_sets.Problems, run: Run) -> Read:
     """Of one run, [SOURCES, n]."""
-    config, at, tokens = sweep.config, own(sweep.task), jnp.asarray(drawn.tokens)
-    held = sites.with_patterns(config, sites.mean_patterns(config, params, tokens))
-    stream = sites.stacked(config, params, tokens, at, at=[f"blocks.0.{name}" for name in STREAM])
-    mid = sites.stacked(config, params, tokens, at, at=["blocks.0.resid_mid"], edits=held)
-    found = jnp.concatenate([stream, mid, sites.embedding_sum(config, params, tokens, at)[None]])
-    each = labels(sweep.task, drawn)
+    at, tokens = own(run.task), jnp.asarray(drawn.tokens)
+    held = attention.held(attention.patterns(run, tokens))
+    stream = activations.stacked(run, tokens, at, at=[f"blocks.0.{name}" for name in STREAM])
+    mid = activations.stacked(run, tokens, at, at=["blocks.0.resid_mid"], edits=held)
+    found = jnp.concatenate([stream, mid, activations.visible_embedding_sum(run, tokens, at)[None]])
+    each = labels(run.task, drawn)
     return jax.lax.map(lambda source: jax.lax.map(lambda one: in_place(*one), (source, *each)), found)
 
 
-def by_least_squares(sweep: Sweep, drawn: evaluation_sets.Problems, params: Any) -> Float[Array, "sites n"]:
+def by_least_squares(drawn: evaluation_sets.Problems, run: Run) -> Float[Array, "sites n"]:
     """The correlation ratio at both sites, cheap enough for every epoch."""
-    stream = sites.stacked(
-        sweep.config,
-        params,
-        jnp.asarray(drawn.tokens),
-        own(sweep.task),
-        at=[f"blocks.0.{site}" for site in SITES],
-    )
-    carry = labels(sweep.task, drawn)[0]
+    at = [f"blocks.0.{site}" for site in SITES]
+    stream = activations.stacked(run, jnp.asarray(drawn.tokens), own(run.task), at=at)
+    carry = labels(run.task, drawn)[0]
     one = lambda activation, classes: (
         probes.held_out(2, activation, classes, jax.random.key(KEY), share=SHARE)[1].correlation_ratio
     )
     return jax.lax.map(lambda site: jax.vmap(one)(site, carry), stream)
 
 
-def compare(
-    sweep: Sweep, drawn: evaluation_sets.Problems, few: evaluation_sets.Problems, params: Any
-) -> Compared:
+def compare(drawn: evaluation_sets.Problems, few: evaluation_sets.Problems, run: Run) -> Compared:
     """Of one run: directions at the two sites, [n] each."""
     at = [f"blocks.0.{site}" for site in SITES]
-    stream = sites.stacked(sweep.config, params, jnp.asarray(drawn.tokens), own(sweep.task), at=at)
-    carry = labels(sweep.task, drawn)[0]
+    stream = activations.stacked(run, jnp.asarray(drawn.tokens), own(run.task), at=at)
+    carry = labels(run.task, drawn)[0]
     alike = jax.vmap(directions.alike, (0, 0, 0, None))(stream[0], stream[1], carry, jax.random.key(KEY))
-    fresh = sites.stacked(sweep.config, params, jnp.asarray(few.tokens), own(sweep.task), at=at)
+    fresh = activations.stacked(run, jnp.asarray(few.tokens), own(run.task), at=at)
     turned = [
-        edits(sweep, few, params, k, stream[:, i], fresh[:, i], carry[i])
-        for i, k in enumerate(columns(sweep.task))
+        edits(run, few, k, stream[:, i], fresh[:, i], carry[i]) for i, k in enumerate(columns(run.task))
     ]
     return Compared(alike, jax.tree.map(lambda *leaves: jnp.stack(leaves), *turned))
 
 
 def edits(
-    sweep: Sweep,
+    run: Run,
     few: evaluation_sets.Problems,
-    params: Any,
     digit: int,
     stream: Array,
     fresh: Array,
@@ -214,7 +206,7 @@ def edits(
     """What becomes of the answer digit when the carry into it is turned round at each site, and when as long
     a step goes elsewhere.
     """
-    found, classes = {}, features.carry(few, sweep.task.base, digit)
+    found, classes = {}, features.carry(few, run.task.base, digit)
     weights = probes.balanced(2, carry)
     for site, x, activation in zip(SITES, stream, fresh, strict=True):
         means = probes.class_means(2, x, carry)
@@ -232,9 +224,7 @@ def edits(
             ]
         )
         effect = jax.vmap(
-            lambda edited, site=site: directions.flips(
-                sweep.config, sweep.task, digit, params, few, edited, site=f"blocks.0.{site}"
-            )
+            lambda edited, site=site: directions.flips(run, few, edited, digit, site=f"blocks.0.{site}")
         )(ways)
         for i, way in enumerate(("class means", "random", "reflected along means", "reflected along probe")):
             found[f"{site}, {way}"] = jax.tree.map(lambda leaf, i=i: leaf[i], effect)

@@ -31,13 +31,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
 
 from experiments.frame import adder, study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
 from grokjax import Addition, figures, objective, tasks
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval
 from grokjax.interp import (
@@ -48,15 +47,17 @@ from grokjax.interp import (
     composition,
     fourier,
     hand_wired,
-    reading,
+    patching,
 )
+from grokjax.interp.addition import attention as digit_attention
 from grokjax.interp.addition import evaluation_sets
+from grokjax.run import Run
 from grokjax.theory.columns import carry_probability
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE}
 SMALL: dict[str, study.Setting] = {**adder.TINY}
 EXAMPLES, FEW, LEFT, RISEN = 512, 64, 0.95, 0.5
-OWN, BELOW = attention.PLACES.index("own pair"), attention.PLACES.index("pair below")
+OWN, BELOW = digit_attention.PLACES.index("digit pair"), digit_attention.PLACES.index("pair below")
 
 
 class Seen(NamedTuple):
@@ -80,9 +81,7 @@ class Seen(NamedTuple):
 def measure(this: Study) -> Finding:
     """The runs at their end, their times, and the compiled adder."""
     sweep = adder.trained(this)
-    seen = jax.tree.map(
-        lambda x: np.asarray(x)[0], over(sweep, lambda params: looked_into(sweep, params), sweep.epochs[-1:])
-    )
+    seen = jax.tree.map(lambda x: np.asarray(x)[0], map_epochs(sweep, looked_into, sweep.epochs[-1:]))
     times = lags(sweep)
     panels, names = grid(sweep, seen)
     needs = {
@@ -112,42 +111,43 @@ def measure(this: Study) -> Finding:
     )
 
 
-def looked_into(sweep: Sweep, params: PyTree) -> Seen:
+def looked_into(run: Run) -> Seen:
     """Everything that is measured of one run."""
-    config, task = sweep.config, sweep.task
+    task = run.task
     batch, source = task.batch(jax.random.key(0), EXAMPLES), task.batch(jax.random.key(1), EXAMPLES).tokens
-    read = lambda places, own: reading.logits(
-        config, task, params, batch.tokens, source, jnp.asarray(places), jnp.asarray(own)
+    read = lambda places, own: patching.path_ablation(
+        run, batch.tokens, source, jnp.asarray(places), jnp.asarray(own)
     ).argmax(-1)
     unembedded = (
-        find(config, params).z.mean()
-        for find in (composition.heads_to_unembedding, composition.neurons_to_unembedding)
+        find(run).z.mean() for find in (composition.heads_to_unembedding, composition.neurons_to_unembedding)
     )
-    digits = circuits.ov_to_neurons(config, params)[:, : task.base]
+    digits = circuits.ov_to_neurons(run)[:, : task.base]
     return Seen(
-        pattern=attention.patterns(config, params, batch.tokens)[0][:, jnp.asarray(task.read)],
-        looks=attention.looks(config, task, params, batch.tokens)[0],
+        pattern=attention.patterns(run, batch.tokens)[0][:, jnp.asarray(task.read)],
+        looks=digit_attention.to_places(run, batch.tokens)[0],
         right=jnp.stack([(read(*some) == batch.labels).mean(0) for some in sets(task).values()]),
-        damage=ablation.heads(config, task, params, batch).log_odds[0, :, 0],
-        scores=circuits.score_shares(config, task, params, batch.tokens).mean(0),
-        logits=attribution.components(config, task, params, batch).mean((1, 2)),
-        z=jnp.stack([composition.heads_to_neurons(config, params).z.mean(), *unembedded]),
-        spectra=jnp.stack(
-            [fourier.power(digits, axis=1), fourier.power(circuits.mlp_out(config, params), axis=1)]
-        ),
+        damage=ablation.heads(run, batch).log_odds[0, :, 0],
+        scores=circuits.score_shares(run, batch.tokens).mean(0),
+        logits=attribution.components(run, batch).mean((1, 2)),
+        z=jnp.stack([composition.heads_to_neurons(run).z.mean(), *unembedded]),
+        spectra=jnp.stack([fourier.power(digits, axis=1), fourier.power(circuits.mlp_out(run), axis=1)]),
     )
 
 
 def sets(task: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """What may be read: places [C, P], and whether the token at the place of reading itself is among it [C]."""
-    column, asked, place = attention.columns(task), attention.asked(task)[:, None], attention.places(task)
+    column, asked, place = (
+        digit_attention.operand_columns(task),
+        digit_attention.answer_columns(task)[:, None],
+        digit_attention.places(task),
+    )
     pairs = lambda below: (column >= 0) & (column <= asked) & (column >= asked - below)
-    visible, no = place == attention.PLACES.index("visible answers"), np.zeros(len(asked), bool)
+    visible, no = place == digit_attention.PLACES.index("visible answers"), np.zeros(len(asked), bool)
     found = {f"{j} below": (pairs(j), no) for j in range(3)}
     found |= {f"{j} below, visible digits": (pairs(j) | visible, ~no) for j in (1, 2)}
     return found | {
         "all": (visible | True, ~no),
-        "all but own pair": (place != OWN, ~no),
+        "all but digit pair": (place != OWN, ~no),
         "all but pair below": (place != BELOW, ~no),
         "all but visible digits": (~visible, no),
     }
@@ -161,7 +161,7 @@ def ideal(task: Any, below: int) -> dict[str, float]:
     return {
         f"digit {digit}": 1
         - task.base ** -min(below, digit) * 2 * carry(digit - below) * (1 - carry(digit - below))
-        for digit in attention.asked(task).tolist()
+        for digit in digit_attention.answer_columns(task).tolist()
     }
 
 
@@ -200,10 +200,7 @@ def lags(sweep: Sweep) -> dict[str, dict[str, Any]]:
     )
     batch = task.batch(jax.random.key(0), FEW)
     own = np.asarray(
-        over(
-            sweep,
-            lambda params: attention.looks(sweep.config, task, params, batch.tokens)[0, :, :, OWN].max(0),
-        )
+        map_epochs(sweep, lambda run: digit_attention.to_places(run, batch.tokens)[0, :, :, OWN].max(0))
     )
     found = {}
     for place, digit in enumerate(task.columns):
@@ -263,7 +260,7 @@ def mechanism(sweep: Sweep, seen: Seen) -> Answer:
 def of_the_mlp(sweep: Sweep, seen: Seen) -> Interval:
     """The share of the right logits that the MLP writes."""
     return statistics.mean(
-        seen.logits[:, attribution.full_labels(sweep.config).index("0_mlp_out")] / seen.logits.sum(1)
+        seen.logits[:, attribution.full_labels(sweep.run(0)).index("0_mlp_out")] / seen.logits.sum(1)
     )
 
 
@@ -352,7 +349,7 @@ def amfftc(sweep: Sweep, seen: Seen) -> Answer:
         for k, name in enumerate(("heads to neurons", "heads to unembedding", "neurons to unembedding"))
     )
     direct = statistics.mean(
-        1 - seen.logits[:, attribution.full_labels(sweep.config).index("0_mlp_out")] / seen.logits.sum(1)
+        1 - seen.logits[:, attribution.full_labels(sweep.run(0)).index("0_mlp_out")] / seen.logits.sum(1)
     )
     return Answer(
         "004-17",

@@ -15,7 +15,6 @@ Found: of 37 edges 4.9 are enough without a carry, 9.5 with carries that no 9 fo
   seeds' sets have .78 to .84 in common, random ones .16 to .40.
 """
 
-import functools
 import itertools
 import sys
 from typing import Any
@@ -23,15 +22,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float
 
 from experiments.frame import adder, study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
 from grokjax import figures, objective
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import edges
+from grokjax.run import Run
 from grokjax.tasks import sampling
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "problems": 96}
@@ -54,10 +54,11 @@ def measure(this: Study) -> Finding:
     sweep = adder.trained(this)
     kept, loss, whole = minimal_sets(sweep, this["problems"])
     classes = range(kept.shape[1])
-    there = edges.exist(sweep.config)
+    one = sweep.run(0)
+    there = edges.exist(one)
     able = loss <= LIMIT
-    overlaps = {j: overlap(sweep.config, kept[able[:, j], j]) for j in classes}
-    table = {j: by_kind(sweep.config, kept[able[:, j], j]) for j in classes if able[:, j].any()}
+    overlaps = {j: overlap(one, kept[able[:, j], j]) for j in classes}
+    table = {j: by_kind(one, kept[able[:, j], j]) for j in classes if able[:, j].any()}
     shown = {
         "": np.stack([table[j].mean(0) if j in table else np.full(len(KINDS), np.nan) for j in classes], 1)
     }
@@ -99,66 +100,63 @@ def minimal_sets(
     batch, classes = sampling.stratified(sweep.task, jax.random.key(0), 2 * problems)
     count, size = int(classes.max()) + 1, 2 * problems
     tokens, labels = (x.reshape(count, size, *x.shape[1:]) for x in (batch.tokens, batch.labels))
-    function = functools.partial(_of_class, sweep.config, sweep.task)
 
-    def of_run(params: PyTree) -> Any:
-        one = lambda x: function(params, x[0][:problems], x[0][problems:], x[1][:problems])
+    def of_run(run: Run) -> Any:
+        one = lambda x: _of_class(run, x[0][:problems], x[0][problems:], x[1][:problems])
         return jax.lax.map(one, (tokens, labels))
 
-    found, whole = jax.tree.map(lambda x: x[0], over(sweep, of_run, sweep.epochs[-1:]))
+    found, whole = jax.tree.map(lambda x: x[0], map_epochs(sweep, of_run, sweep.epochs[-1:]))
     return found.kept, found.score, whole
 
 
-def _of_class(
-    config: Any, task: Any, params: PyTree, tokens: Array, source: Array, labels: Array
-) -> tuple[edges.Minimal, Array]:
-    read = np.asarray(task.read)
+def _of_class(run: Run, tokens: Array, source: Array, labels: Array) -> tuple[edges.Minimal, Array]:
+    task, read = run.task, np.asarray(run.task.read)
     score = lambda logits: objective.cross_entropy(objective.by_answer(task, logits[:, read]), labels).mean()
-    whole = score(edges.forward(config, params, tokens, source, jnp.zeros(edges.exist(config).shape)))
-    return edges.minimal(config, params, tokens, source, score, LIMIT), whole
+    whole = score(edges.forward(run, tokens, source, jnp.zeros(edges.exist(run).shape)))
+    return edges.minimal(run, tokens, source, score, LIMIT), whole
 
 
-def kinds(config: Any) -> np.ndarray:
+def kinds(run: Run) -> np.ndarray:
     """[kind, R, U]: which edges are of each of KINDS."""
-    reads, adds = edges.receivers(config), edges.senders(config)
+    reads, adds = edges.receivers(run), edges.senders(run)
     reader = {"q": (0,), "k": (0,), "v": (1,), "mlp": (2, 3), "logits": (4, 5, 6)}
     sender = lambda name: 2 if name.endswith("mlp") else 1 if "head" in name else 0
     found = np.zeros((len(KINDS), len(reads), len(adds)), bool)
     for (r, read), (u, add) in itertools.product(enumerate(reads), enumerate(adds)):
         places = reader[read.rpartition(".")[2]]
         found[places[min(sender(add), len(places) - 1)], r, u] = True
-    return found & edges.exist(config)
+    return found & edges.exist(run)
 
 
-def by_kind(config: Any, kept: Bool[np.ndarray, "S R U"]) -> Float[np.ndarray, "S kind"]:
+def by_kind(run: Run, kept: Bool[np.ndarray, "S R U"]) -> Float[np.ndarray, "S kind"]:
     """Which share of the edges of each kind a run keeps."""
-    of = kinds(config)
+    of = kinds(run)
     return np.einsum("sru,kru->sk", kept.astype(float), of) / of.sum((1, 2))
 
 
-def overlap(config: Any, kept: Bool[np.ndarray, "S R U"]) -> tuple[statistics.Interval, statistics.Interval]:
+def overlap(run: Run, kept: Bool[np.ndarray, "S R U"]) -> tuple[statistics.Interval, statistics.Interval]:
     """Common share (Jaccard) of the sets of neighbouring seeds, at best over permutations of heads, and of
     random sets of these sizes.
     """
-    there, random = edges.exist(config), np.random.default_rng(0)
+    there, random = edges.exist(run), np.random.default_rng(0)
     shuffled = np.zeros_like(kept)
-    for run, own in enumerate(kept):
+    for row, own in enumerate(kept):
         places = np.argwhere(there)[random.permutation(there.sum())[: own.sum()]]
-        shuffled[run][tuple(places.T)] = True
+        shuffled[row][tuple(places.T)] = True
     best = lambda sets: statistics.mean(
         [
-            max(float((x & y).sum() / max((x | y).sum(), 1)) for y in permuted(config, other))
+            max(float((x & y).sum() / max((x | y).sum(), 1)) for y in permuted(run, other))
             for x, other in itertools.pairwise(sets)
         ]
     )
     return best(kept), best(shuffled)
 
 
-def permuted(config: Any, kept: Bool[np.ndarray, "R U"]) -> list[np.ndarray]:
+def permuted(run: Run, kept: Bool[np.ndarray, "R U"]) -> list[np.ndarray]:
     """The same set with the heads of the last layer in every order."""
-    reads, adds, layer = edges.receivers(config), edges.senders(config), config.num_layers - 1
+    reads, adds, layer = edges.receivers(run), edges.senders(run), run.config.num_layers - 1
     found = []
-    for order in itertools.permutations(range(config.num_heads)):
+    for order in itertools.permutations(range(run.config.num_heads)):
         named = {f"{layer}.head.{old}": f"{layer}.head.{new}" for old, new in enumerate(order)}
         rows, columns = ([names.index(_renamed(name, named)) for name in names] for names in (reads, adds))
         found.append(kept[rows][:, columns])

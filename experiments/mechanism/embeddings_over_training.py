@@ -26,15 +26,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from experiments.frame import adder, study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import fourier, number_line, pca, permutation
+from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "draws": 499}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "draws": 19}
@@ -61,13 +62,13 @@ class Shapes(NamedTuple):
         return jax.tree.map(lambda leaf: np.asarray(leaf)[:, :, matrix], self)
 
 
-def both(task: Any, params: PyTree) -> Float[Array, "M base base"]:
+def both(run: Run) -> Float[Array, "M base base"]:
     """The embeddings, and what all heads of the first layer write for each digit, each in the coordinates of
     the span of its rows: lengths and angles are kept, and nothing here depends on more."""
-    heads = jnp.moveaxis(number_line.through_values(task, params, 0), 1, 0)
+    heads = jnp.moveaxis(number_line.through_values(run, 0), 1, 0)
     spans = [
         jnp.linalg.qr(rows.T, mode="r").T
-        for rows in (number_line.embeddings(task, params), heads.reshape(len(heads), -1))
+        for rows in (number_line.embeddings(run), heads.reshape(len(heads), -1))
     ]
     return jnp.stack([jnp.pad(rows, ((0, 0), (0, len(rows) - rows.shape[1]))) for rows in spans])
 
@@ -100,7 +101,7 @@ def shapes(draws: int, rows: Float[np.ndarray, "E S M base base"]) -> Shapes:
 def measure(this: Study) -> Finding:
     """The shapes at every saved epoch of every run."""
     sweep = adder.trained(this)
-    rows = over(sweep, functools.partial(both, sweep.task))
+    rows = map_epochs(sweep, both)
     everything = shapes(this["draws"], rows)
     found = {name: everything.of(matrix) for matrix, name in enumerate(MATRICES)}
     steps = np.array([sweep.steps(epoch) for epoch in sweep.epochs])

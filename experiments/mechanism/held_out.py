@@ -29,11 +29,12 @@ from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import over
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import number_line
 from grokjax.interp.addition import predictions
 from grokjax.interp.addition.evaluation_sets import every
+from grokjax.run import Run
 from grokjax.tasks.layout import permutation
 
 DEFAULTS: dict[str, study.Setting] = {
@@ -150,10 +151,10 @@ def on_pairs(sweep: Any) -> tuple[np.ndarray, np.ndarray]:
     groups = ~inside.any(1), inside[:, 0] & ~inside[:, 1:].any(1)
     answer, tokens = jnp.asarray((problems.a + problems.b)[:, 0] % 10), jnp.asarray(problems.tokens)
 
-    def right(params):
-        return predictions.log_probabilities(sweep.config, sweep.task, 0, params, tokens).argmax(-1) == answer
+    def right(run: Run) -> Any:
+        return predictions.log_probabilities(run, tokens, 0).argmax(-1) == answer
 
-    found = over(sweep, right, sweep.epochs[-1:])[0]
+    found = map_epochs(sweep, right, sweep.epochs[-1:])[0]
     return found[:, groups[0]].mean(1), found[:, groups[1]].mean(1)
 
 

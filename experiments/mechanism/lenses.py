@@ -28,7 +28,7 @@ from experiments.frame import adder, study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import lenses
 from grokjax.interp.addition import evaluation_sets
@@ -38,7 +38,7 @@ SMALL: dict[str, study.Setting] = {**adder.TINY, "size": 64}
 SHARE = 0.75
 """Of the problems, for the tuned lens to be fitted on."""
 MID = 1
-"""The place of resid_mid of the first layer among `lenses.names`."""
+"""The place of resid_mid of the first layer among `lenses.names(run)`."""
 
 
 def measure(this: Study) -> Finding:
@@ -46,22 +46,22 @@ def measure(this: Study) -> Finding:
     sweep = adder.trained(this)
     drawn = evaluation_sets.drawn(sweep.task, this["size"], seed=1)
     batch, key = sweep.task.encode(drawn.a, drawn.b), jax.random.key(1)
-    setting, last = (sweep.config, sweep.task), sweep.epochs[-1:]
-    at_end = over(
+    last = sweep.epochs[-1:]
+    at_end = map_epochs(
         sweep,
-        lambda params: (
-            lenses.logit_lens(*setting, params, batch),
-            lenses.tuned_lens(*setting, params, batch, key, share=SHARE),
-            lenses.alignment(*setting, params, batch),
+        lambda run: (
+            lenses.logit_lens(run, batch),
+            lenses.tuned_lens(run, batch, key, share=SHARE),
+            lenses.alignment(run, batch),
         ),
         last,
     )
     direct, tuned, lying = jax.tree.map(lambda x: x[0], at_end)
-    training = over(
+    training = map_epochs(
         sweep,
-        lambda params: (
-            lenses.logit_lens(*setting, params, batch).accuracy,
-            lenses.translated(*setting, params, batch, key, share=SHARE).accuracy,
+        lambda run: (
+            lenses.logit_lens(run, batch).accuracy,
+            lenses.translated(run, batch, key, share=SHARE).accuracy,
         ),
     )
     panels, xlabel = pictured(sweep, direct, tuned, lying, training)

@@ -29,10 +29,11 @@ from experiments.frame import adder, study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import ablation, hand_wired, pruning
 from grokjax.interp.addition import evaluation_sets
+from grokjax.run import Run
 from grokjax.tasks import Addition, Batch
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "size": 512, "scored": 1024}
@@ -46,9 +47,9 @@ def measure(this: Study) -> Finding:
     sweep = adder.trained(this)
     chosen, scored = (drawn(sweep, this[name], seed) for name, seed in (("size", 3), ("scored", 4)))
     counts = numbers_kept(sweep.config.mlp_width)
-    function = functools.partial(pruned, sweep, chosen, scored, counts)
+    function = functools.partial(pruned, chosen, scored, counts)
     whole, by_digit = jax.tree.map(
-        lambda x: np.asarray(x[0], float), over(sweep, function, sweep.epochs[-1:])
+        lambda x: np.asarray(x[0], float), map_epochs(sweep, function, sweep.epochs[-1:])
     )
     panels = pictured(sweep, counts, whole, by_digit)
     return Finding(
@@ -82,26 +83,24 @@ def numbers_kept(width: int) -> tuple[int, ...]:
 
 
 def pruned(
-    sweep: Sweep,
     chosen: Batch,
     scored: Batch,
     counts: tuple[int, ...],
-    params: Any,
+    run: Run,
 ) -> tuple[dict[str, Array], Float[Array, "C K"]]:
     """Of one run: the share of problems with every answer right [K], and of right answers in each place,
     pruned for it alone [C, K].
     """
-    setting, width = (sweep.config, sweep.task), sweep.config.mlp_width
-    score = lambda order: pruning.scores(*setting, params, scored, pruning.ranked(order, counts))
-    damage = ablation.neurons(*setting, params, chosen).loss[-1, :, 0].mean(-1)
+    score = lambda order: pruning.scores(run, scored, pruning.ranked(order, counts))
+    damage = ablation.neurons(run, chosen).loss[-1, :, 0].mean(-1)
     whole = {
-        GREEDY: score(pruning.greedy(*setting, params, chosen)).exact,
+        GREEDY: score(pruning.greedy(run, chosen)).exact,
         ONCE: score(damage).exact,
-        RANDOM: score(jax.random.uniform(jax.random.key(0), (width,))).exact,
+        RANDOM: score(jax.random.uniform(jax.random.key(0), (run.config.mlp_width,))).exact,
     }
     alone = [
-        score(pruning.greedy(*setting, params, chosen, places=(place,))).accuracy[:, place]
-        for place in range(len(sweep.task.columns))
+        score(pruning.greedy(run, chosen, places=(place,))).accuracy[:, place]
+        for place in range(len(run.task.columns))
     ]
     return whole, jax.numpy.stack(alone)
 
@@ -157,7 +156,7 @@ def answer(
     sweep: Sweep, counts: tuple[int, ...], whole: dict[str, np.ndarray], by_digit: np.ndarray
 ) -> Answer:
     """How many it takes, beside the number in weights made by hand."""
-    by_hand = hand_wired.adder(Addition(num_digits=1, base=sweep.task.base))[0].mlp_width
+    by_hand = hand_wired.adder(Addition(num_digits=1, base=sweep.task.base)).config.mlp_width
     number = {name: said(statistics.median(needed(counts, shares)), ".0f") for name, shares in whole.items()}
     alone = {
         digit: said(statistics.median(needed(counts, by_digit[:, place])), ".0f")

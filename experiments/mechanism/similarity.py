@@ -31,8 +31,10 @@ from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
-from grokjax.interp import activations, similarity
+from grokjax.interp import similarity
 from grokjax.interp.addition import evaluation_sets
+from grokjax.mapping import map_runs
+from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "size": 512}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "size": 32}
@@ -72,11 +74,11 @@ def name(place: str) -> str:
 def seen(sweep: Sweep, tokens: Array, epoch: int) -> list[Float[Array, "S C B D"]]:
     """The activations of all runs at each place, position by position."""
 
-    def one(params: Any) -> list[Array]:
-        cache = activations.cached(sweep.config, params, tokens)[1]
-        return [cache[place][:, np.asarray(sweep.task.read)].swapaxes(0, 1) for place in PLACES]
+    def one(run: Run) -> list[Array]:
+        cache = run.cache(tokens, names=PLACES)
+        return [cache[place][:, np.asarray(run.task.read)].swapaxes(0, 1) for place in PLACES]
 
-    return jax.jit(lambda params: jax.lax.map(one, params))(sweep.params(epoch))
+    return map_runs(one)(sweep.runs(epoch))
 
 
 def alike(x: Float[Array, "C B D"], y: Float[Array, "C B D"]) -> Float[Array, ""]:
@@ -112,13 +114,13 @@ def partners(sweep: Sweep, tokens: Array, units: str) -> dict[str, list[float]]:
     one, and in a random basis (neurons), or before training."""
     read = np.asarray(sweep.task.read)
 
-    def columns(params: Any) -> Array:
+    def columns(run: Run) -> Array:
         if units == "heads":
-            return similarity.head_features(sweep.config, params, tokens, 0)
-        post = activations.cached(sweep.config, params, tokens)[1]["blocks.0.mlp.post"][:, read]
+            return similarity.head_features(run, tokens, 0)
+        post = run.cache(tokens)["blocks.0.mlp.post"][:, read]
         return (post - post.mean(0)).reshape(-1, post.shape[-1])
 
-    def table(one: Any, other: Any) -> dict[str, Array]:
+    def table(one: Run, other: Run) -> dict[str, Array]:
         x, y = columns(one), columns(other)
         key, width = jax.random.key(0), y.shape[1]
         shuffled = jax.random.permutation(key, y.reshape(len(tokens), -1, width)).reshape(-1, width)
@@ -133,7 +135,7 @@ def partners(sweep: Sweep, tokens: Array, units: str) -> dict[str, list[float]]:
         )
 
     compiled = jax.jit(table)
-    at = lambda epoch: [sweep.params(epoch, run) for run in range(sweep.num_runs)]
+    at = lambda epoch: list(sweep.runs(epoch))
     ring = lambda runs: [
         jax.device_get(compiled(*pair)) for pair in zip(runs, runs[1:] + runs[:1], strict=True)
     ]

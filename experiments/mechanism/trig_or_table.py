@@ -23,33 +23,34 @@ Found: trigonometric, in every digit alike. One frequency makes up .74 to .79 of
 
 import functools
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from experiments.frame import adder, study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import over
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
 from grokjax.interp.addition import digit_pair, evaluation_sets
+from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "each": 20, "problems": 500}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "each": 1, "problems": 20}
 SITES = {"neurons": "blocks.0.mlp.post", "attention": "blocks.0.attn_out"}
 ACTIVE = 0.1
-"""A neuron counts in the picture where its own pair makes up at least this share of its variance."""
+"""A neuron counts in the picture where its digit pair makes up at least this share of its variance."""
 
 
 class Kinds(NamedTuple):
     """Shares of the variance of a digit's tables, each unit weighing as much as its table varies: of what
-    `own_pair.made` names, of the waves of tables with digits and with cells shuffled; and how much of the
-    units' variance is the own pair's."""
+    `digit_pair.made` names, of the waves of tables with digits and with cells shuffled; and how much of the
+    units' variance is the digit pair's."""
 
     waves: Float[Array, " C"]
     powers: Float[Array, " C"]
@@ -58,17 +59,17 @@ class Kinds(NamedTuple):
     sum: Float[Array, " C"]
     shuffled_digits: Float[Array, " C"]
     shuffled_cells: Float[Array, " C"]
-    own_pair: Float[Array, " C"]
+    digit_pair: Float[Array, " C"]
 
 
 class Units(NamedTuple):
-    """Of each unit: the share of its best frequency in its table and in the shuffled one, and its own pair's
+    """Of each unit: the share of its best frequency in its table and in the shuffled one, and its digit pair's
     share of its variance.
     """
 
     waves: Float[Array, "C M"]
     shuffled: Float[Array, "C M"]
-    own_pair: Float[Array, "C M"]
+    digit_pair: Float[Array, "C M"]
 
 
 class Losses(NamedTuple):
@@ -83,11 +84,9 @@ class Losses(NamedTuple):
     no_table: Float[Array, " C"]
 
 
-def looked(
-    config: Any, task: Any, fixed: evaluation_sets.Problems, site: str, params: PyTree
-) -> tuple[Kinds, Units]:
+def looked(fixed: evaluation_sets.Problems, site: str, run: Run) -> tuple[Kinds, Units]:
     """What the tables of a site are made of, for each digit."""
-    found = digit_pair.tables(config, task, params, fixed, site=site)
+    found = digit_pair.tables(run, fixed, site=site)
 
     def of_digit(table: Array, variance: Array) -> tuple[Kinds, Units]:
         weight = table.var((0, 1))
@@ -102,19 +101,17 @@ def looked(
     return jax.lax.map(lambda pair: of_digit(*pair), tuple(found))
 
 
-def losses(
-    config: Any, task: Any, fixed: evaluation_sets.Problems, scored: evaluation_sets.Problems, params: PyTree
-) -> Losses:
+def losses(fixed: evaluation_sets.Problems, scored: evaluation_sets.Problems, run: Run) -> Losses:
     """The restricted and the excluded losses of every digit, by its neurons' tables."""
-    found, rows = digit_pair.tables(config, task, params, fixed).means, []
-    for place, digit in enumerate(digit_pair.answered(task)):
+    found, rows = digit_pair.tables(run, fixed).means, []
+    for place, digit in enumerate(digit_pair.answered(run.task)):
         table = found[place]
         middle = table.mean((0, 1))
         waves, powers = digit_pair.of_waves(table), digit_pair.of_powers(table)
         changes = jnp.stack(
             [0 * table, waves - table, powers - table, middle - waves, middle - powers, middle - table]
         )
-        loss = functools.partial(digit_pair.loss_with, config, task, params, scored, digit=digit)
+        loss = functools.partial(digit_pair.loss_with, run, scored, digit=digit)
         rows.append(jax.lax.map(loss, changes))
     return Losses(*jnp.stack(rows, 1))
 
@@ -128,16 +125,10 @@ def measure(this: Study) -> Finding:
     )
     ends = [sweep.epochs[0], sweep.epochs[-1]]
     found = {
-        name: over(sweep, functools.partial(looked, sweep.config, sweep.task, fixed, site), ends)
-        for name, site in SITES.items()
+        name: map_epochs(sweep, functools.partial(looked, fixed, site), ends) for name, site in SITES.items()
     }
     cut = Losses(
-        *(
-            values[0]
-            for values in over(
-                sweep, functools.partial(losses, sweep.config, sweep.task, fixed, scored), ends[-1:]
-            )
-        )
+        *(values[0] for values in map_epochs(sweep, functools.partial(losses, fixed, scored), ends[-1:]))
     )
     panels = {
         f"digit {digit}": spread(found["neurons"][1], place)
@@ -164,7 +155,7 @@ def measure(this: Study) -> Finding:
 
 def spread(units: Units, place: int) -> dict[str, np.ndarray]:
     """The shares of one frequency over the active neurons of all runs, and their controls."""
-    end, start = (units.own_pair[epoch, :, place] >= ACTIVE for epoch in (1, 0))
+    end, start = (units.digit_pair[epoch, :, place] >= ACTIVE for epoch in (1, 0))
     chosen = units.waves[1, :, place][end], units.shuffled[1, :, place][end], units.waves[0, :, place][start]
     return dict(zip(("trained", "digits shuffled", "before training"), map(np.asarray, chosen), strict=True))
 
@@ -187,7 +178,7 @@ def answers(found: dict[str, Kinds], cut: Losses) -> list[Answer]:
         Answer(
             "001-52",
             "5-digit addition uses a variant of the trigonometric algorithm",
-            "share of the neurons' tables over their own pair (mean over digits) in waves of one frequency; the same with digits or cells "
+            "share of the neurons' tables over their digit pair (mean over digits) in waves of one frequency; the same with digits or cells "
             "shuffled, before training; in polynomials of degree 2; in functions of the sum mod 10; in either digit alone. Attention "
             "outputs: waves, polynomials, digits alone. Loss (nats): whole; tables restricted to waves, to polynomials; waves, "
             "polynomials excluded",
