@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy import stats
 
-from grokjax.curves import changepoints, windows
+from grokjax.curves.detector import pieces, plateaus
 
 
 class Shelf(NamedTuple):
@@ -26,6 +27,8 @@ class Shelf(NamedTuple):
     first_step: int
     last_step: int
     left: bool
+    slope: float = 0.0
+    slope_error: float = math.inf
 
 
 def find(curve: Float[np.ndarray, " T"], *, band: float = 0.05) -> list[Shelf]:
@@ -42,11 +45,11 @@ def find(curve: Float[np.ndarray, " T"], *, band: float = 0.05) -> list[Shelf]:
     if curve.ndim != 1:
         raise ValueError(f"curve has shape {curve.shape}; it must be the loss of one run and one digit, [T]")
     curve = curve[: _length(curve)]
-    if len(curve) < windows.LEAST_STEPS:
+    if len(curve) < plateaus.LEAST_STEPS:
         return []
-    pieces = changepoints.pieces(curve)
-    path = windows.bridged(pieces)
-    return [_shelf(curve, path, window) for window in windows.level(pieces, path, band)]
+    found = pieces.fit(curve)
+    trend = plateaus.bridged(found)
+    return [_shelf(curve, found, trend, window) for window in plateaus.level(found, band)]
 
 
 def within(curve: Float[np.ndarray, " T"], low: float, high: float) -> Shelf | None:
@@ -56,7 +59,7 @@ def within(curve: Float[np.ndarray, " T"], low: float, high: float) -> Shelf | N
     if not low < high:
         raise ValueError(f"the band from low={low} to high={high} is empty")
     curve = np.asarray(curve, np.float64)[: _length(curve)]
-    if len(curve) < windows.LEAST_STEPS:
+    if len(curve) < plateaus.LEAST_STEPS:
         return None
     path = changepoints.path(changepoints.pieces(curve))
     inside = np.concatenate([[False], (low <= path) & (path <= high), [False]])
@@ -178,26 +181,30 @@ def _length(curve: Float[np.ndarray, " T"]) -> int:
     return int(broken[0]) if len(broken) else len(curve)
 
 
-def _shelf(curve, path, window):
+def _shelf(curve, found, trend, window):
     start, stop = window
-    residual = curve[start:stop] - path[start:stop]
-    spread = np.median(np.abs(residual)) * 1.4826
-    values = curve[start:stop][np.abs(residual) <= 5 * spread]
+    residual = curve[start:stop] - trend[start:stop]
+    spread = stats.median_abs_deviation(residual, scale="normal")
+    kept = np.abs(residual) <= 5 * spread
+    values = curve[start:stop][kept]
+    noise = max(found.error(start, stop), _standard_error(residual[kept]))
+    time = np.flatnonzero(kept) - (stop - start - 1) / 2
+    slope = float(time @ (values - values.mean()) / (time @ time))
+    moved = max(0.0, float(trend[start:stop].var()) - noise**2)
     return Shelf(
         float(values.mean()),
-        _standard_error(values),
+        math.sqrt(noise**2 + moved),
         start,
         stop - 1,
-        len(curve) - stop >= windows.LEAST_STEPS // 2,
+        len(curve) - stop >= plateaus.LEAST_STEPS // 2,
+        slope,
+        noise * math.sqrt(12) / (stop - start),
     )
 
 
 def _standard_error(values: Float[np.ndarray, " N"]) -> float:
-    """Of the mean of correlated values: from the means of about sqrt(N) batches, at least that of white
-    noise.
-    """
+    """Of the mean of correlated values: from the means of about sqrt(N) batches."""
     count = max(4, math.isqrt(len(values)))
     length = len(values) // count
     means = values[: count * length].reshape(count, length).mean(1)
-    white = np.median(np.abs(np.diff(values))) * 1.4826 / np.sqrt(2 * len(values))
-    return max(float(means.std(ddof=1) / np.sqrt(count)), float(white))
+    return float(means.std(ddof=1) / np.sqrt(count))

@@ -1,18 +1,18 @@
-"""Synthetic loss curves whose shelves are known: what `shelves.find` is held to."""
+"""Synthetic loss curves whose shelves are known, one function per kind: what `shelves.find` is held to.
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+Every function takes a seed, a number of steps and the deviation and correlation of the noise, and returns a
+`Planted` curve. The truth is stated about the curve without its noise.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy import signal
 
-DRIFT = 0.5
-"""The most that a planted shelf drifts, in noise deviations per 40 steps."""
-SLOPE = 3.0
-"""The least that a planted slope falls, in noise deviations per 40 steps."""
-
-LEAST_NOISE = 0.3
-"""On the curves whose noise shrinks with the loss, the least share of it that stays."""
+NEAR = 0.02
+"""The share of its level within which a curve is on a planted shelf."""
 
 
 class Stretch(NamedTuple):
@@ -31,179 +31,113 @@ class Planted(NamedTuple):
     noise: float
 
 
-def with_shelves(seed: int) -> Planted:
-    """One curve with one to four shelves of 40-800 steps, falls and slow slopes between them, drift, noise
-    and spikes.
+Kind = Callable[..., Planted]
+
+
+def staircase(seed: int, steps: int = 2000, *, noise: float = 0.05, correlation: float = 0.0) -> Planted:
+    """Returns a curve that falls from 2.3 nats in one to three smooth steps, with a shelf on each level."""
+    generator = np.random.default_rng((seed, steps, 2))
+    falls = int(generator.integers(1, 4))
+    levels = 2.3 * np.cumprod([1.0, *generator.uniform(0.35, 0.75, falls)])
+    at = steps * (np.arange(1, falls + 1) + generator.uniform(-0.25, 0.25, falls)) / (falls + 1)
+    width = steps * generator.uniform(0.002, 0.008, falls)
+    return _levels(generator, levels, at, width, steps, noise, correlation)
+
+
+def close_levels(seed: int, steps: int = 2000, *, noise: float = 0.05, correlation: float = 0.0) -> Planted:
+    """Returns a fall from 2.3 nats to two long shelves that lie .07 nats apart."""
+    generator = np.random.default_rng((seed, steps, 3))
+    upper = generator.uniform(0.4, 1.5)
+    at = steps * np.array([generator.uniform(0.15, 0.25), generator.uniform(0.55, 0.65)])
+    width = steps * generator.uniform(0.001, 0.004, 2)
+    return _levels(generator, [2.3, upper, upper - 0.07], at, width, steps, noise, correlation)
+
+
+def drifting(seed: int, steps: int = 2000, *, noise: float = 0.01, correlation: float = 0.0) -> Planted:
+    """Returns a staircase whose shelves fall by .5 to 3 noise deviations per 40 steps, and end after `steps`.
+
+    Each shelf falls by 3% to 8% of its level. The curve ends where that is less than 60 steps.
     """
-    generator = np.random.default_rng((seed, 1))
-    noise, relative = _log_uniform(generator, 0.003, 0.03), generator.random() < 0.3
-    pieces = [_fall(generator, noise, generator.uniform(0.05, 1.0))] if generator.random() < 0.7 else []
-    for index in range(generator.integers(1, 5)):
-        if index:
-            pieces.append(_fall(generator, noise, max(generator.uniform(0.1, 1.2), 6 * noise)))
-        pieces.append(_shelf(generator, LEAST_NOISE * noise if relative else noise))
-    if generator.random() < 0.5:
-        pieces.append(
-            _slope(generator, noise)
-            if generator.random() < 0.5
-            else _fall(generator, noise, generator.uniform(0.1, 1.0))
-        )
-    return _assemble(generator, noise, relative, pieces)
+    generator = np.random.default_rng((seed, steps, 4))
+    parts, stretches, level = [np.empty(0)], [], 2.3
+    while (at := sum(map(len, parts))) < steps:
+        rate = generator.uniform(0.5, 3.0) * noise / 40
+        length = int(min(generator.uniform(0.03, 0.08) * level / rate, steps - at))
+        if length < 60:
+            break
+        shelf = level - rate * np.arange(length)
+        level = shelf[-1] * generator.uniform(0.4, 0.75)
+        parts += [shelf, np.linspace(shelf[-1], level, int(generator.uniform(4, 30)))[1:]]
+        stretches.append(Stretch(float(shelf.mean()), at, at + length - 1))
+    clean = np.concatenate(parts)
+    return Planted(clean + _noise(generator, len(clean), noise, correlation), tuple(stretches), noise)
 
 
-def without_shelves(seed: int) -> Planted:
-    """One curve of 150-2500 steps that falls everywhere by at least `SLOPE` noise deviations per 40 steps."""
-    generator = np.random.default_rng((seed, 0))
-    noise = _log_uniform(generator, 0.003, 0.03)
-    return _assemble(
-        generator,
-        noise,
-        generator.random() < 0.3,
-        [_slope(generator, noise) for _ in range(generator.integers(1, 5))],
-    )
+def leaning(seed: int, steps: int = 2000, *, noise: float = 0.05, correlation: float = 0.0) -> Planted:
+    """Returns a staircase whose shelves fall by .5 to 3 noise deviations over their whole length.
 
-
-def overlap(one: tuple[int, int], other: tuple[int, int]) -> float:
-    """The share of their union that two stretches (first and last step, inclusive) have in common."""
-    common = min(one[1], other[1]) - max(one[0], other[0]) + 1
-    return max(0, common) / (max(one[1], other[1]) - min(one[0], other[0]) + 1)
-
-
-def hits(found: Sequence[tuple[int, int]], truth: Sequence[Stretch]) -> list[tuple[int, int]]:
-    """Pairs (index in found, index in truth) of stretches that share at least half of their union; none
-    occurs twice.
+    No shelf falls by more than 8% of its level.
     """
-    pairs = sorted(
-        (
-            (overlap(stretch, (shelf.first_step, shelf.last_step)), i, j)
-            for i, stretch in enumerate(found)
-            for j, shelf in enumerate(truth)
-        ),
-        reverse=True,
-    )
-    kept: list[tuple[int, int]] = []
-    for share, i, j in pairs:
-        if share >= 0.5 and all(i != a and j != b for a, b in kept):
-            kept.append((i, j))
-    return kept
+    generator = np.random.default_rng((seed, steps, 8))
+    count = int(generator.integers(2, 5))
+    edges = np.linspace(0, steps, count + 1).astype(int)
+    parts, stretches, level = [], [], 2.3
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        fall = int(steps * generator.uniform(0.002, 0.02))
+        drift = min(generator.uniform(0.5, 3.0) * noise, 0.08 * level)
+        shelf = np.linspace(level, level - drift, stop - start - fall)
+        level = shelf[-1] * generator.uniform(0.35, 0.75)
+        parts += [shelf, np.linspace(shelf[-1], level, fall + 1)[1:]]
+        stretches.append(Stretch(float(shelf.mean()), int(start), int(start) + len(shelf) - 1))
+    clean = np.concatenate(parts)
+    return Planted(clean + _noise(generator, steps, noise, correlation), tuple(stretches), noise)
 
 
-class Found(Protocol):
-    """What a detector says of a shelf, as `shelves.Shelf` does."""
-
-    @property
-    def level(self) -> float: ...
-    @property
-    def first_step(self) -> int: ...
-    @property
-    def last_step(self) -> int: ...
-
-
-class Score(NamedTuple):
-    """How a detector does on planted curves: counts of shelves, errors of the levels of the hits (nats), and
-    the shelves it sees where there are none."""
-
-    planted: int
-    found: int
-    hits: int
-    level_errors: tuple[float, ...]
-    curves: int
-    false: int
-
-    @property
-    def recall(self) -> float:
-        """The share of the planted shelves that are hit."""
-        return self.hits / self.planted
-
-    @property
-    def precision(self) -> float:
-        """The share of the shelves found that are hits; 1 where nothing is found."""
-        return self.hits / self.found if self.found else 1.0
+def approach(seed: int, steps: int = 2000, *, noise: float = 0.02, correlation: float = 0.0) -> Planted:
+    """Returns an exponential approach to a level, A + B exp(−t / tau); its shelf begins within 2% of A."""
+    generator = np.random.default_rng((seed, steps, 5))
+    level, height = generator.uniform(0.2, 1.5), generator.uniform(0.5, 2.0)
+    tau = steps * generator.uniform(0.02, 0.08)
+    start = int(np.ceil(tau * np.log(height / (NEAR * level))))
+    clean = level + height * np.exp(-np.arange(steps) / tau)
+    curve = clean + _noise(generator, steps, noise, correlation)
+    return Planted(curve, (Stretch(level, start, steps - 1),), noise)
 
 
-def score(find: Callable[[np.ndarray], Sequence[Found]], seeds: Iterable[int]) -> Score:
-    """The score of a detector on two curves of each seed, one with shelves and one without; `false` counts
-    curves of the second kind.
-    """
-    counts, errors, false = np.zeros(3, int), [], []
-    for seed in seeds:
-        curve, stretches, _ = with_shelves(seed)
-        found = find(curve)
-        pairs = hits([(shelf.first_step, shelf.last_step) for shelf in found], stretches)
-        counts += len(stretches), len(found), len(pairs)
-        errors += [abs(found[i].level - stretches[j].level) for i, j in pairs]
-        false.append(bool(find(without_shelves(seed).curve)))
-    planted, found_in_all, hit = counts.tolist()
-    return Score(planted, found_in_all, hit, tuple(errors), len(false), sum(false))
+def power_law(seed: int, steps: int = 2000, *, noise: float = 0.02, correlation: float = 0.0) -> Planted:
+    """Returns 2.3 (1 + t / t0)^−alpha with alpha from .3 to 1.2: it slows down for ever and has no shelf."""
+    generator = np.random.default_rng((seed, steps, 6))
+    start, alpha = steps * generator.uniform(0.005, 0.05), generator.uniform(0.3, 1.2)
+    clean = 2.3 * (1 + np.arange(steps) / start) ** -alpha
+    return Planted(clean + _noise(generator, steps, noise, correlation), (), noise)
 
 
-class _Piece(NamedTuple):
-    values: np.ndarray  # relative to the end of the piece before it
-    level: bool
+def descent(seed: int, steps: int = 2000, *, noise: float = 0.02, correlation: float = 0.0) -> Planted:
+    """Returns a descent of two or three straight parts, none twice as steep as another: it has no shelf."""
+    generator = np.random.default_rng((seed, steps, 7))
+    corners = np.concatenate([[0], np.sort(generator.uniform(0.2, 0.8, generator.integers(1, 3))), [1]])
+    falls = np.diff(corners) * generator.uniform(1, 2, len(corners) - 1)
+    values = 2.3 - generator.uniform(1.2, 2.2) * np.concatenate([[0], np.cumsum(falls) / falls.sum()])
+    clean = np.interp(np.linspace(0, 1, steps), corners, values)
+    return Planted(clean + _noise(generator, steps, noise, correlation), (), noise)
 
 
-def _shelf(generator, noise):
-    length = int(_log_uniform(generator, 40, 800))
-    drift = np.clip(generator.uniform(-DRIFT, DRIFT) * noise * length / 40, -0.03, 0.03)
-    return _Piece(np.linspace(0, drift, length), True)
+def _levels(generator, levels, at, width, steps, noise, correlation):
+    """Levels joined by sigmoid steps at the times `at`; a shelf is where the curve is `NEAR` its level."""
+    t = np.arange(steps)
+    clean = np.full(steps, float(levels[0]))
+    for before, after, middle, tau in zip(levels[:-1], levels[1:], at, width, strict=True):
+        clean += (after - before) / (1 + np.exp(-np.clip((t - middle) / tau, -50, 50)))
+    edges = [0, *np.asarray(at, int).tolist(), steps]
+    stretches = []
+    for level, first, last in zip(levels, edges[:-1], edges[1:], strict=True):
+        near = first + np.flatnonzero(np.abs(clean[first:last] - level) <= max(0.01, NEAR * level))
+        stretches.append(Stretch(float(clean[near].mean()), int(near[0]), int(near[-1])))
+    return Planted(clean + _noise(generator, steps, noise, correlation), tuple(stretches), noise)
 
 
-def _fall(generator, noise, depth):
-    """A quick descent: straight, smooth at both ends, or relaxing exponentially."""
-    slowest = 40 * depth / (2 * SLOPE * noise)  # twice the least slope, for the ends of the curved ones
-    length = int(max(3, min(_log_uniform(generator, 4, 150), slowest)))
-    u = np.linspace(0, 1, length)
-    shape = (u, (1 - np.cos(np.pi * u)) / 2, (1 - np.exp(-3 * u)) / (1 - np.exp(-3)))[generator.integers(3)]
-    return _Piece(-depth * shape, False)
-
-
-def _slope(generator, noise):
-    """A slow descent, straight or bent, whose slope is nowhere below the least."""
-    length = int(_log_uniform(generator, 80, 800))
-    start, stop = SLOPE * noise / 40 * (1 + generator.exponential(0.7, 2))
-    return _Piece(-np.cumsum(np.linspace(start, stop, length)), False)
-
-
-def _assemble(generator, noise, relative, pieces):
-    """Join the pieces end to end, set the lowest point above zero, add noise and spikes."""
-    parts: list[np.ndarray] = []
-    for piece in pieces:
-        parts.append(piece.values + (parts[-1][-1] if parts else 0.0))
-    lowest = generator.choice([0.02, generator.uniform(0.02, 1.0)])
-    offset = lowest - min(part.min() for part in parts)
-    stops = np.cumsum([len(part) for part in parts])
-    stretches = tuple(
-        Stretch(float(part.mean() + offset), int(stop) - len(part), int(stop) - 1)
-        for part, piece, stop in zip(parts, pieces, stops, strict=True)
-        if piece.level
-    )
-    clean = np.concatenate(parts) + offset
-    scale = np.maximum(np.sqrt(clean / clean.max()), LEAST_NOISE) if relative else 1.0
-    return Planted(
-        clean + scale * noise * _draws(generator, len(clean)) + _spikes(generator, noise, len(clean)),
-        stretches,
-        noise,
-    )
-
-
-def _draws(generator, length):
-    """Noise of deviation one: normal, or with the heavier tails of a t distribution."""
-    if generator.random() < 0.8:
-        return generator.standard_normal(length)
-    return generator.standard_t(5, length) / np.sqrt(5 / 3)
-
-
-def _spikes(generator, noise, length):
-    """Nothing on a third of the curves; on the others single steps and bursts of up to 12 that die away."""
-    spikes = np.zeros(length)
-    if generator.random() < 1 / 3:
-        return spikes
-    for at in np.flatnonzero(generator.random(length) < 1 / 150):
-        burst = 1 if generator.random() < 0.7 else int(generator.integers(2, 13))
-        shape = generator.uniform(5, 50) * noise * np.exp(-np.arange(burst) / max(burst / 2, 1))
-        spikes[at : at + burst] += shape[: length - at]
-    return spikes
-
-
-def _log_uniform(generator, low, high):
-    return np.exp(generator.uniform(np.log(low), np.log(high)))
+def _noise(generator, steps, deviation, correlation):
+    """Stationary AR(1) noise of this deviation and correlation of neighbours."""
+    draws = generator.standard_normal(steps) * np.sqrt(1 - correlation**2)
+    draws[0] /= np.sqrt(1 - correlation**2)
+    return deviation * signal.lfilter([1.0], [1.0, -correlation], draws)

@@ -1,19 +1,21 @@
-"""The trend of one noisy curve: its local noise, its spikes, and the straight pieces it is made of."""
+"""The trend of one noisy curve as straight pieces, with jumps between them."""
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.ndimage import median_filter
+
+from grokjax.curves.detector import noise
 
 BIN = 5
 """Steps in the smallest piece; edges of pieces are multiples of it."""
-_GAUSSIAN = 1.4826  # standard deviation over median absolute deviation of a normal variable
 
 
 class Pieces(NamedTuple):
-    """The K straight pieces of a curve: first step, step after the last, fitted values at both ends, noise
-    deviation.
+    """The K straight pieces of a curve, in order of time.
+
+    A piece has a first step, a step after the last, fitted values at both ends and the deviation of its noise.
     """
 
     start: Int[np.ndarray, " K"]
@@ -21,47 +23,39 @@ class Pieces(NamedTuple):
     first: Float[np.ndarray, " K"]
     last: Float[np.ndarray, " K"]
     noise: Float[np.ndarray, " K"]
+    memory: noise.Memory = noise.Memory(1.0, 0.0, 0.0)
+
+    def error(self, start: int, stop: int) -> float:
+        """Returns the standard error of the mean of a stretch, with the memory of the noise."""
+        return float(self.errors(np.array([start, stop - 1]), np.array(stop - start))[0, 1])
+
+    def errors(
+        self, steps: Int[np.ndarray, " N"], length: Int[np.ndarray, "N N"]
+    ) -> Float[np.ndarray, "N N"]:
+        """Returns the standard errors of the means from steps[i] to steps[j] > steps[i], both inclusive."""
+        variance = np.concatenate([[0.0], np.cumsum(np.repeat(self.noise**2, self.stop - self.start))])
+        span = np.maximum(length, 1)
+        mean = (variance[steps + 1][None] - variance[steps][:, None]) / span
+        return np.sqrt(np.maximum(mean, 0.0) * self.memory.of_mean(span) / span)
 
 
-def noise(curve: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    """Local standard deviation of the step-to-step noise, from median absolute differences about the local
-    slope.
-    """
-    difference = np.diff(curve)
-    count = max(1, len(difference) // 32)
-    length = len(difference) // count
-    blocks = difference[: count * length].reshape(count, length)
-    spread = np.median(np.abs(blocks - np.median(blocks, 1, keepdims=True)), 1) * _GAUSSIAN / np.sqrt(2)
-    spread = median_filter(spread, 5, mode="nearest")
-    local = np.interp(np.arange(len(curve)), (np.arange(count) + 0.5) * length, spread)
-    return np.maximum(
-        local, 5e-4 * np.ptp(np.quantile(curve, [0.02, 0.98])) + 1e-12
-    )  # a curve without noise still needs a scale
-
-
-def spikes(curve: Float[np.ndarray, " T"], deviation: Float[np.ndarray, " T"]) -> Bool[np.ndarray, " T"]:
-    """True at the steps that stand out from a running median by five noise deviations; a median follows falls
-    of any speed.
-    """
-    return np.abs(curve - median_filter(curve, 31, mode="nearest")) > 5 * deviation
-
-
-def pieces(curve: Float[np.ndarray, " T"]) -> Pieces:
-    """The curve as straight pieces with jumps allowed: least squares with a penalty per piece, spikes left
-    out.
+def fit(curve: Float[np.ndarray, " T"]) -> Pieces:
+    """Returns the straight pieces of a curve: least squares with a penalty per piece, bursts left out.
 
     Pieces grow by merging neighbours while no edge between them is plain, then the best subset of the edges
-    left is found exactly.
+    left is found exactly. Noise that remembers raises the penalty as much as it raises the variance of means.
     """
-    deviation = noise(curve)
-    weight = np.where(spikes(curve, deviation), 0.0, deviation**-2.0)
+    deviation = noise.deviation(curve)
+    burst = noise.bursts(curve, deviation)
+    quiet = np.where(burst, median_filter(curve, noise.SPAN, mode="nearest"), curve)
+    memory = noise.memory(quiet, deviation)
+    inflation = max(1.0, float(memory.of_mean(len(curve) / 4)))
     edges = np.append(np.arange(0, len(curve) - BIN + 1, BIN), len(curve))
-    moments = _moments(curve, weight, edges)
-    inflation = _inflation(moments)
+    moments = _moments(curve, np.where(burst, 0.0, deviation**-2.0), edges)
     kept = _merged(moments, 6 * inflation)
     kept = kept[_chosen(moments[:, kept], (2 * np.log(len(curve)) + 4) * inflation)]
     first, last, deviation = _ends(curve, moments[:, kept], edges[kept])
-    return Pieces(edges[kept][:-1], edges[kept][1:], first, last, deviation)
+    return Pieces(edges[kept][:-1], edges[kept][1:], first, last, deviation, memory)
 
 
 def path(pieces: Pieces) -> Float[np.ndarray, " T"]:
@@ -89,21 +83,6 @@ def _error(sums):
     each = 1 / np.maximum(n, 1e-300)
     covariance, variance = ty - t * y * each, tt - t * t * each
     return yy - y * y * each - covariance * covariance / np.maximum(variance, 1e-12 * n + 1e-300)
-
-
-def _inflation(moments):
-    """How much more neighbouring pieces miss each other than white noise would make them: noise that wanders
-    needs a higher penalty.
-    """
-    return max([1.0, *(_gain(moments[:, ::bins]) for bins in (1, 4) if moments.shape[1] > 40 * bins)])
-
-
-def _gain(moments):
-    parts = _error(np.diff(moments))
-    gain = _error(moments[:, 2:] - moments[:, :-2]) - parts[:-1] - parts[1:]
-    return (
-        float(np.quantile(gain, 0.2)) / 0.446
-    )  # of a chi-square of two degrees of freedom; corners are in the upper part
 
 
 def _merged(moments, penalty):

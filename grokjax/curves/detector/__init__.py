@@ -1,0 +1,1 @@
+"""The plateau detector: the noise of a curve, its straight pieces, and the level windows of its trend."""
