@@ -17,8 +17,9 @@ from typing import Any
 DIRECTORY = pathlib.Path("docs/findings")
 INTRODUCTION = """# Findings
 
-Built by `python -m experiments.findings` from the files in `findings/`; not edited by hand. Losses and levels are in nats, times in
-optimiser steps, intervals 95% over seeds: of shares Wilson's, of medians Kaplan-Meier's, of means Student's. Digit 0 is the units.
+Built by `python -m experiments.findings` from the files in `findings/`; not edited by hand. Losses and levels
+are in nats, times in optimiser steps. Intervals are 95% over seeds: Wilson's of shares, Kaplan-Meier's of
+medians, Student's of means. Digit 0 is the units.
 """
 
 
@@ -38,7 +39,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"findings: {error}", file=sys.stderr)
         return 2
     print(
-        f"{sum(len(finding['answers']) for finding in found.values())} questions of {len(found)} experiments in {path}"
+        f"{sum(len(finding['answers']) for finding in found.values())} questions of {len(found)} "
+        f"experiments in {path}"
     )
     return 0
 
@@ -104,7 +106,8 @@ def section(name: str, finding: dict[str, Any]) -> str:
             "",
             f"`{finding['command']}`",
             "",
-            f"{finding['task']}; {finding['size']}; {seeds['count']} seeds from {seeds['first']} on; {finding['machine']}; "
+            f"{finding['task']}; {finding['size']}; {seeds['count']} seeds from {seeds['first']} on; "
+            f"{finding['machine']}; "
             f"commit {finding['commit']}.",
             "",
             f"![{name}](findings/{name}.png)",

@@ -61,7 +61,8 @@ def sentences(measured: dict[str, Any]) -> list[str]:
     for found in measured["overheads"]:
         metrics, evaluation, saving, both = (spread(found, name, "interval", ".1%") for name in OVERHEADS)
         said.append(
-            f"{found['label']}, {found['runs']} runs: metrics of every step take {metrics} of a sweep's time, the evaluation "
+            f"{found['label']}, {found['runs']} runs: metrics of every step take {metrics} of a sweep's "
+            "time, the evaluation "
             f"{evaluation}, saving {saving}, together {both}"
         )
     for found in measured["more_runs"]:
@@ -73,7 +74,8 @@ def sentences(measured: dict[str, Any]) -> list[str]:
             spread(found, f"{name}_seconds") for name in ("cold", "warm", "import", "jax_and_devices")
         )
         said.append(
-            f"from the command to the first trained step: {cold} s, the second time {warm} s; imports {imports} s, JAX with its "
+            f"from the command to the first trained step: {cold} s, the second time {warm} s; imports "
+            f"{imports} s, JAX with its "
             f"devices alone {alone} s"
         )
     return said

@@ -63,8 +63,10 @@ def measure(this: Study) -> Finding:
         for steps in [sweeps[n, "msb"].metrics["test_step"]]
     }
     return Finding(
-        task=f"addition of {' and '.join(map(str, this['lengths']))} digits, sequence mode, both answer orders on the same seeds",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .5, {this['steps']} steps",
+        task=f"addition of {' and '.join(map(str, this['lengths']))} digits, sequence mode, both answer "
+        "orders on the same seeds",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .5, {this['steps']} "
+        "steps",
         seeds=this.seeds,
         answers=[answer(this, times, wrong, shown)],
         numbers={
@@ -119,7 +121,8 @@ def answer(this: Study, times: dict, wrong: dict, shown: dict) -> Answer:
         )
         parts.append(
             f"n = {n}: lsb {counted(int(lsb.ended.sum()), runs)}, step {said(lsb.median, '.0f')}; msb "
-            f"{counted(int(msb.ended.sum()), runs)}, step {said(msb.median, '.0f')}; lsb first in {counted(int(quicker), runs)}; "
+            f"{counted(int(msb.ended.sum()), runs)}, step {said(msb.median, '.0f')}; lsb first in "
+            f"{counted(int(quicker), runs)}; "
             f"exact match at the end, lsb − msb {said(paired, '+.3f')}"
         )
     longest = max(this["lengths"])
@@ -130,7 +133,8 @@ def answer(this: Study, times: dict, wrong: dict, shown: dict) -> Answer:
     return Answer(
         "001-72",
         "something different happens from least to most significant",
-        f"runs at 99% exact match and median step, {this['steps']} steps, width {this['d_model']}; shelves; length "
+        f"runs at 99% exact match and median step, {this['steps']} steps, width {this['d_model']}; shelves; "
+        "length "
         "generalisation not measured",
         ". ".join(parts),
         "confirmed"

@@ -26,10 +26,11 @@ import numpy as np
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
-from grokjax import figures, objective, tasks
-from grokjax.checkpoints import over
+from grokjax import figures, tasks
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
 from grokjax.interp.addition import evaluation_sets, predictions
+from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {
     "digits": 3,
@@ -88,8 +89,10 @@ def measure(this: Study) -> Finding:
     }
     loss = sequence.metrics["loss"].mean(-1)
     return Finding(
-        task=f"{this['digits']}-digit addition: sequence mode (msb), without leading digit, with 12 outputs, parallel answers",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .5, {this['steps']} steps",
+        task=f"{this['digits']}-digit addition: sequence mode (msb), without leading digit, with 12 "
+        "outputs, parallel answers",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .5, {this['steps']} "
+        "steps",
         seeds=this.seeds,
         answers=[
             *how_scored(this, loss[mean], loss[total], exact),
@@ -123,16 +126,15 @@ def after_prefixes(this: Study, sweep: Any) -> np.ndarray:
         jax.random.randint(jax.random.key(0), (this["size"], len(places)), 0, 10)
     )
 
-    def shares(params):
-        logits = lambda tokens: objective.logits_of(sweep.config, sweep.task, params, tokens)
+    def shares(run: Run) -> Any:
         given = [
-            logits(batch.tokens).argmax(-1),
-            tasks.decode(logits, sweep.task, batch).answers,
-            logits(other).argmax(-1),
+            run.logits(batch.tokens).argmax(-1),
+            tasks.decode(run.logits, run.task, batch).answers,
+            run.logits(other).argmax(-1),
         ]
         return jnp.stack([(answers == batch.labels).mean(0) for answers in given])
 
-    return over(sweep, shares)
+    return map_epochs(sweep, shares)
 
 
 def how_scored(
@@ -146,7 +148,8 @@ def how_scored(
         Answer(
             "000-08",
             "what's the task the NN was trained on … output & scoring",
-            "every answer digit from the logits before it, the right ones visible, mean of the cross-entropies of all n + 1: with that "
+            "every answer digit from the logits before it, the right ones visible, mean of the "
+            "cross-entropies of all n + 1: with that "
             "loss the released 5-digit run (width 512, seed 129000) is trained again from its seed",
             "its per-token losses are the published ones within 1e-5 of their size for 20 steps, 5e-4 for 50",
             "built: python -m pytest tests/golden/test_training.py",
@@ -154,8 +157,10 @@ def how_scored(
         Answer(
             "000-09",
             "the loss is the sum / avg of pure predict-losses on the last 5 tokens",
-            f"released run: a mean over 6 tokens. Here n = {this['digits']}: sum against mean (as eps / {this['digits'] + 1}), largest "
-            f"difference of 20 steps, then of the last 100; exact match with {this['digits']} terms − with {this['digits'] + 1}",
+            f"released run: a mean over 6 tokens. Here n = {this['digits']}: sum against mean (as eps / "
+            f"{this['digits'] + 1}), largest "
+            f"difference of 20 steps, then of the last 100; exact match with {this['digits']} terms − with "
+            f"{this['digits'] + 1}",
             f"{early:.1g}, {said(ends, '+.4f')}; {said(fewer, '+.3f')}",
             "refuted: six tokens, the leading 0/1 among them; mean and sum train alike under Adam",
         ),
@@ -174,7 +179,8 @@ def sequentially(this: Study, right: np.ndarray, exact: dict[str, np.ndarray]) -
     return Answer(
         "000-10",
         "are these predicted sequentially or separately?",
-        "accuracy lost where the visible answer digits are the run's own, and where they are random; exact match of sequence − "
+        "accuracy lost where the visible answer digits are the run's own, and where they are random; exact "
+        "match of sequence − "
         "parallel answers (exact match is the same with right and own digits, by induction)",
         f"own: {form(drops[0])}. Random: {form(drops[1])}. Sequence − parallel {said(gain, '+.3f')}",
         "confirmed: sequentially"
@@ -191,25 +197,20 @@ def zeroth(this: Study, sweep: Any) -> Answer:
     loss = sweep.metrics["loss"][:, :, list(digits)].mean(-1)
     arrived = statistics.until_below(loss, math.log(10) + 0.05, smoothing=5)
     drawn = evaluation_sets.drawn(sweep.task, 256)
-    mass = over(
-        sweep,
-        lambda params: (
-            1
-            - jnp.exp(
-                predictions.log_probabilities(sweep.config, sweep.task, 0, params, jnp.asarray(drawn.tokens))
-            )
-            .sum(-1)
-            .mean()
-        ),
+    outside = lambda run: (
+        1 - jnp.exp(predictions.log_probabilities(run, jnp.asarray(drawn.tokens), 0)).sum(-1).mean()
     )
+    mass = map_epochs(sweep, outside)
     first, after = statistics.mean(loss[:, 0]), mass[min(5, len(mass) - 1)]
     near = first.value is not None and abs(first.value - math.log(12)) < 0.1
     return Answer(
         "001-58",
         "zeroth descent … from ≈ log 12 to log 10",
-        "12 logits, digits that start at ln 10: loss of the first step (ln 12 = 2.485), runs within .05 of ln 10, the step; "
+        "12 logits, digits that start at ln 10: loss of the first step (ln 12 = 2.485), runs within .05 of "
+        "ln 10, the step; "
         "mass on `+` and `=` at the start and after 50 steps",
-        f"{said(first, '.3f')}; {counted(int(arrived.ended.sum()), len(loss))}, step {said(arrived.median, '.0f')}; "
+        f"{said(first, '.3f')}; {counted(int(arrived.ended.sum()), len(loss))}, step "
+        f"{said(arrived.median, '.0f')}; "
         f"{said(statistics.mean(mass[0]), '.3f')}, {said(statistics.mean(after), '.1g')}",
         "confirmed"
         if near and arrived.ended.mean() > 0.5

@@ -22,15 +22,16 @@ import sys
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import over
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import shelves, statistics
 from grokjax.interp import ablation
+from grokjax.run import Run
 from grokjax.tasks.vocabulary import Batch
 
 DEFAULTS: dict[str, study.Setting] = {"digits": 2, "d_model": 32, "batch": 128, "steps": 3000, "seeds": 8}
@@ -55,15 +56,16 @@ def measure(this: Study) -> Finding:
     between = [[between_shelves(curve) for curve in loss[:, :, digit]] for digit in range(n)]
     a, b = np.random.default_rng(0).integers(10, size=(2, SIZE, n))
     batch = sweep.task.encode(a, b)
-    function = functools.partial(damages, sweep.config, sweep.task, batch)
+    function = functools.partial(damages, batch)
     neurons, heads = (
         np.asarray(x[0])[:, :, np.argsort(sweep.task.columns)]
-        for x in over(sweep, function, sweep.epochs[-1:])
+        for x in map_epochs(sweep, function, sweep.epochs[-1:])
     )
     panels = {"neurons": series(neurons, 8), "heads": series(heads, 1)}
     return Finding(
         task=f"{n}-digit addition without carries, sequence mode",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, no decay, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, no decay, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=answers(down, between, neurons, heads),
         numbers={
@@ -83,11 +85,9 @@ def measure(this: Study) -> Finding:
     )
 
 
-def damages(
-    config: Any, task: Any, batch: Batch, params: PyTree
-) -> tuple[Float[Array, "M C"], Float[Array, "H C"]]:
+def damages(batch: Batch, run: Run) -> tuple[Float[Array, "M C"], Float[Array, "H C"]]:
     """The mean damage to each digit, in reading order, without each neuron and each head."""
-    log_odds = lambda of: of(config, task, params, batch).log_odds[0, :, 0]
+    log_odds = lambda of: of(run, batch).log_odds[0, :, 0]
     return log_odds(ablation.neurons), log_odds(ablation.heads)
 
 
@@ -185,7 +185,8 @@ def answers(
             "001-19",
             "isolate the addition table: which neurons contribute",
             "neurons and heads that make up 90% of the damage; common "
-            "share of these neurons between two digits of a run, and between runs (in brackets: of random sets)",
+            "share of these neurons between two digits of a run, and between runs (in brackets: of random "
+            "sets)",
             f"{holders}; digits {said(common['digits'], '.2f')} [{said(common['digits_by_chance'], '.2f')}], "
             f"runs {said(common['runs'], '.2f')} [{said(common['runs_by_chance'], '.2f')}]",
             "built: python -m experiments.formats.digitwise",

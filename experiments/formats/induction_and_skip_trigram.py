@@ -29,9 +29,10 @@ from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import over
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import attention
+from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {
     "d_model": 32,
@@ -97,7 +98,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task="repeated subsequence (induction) and skip trigram",
-        size=f"attention only, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 3e-3, {this['steps']} and {short} steps",
+        size=f"attention only, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 3e-3, "
+        f"{this['steps']} and {short} steps",
         seeds=this.seeds,
         answers=[trained(this, changes), formed(this, changes, heads)],
         numbers={
@@ -143,15 +145,15 @@ def scores(this: Study, sweep: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     period = sweep.task.num_positions // 2
     once = jax.random.randint(jax.random.key(0), (EXAMPLES, period), 1, this["vocabulary"])
-    tokens = jnp.tile(once, 2)
+    tokens = jnp.tile(once, 3)[:, : sweep.task.num_positions]
 
-    def best(params):
-        pattern = attention.patterns(sweep.config, params, tokens)
+    def best(run: Run) -> Any:
+        pattern = attention.patterns(run, tokens)
         return attention.at_distance(pattern, period - 1, period).max(), attention.at_distance(
             pattern, 1, 1
         ).max()
 
-    return over(sweep, best)
+    return map_epochs(sweep, best)
 
 
 def trained(this: Study, changes: dict) -> Answer:
@@ -162,7 +164,8 @@ def trained(this: Study, changes: dict) -> Answer:
     return Answer(
         "002-03",
         "training code for the non-modular addition experiments",
-        "runs whose test loss falls below half of ln(choices), and when (of fixed examples, in training first); "
+        "runs whose test loss falls below half of ln(choices), and when (of fixed examples, in training "
+        "first); "
         "5-digit addition is in exit_times",
         "; ".join(
             f"{name}: "
@@ -184,9 +187,11 @@ def formed(this: Study, changes: dict, heads: dict) -> Answer:
     return Answer(
         "001-31",
         "can it form induction heads?",
-        "repeated subsequences, attention only: runs whose best head has an induction score above .4 at the end, and that score (addition: "
+        "repeated subsequences, attention only: runs whose best head has an induction score above .4 at the "
+        "end, and that score (addition: "
         "not measured); previous-token score with 2 layers",
-        f"1 layer {counted(without, this['seeds'])}, {said(statistics.mean(one), '.2f')}; 2 layers {counted(with_head, this['seeds'])}, "
+        f"1 layer {counted(without, this['seeds'])}, {said(statistics.mean(one), '.2f')}; 2 layers "
+        f"{counted(with_head, this['seeds'])}, "
         f"{said(statistics.mean(two), '.2f')}; {said(statistics.mean(previous), '.2f')}",
         "confirmed: with 2 layers, not with 1"
         if with_head > this["seeds"] / 2 and not without

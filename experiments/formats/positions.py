@@ -27,7 +27,7 @@ from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import over
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval
 from grokjax.interp.addition import length_generalization
@@ -91,16 +91,18 @@ def measure(this: Study) -> Finding:
             **options,
         )
         batch = length_generalization.problems(sweep.task, this["size"])
-        grids[label] = over(
+        grids[label] = map_epochs(
             sweep,
-            functools.partial(length_generalization.exact_match, sweep.config, sweep.task, batch=batch),
+            functools.partial(length_generalization.exact_match, batch=batch),
             sweep.epochs[-1:],
         )[0]
         times[label] = statistics.until_below(sweep.metrics["loss"].mean(2), DOWN)
     panels = pictured(grids)
     return Finding(
-        task=f"addition of operands of 1 to {this['trained']} digits in a format with room for {this['digits']}, sequence mode",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate {RATE:g}, decay .1, {this['steps']} steps",
+        task=f"addition of operands of 1 to {this['trained']} digits in a format with room for "
+        f"{this['digits']}, sequence mode",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate {RATE:g}, decay .1, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=answers(this, grids, times),
         numbers={

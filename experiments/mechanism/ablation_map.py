@@ -67,7 +67,8 @@ def measure(this: Study) -> Finding:
     shown = {f"digit {digit}": np.take_along_axis(heads[:, :, digit], order, 1) for digit in range(n, -1, -1)}
     return Finding(
         task=f"{n}-digit addition, sequence mode, most significant digit first",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps; "
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, "
+        f"{this['steps']} steps; "
         f"{this['per_class']} problems of each of {n + 1} carry classes",
         seeds=this.seeds,
         answers=answers(neurons, heads, moved),
@@ -219,7 +220,8 @@ def answers(neurons: np.ndarray, heads: np.ndarray, moved: dict[int, np.ndarray]
     """What it says to the notes."""
     size, own = neurons.shape[1], overlap(neurons)
     held = "; ".join(
-        f"digit {digit}: {said(count, '.0f')} of {size} neurons, {said(counts(heads)[digit], '.0f')} of {heads.shape[1]} heads"
+        f"digit {digit}: {said(count, '.0f')} of {size} neurons, {said(counts(heads)[digit], '.0f')} of "
+        f"{heads.shape[1]} heads"
         for digit, count in counts(neurons).items()
     )
     passed = "; ".join(
@@ -235,8 +237,10 @@ def answers(neurons: np.ndarray, heads: np.ndarray, moved: dict[int, np.ndarray]
         Answer(
             "001-77",
             "locate the addition tables somehow?",
-            "share of the change of the answer when another own pair is copied into attention's output, the MLP's output alone, and "
-            "attention's output past the MLP, at the position that is read; units that hold 90% of a digit's damage; common share of "
+            "share of the change of the answer when another own pair is copied into attention's output, the "
+            "MLP's output alone, and "
+            "attention's output past the MLP, at the position that is read; units that hold 90% of a "
+            "digit's damage; common share of "
             "these neurons between digits of a run (in brackets: of random sets)",
             f"{passed}; {held}; digits: {shared}",
             "confirmed: in the last MLP, in each digit"

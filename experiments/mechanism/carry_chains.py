@@ -90,7 +90,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode",
-        size=f"width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps",
+        size=f"width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=[on_ways(found), on_formats(solved, this["batch"])],
         numbers={
@@ -195,8 +196,10 @@ def on_ways(found: Float[np.ndarray, "J S 3"]) -> Answer:
     stepwise = [chain[2] for chain in means[1:]]
     return Answer(
         "002-20",
-        "symbolic multi-step reasoning: is the carry chain followed in parallel in one layer, or stepwise over layers?",
-        f"2 layers, leading digit: share of the change that passes {', '.join(WAYS)}, by the number of columns that pass the carry on",
+        "symbolic multi-step reasoning: is the carry chain followed in parallel in one layer, or stepwise "
+        "over layers?",
+        f"2 layers, leading digit: share of the change that passes {', '.join(WAYS)}, by the number of "
+        "columns that pass the carry on",
         "; ".join(
             f"{j}: " + ", ".join(said(share, ".2f") for share in chain) for j, chain in enumerate(means)
         ),
@@ -216,8 +219,10 @@ def on_formats(solved: dict[str, list[statistics.Times]], batch: int) -> Answer:
     return Answer(
         "002-21",
         "locality barrier and inductive scratchpad",
-        f"runs that reach {SOLVED:.0%} exact match on each carry class, and the median step ({batch} problems a step); "
-        "deepest class, msb against carries written out first: ratio of the steps, run by run (those not there yet at their last)",
+        f"runs that reach {SOLVED:.0%} exact match on each carry class, and the median step ({batch} "
+        "problems a step); "
+        "deepest class, msb against carries written out first: ratio of the steps, run by run (those not "
+        "there yet at their last)",
         "; ".join(
             f"{name}: " + ", ".join(f"{int(one.ended.sum())} at {said(one.median, '.0f')}" for one in classes)
             for name, classes in solved.items()

@@ -93,7 +93,8 @@ def measure(this: Study) -> Finding:
     panels = pictured(sweep, limit, reads, compared, ratios)
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
-        size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, {this['steps']} steps",
+        size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=answers(sweep, limit, reads, compared),
         numbers=numbers(sweep, limit, reads, compared, ratios),
@@ -334,14 +335,16 @@ def answers(sweep: Sweep, limit: Read, reads: Read, compared: Compared) -> list[
         Answer(
             "002-04",
             "Linear Classifier for Carry Digits from 1) resid_mid and 2) resid_post",
-            "balanced accuracy on problems left out, carry into columns 1, 2, ..., at the position that predicts that digit",
+            "balanced accuracy on problems left out, carry into columns 1, 2, ..., at the position that "
+            "predicts that digit",
             "; ".join(f"{site} {listed(source[site].accuracy)}" for site in SITES),
             "built: python -m experiments.mechanism.carry_probes",
         ),
         Answer(
             "002-05",
             "predict the carry with > 99% accuracy",
-            "runs × columns with balanced accuracy above .99; where the column below sums to 9; selectivity (accuracy − control task); "
+            "runs × columns with balanced accuracy above .99; where the column below sums to 9; selectivity "
+            "(accuracy − control task); "
             "the same probe on nothing but one-hot tokens",
             "; ".join(f"{site} {enough[site]}, {deep[site]}, {select[site]}" for site in SITES)
             + f"; tokens {np.mean(limit.accuracy):.3f}, {np.mean(limit.propagating[1:]):.3f}, "
@@ -353,21 +356,27 @@ def answers(sweep: Sweep, limit: Read, reads: Read, compared: Compared) -> list[
         Answer(
             "002-06",
             "Attention already extracts carry digits feature",
-            "correlation ratio of the probe with the carry, as the way from linear in the tokens (0, ratio .667) to a carry (1): "
-            "resid_mid, resid_mid with every attention pattern held at its mean, resid_post; balanced accuracy with patterns held, "
-            "from the sum of the embeddings; answers that turn with an edit along the class means at resid_mid, at resid_post (as long "
+            "correlation ratio of the probe with the carry, as the way from linear in the tokens (0, ratio "
+            ".667) to a carry (1): "
+            "resid_mid, resid_mid with every attention pattern held at its mean, resid_post; balanced "
+            "accuracy with patterns held, "
+            "from the sum of the embeddings; answers that turn with an edit along the class means at "
+            "resid_mid, at resid_post (as long "
             "a step along a random direction; resid_mid along the probe's own direction)",
             f"{said(way['resid_mid'], '.2f')}, {said(way[HELD], '.2f')}, {said(way['resid_post'], '.2f')}; "
             f"{said(whole(source[HELD].accuracy), '.3f')}, {said(whole(source[SUM].accuracy), '.3f')}; "
-            f"{turned['resid_mid, class means']}, {turned['resid_post, class means']} ({turned['resid_mid, random']}, "
+            f"{turned['resid_mid, class means']}, {turned['resid_post, class means']} "
+            f"({turned['resid_mid, random']}, "
             f"{turned['resid_post, random']}; {turned['resid_mid, reflected along probe']})",
             extraction(way["resid_mid"]),
         ),
         Answer(
             "002-07",
             "different basis … carry digits basis vectors do not align",
-            "cosine of the probes' directions at resid_mid and resid_post, fitted on different halves; of two halves at resid_mid, at "
-            "resid_post; at random .07; mid and post between class means; accuracy of the resid_mid probe at resid_post, with a new "
+            "cosine of the probes' directions at resid_mid and resid_post, fitted on different halves; of "
+            "two halves at resid_mid, at "
+            "resid_post; at random .07; mid and post between class means; accuracy of the resid_mid probe "
+            "at resid_post, with a new "
             "threshold",
             f"{said(between, '.2f')}; {said(within, '.2f')}, {said(within_post, '.2f')}; "
             f"{said(whole(across(alike.means)), '.2f')}; {said(whole(alike.transfer[:, :, 0, 1]), '.3f')}, "
@@ -397,7 +406,10 @@ def extraction(way: statistics.Interval) -> str:
     if way.low > 0.5:
         return "confirmed: more than half of the way, though accuracy would say so of any sum of tokens"
     if way.high < 0.5:
-        return f"refuted: {'a part' if way.low > 0 else 'nothing'} of it; what a probe reads there is mostly linear in the tokens"
+        return (
+            f"refuted: {'a part' if way.low > 0 else 'nothing'} of it; what a probe reads there is mostly "
+            "linear in the tokens"
+        )
     return "open: about half of the way from a sum of tokens to a carry; more runs would tell on which side"
 
 

@@ -93,7 +93,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=[
             mechanism(sweep, seen),
@@ -135,7 +136,7 @@ def looked_into(run: Run) -> Seen:
 
 
 def sets(task: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What may be read: places [C, P], and whether the token at the place of reading itself is among it [C]."""
+    """What may be read: places [C, P], and whether the token where it is read is among it [C]."""
     column, asked, place = (
         digit_attention.operand_columns(task),
         digit_attention.answer_columns(task)[:, None],
@@ -248,10 +249,12 @@ def mechanism(sweep: Sweep, seen: Seen) -> Answer:
     return Answer(
         "001-30",
         "how does attn+mlp, like, mechanically work to predict the digit?",
-        "right digits when only these places are read and all else is another problem's, mean over digits; share of a right answer's logit "
+        "right digits when only these places are read and all else is another problem's, mean over digits; "
+        "share of a right answer's logit "
         "over the mean that the MLP writes",
         f"{chain}; {others}; MLP {said(of_the_mlp(sweep, seen), '.3f')}",
-        "confirmed: heads fetch the own pair and two pairs below, by position; the MLP makes carry and digit of them"
+        "confirmed: heads fetch the own pair and two pairs below, by position; the MLP makes carry and "
+        "digit of them"
         if holds
         else "open: these places are not all that the runs need",
     )
@@ -274,7 +277,8 @@ def own_pair(seen: Seen, times: dict[str, dict[str, Any]]) -> Answer:
     runs, every = len(best), int((best > RISEN).all(1).sum())
     total = {name: sum(of[name] for of in times.values()) for name in ("runs", "risen_first", "left_first")}
     lag = "; ".join(
-        f"{digit}: {said(of['rise_less_exit'], '.0f')}, attention at the exit {said(of['attention_at_exit'], '.2f')}"
+        f"{digit}: {said(of['rise_less_exit'], '.0f')}, attention at the exit "
+        f"{said(of['attention_at_exit'], '.2f')}"
         for digit, of in times.items()
     )
     when = (
@@ -285,10 +289,13 @@ def own_pair(seen: Seen, times: dict[str, dict[str, Any]]) -> Answer:
     return Answer(
         "001-65",
         "attention head that looks specifically at -6th and -12th digits",
-        "attention of the best head to the own pair; runs where it is above ½ for every digit; fall of the log-odds (nats) without that "
+        "attention of the best head to the own pair; runs where it is above ½ for every digit; fall of the "
+        "log-odds (nats) without that "
         "head and without another; step at which it is ½ less step of the exit from ln b",
-        f"{said(statistics.mean(best.mean(1)), '.2f')}; {counted(every, runs)}; {said(statistics.mean(chosen.mean(1)), '.1f')} and "
-        f"{said(statistics.mean(rest.mean(1)), '.1f')}; {lag}; of {total['runs']} exits the rise is surely before {total['risen_first']}, "
+        f"{said(statistics.mean(best.mean(1)), '.2f')}; {counted(every, runs)}; "
+        f"{said(statistics.mean(chosen.mean(1)), '.1f')} and "
+        f"{said(statistics.mean(rest.mean(1)), '.1f')}; {lag}; of {total['runs']} exits the rise is surely "
+        f"before {total['risen_first']}, "
         f"surely after {total['left_first']}",
         f"confirmed: there is one; it rises {when}"
         if every > runs / 2
@@ -300,24 +307,25 @@ def hand_made() -> Answer:
     """002-17."""
     worst, exact = [], []
     for task in (Addition(num_digits=2), Addition()):
-        config, params = hand_wired.adder(task)
+        run = hand_wired.adder(task)
         every = evaluation_sets.every(task) if task.num_digits == 2 else None
         batch: Any = (
             task.encode(every.a, every.b) if every else tasks.stratified(task, jax.random.key(0), 2000)[0]
         )
-        against = objective.against(
-            objective.logits_of(config, task, params, batch.tokens), batch.labels
-        ).max(-1)
+        against = objective.against(run.logits(batch.tokens), batch.labels).max(-1)
         exact.append(f"{int((against < 0).all(-1).sum())} of {len(against)}")
         worst.append(float(-against.max()))
-    size = sum(leaf.size for leaf in jax.tree.leaves(params))
+    leaves = jax.tree.leaves(run.params)
+    size = sum(leaf.size for leaf in leaves)
     return Answer(
         "002-17",
         "compiling counting logic to softmax",
-        "hand-made weights, sequence mode: exact answers to all problems of 2 digits and to 12000 of 5, 2000 of each carry class; worst "
+        "hand-made weights, sequence mode: exact answers to all problems of 2 digits and to 12000 of 5, "
+        "2000 of each carry class; worst "
         "margin (nats); size",
-        f"{exact[0]}; {exact[1]}; {worst[0]:.1f} and {worst[1]:.1f}; 1 layer, 2 heads of width 2, {config.mlp_width} neurons, "
-        f"{size} parameters of which {sum(int((leaf != 0).sum()) for leaf in jax.tree.leaves(params))} are not 0",
+        f"{exact[0]}; {exact[1]}; {worst[0]:.1f} and {worst[1]:.1f}; 1 layer, 2 heads of width 2, "
+        f"{run.config.mlp_width} neurons, "
+        f"{size} parameters of which {sum(int((leaf != 0).sum()) for leaf in leaves)} are not 0",
         "built: grokjax.interp.hand_wired.adder",
     )
 
@@ -335,7 +343,8 @@ def bases(seen: Seen) -> Answer:
     return Answer(
         "002-19",
         "Analyzing Transformers in Embedding Space",
-        "QK: share of each part, query by key, in what tells the keys apart; OV into the neurons, over the digits 0 to b-1, and MLP out, "
+        "QK: share of each part, query by key, in what tells the keys apart; OV into the neurons, over the "
+        "digits 0 to b-1, and MLP out, "
         f"over the answers: share of each frequency 1 ... b/2 (a straight line of digits: {line})",
         f"QK {shares}; OV {powers[0]}; MLP out {powers[1]}",
         "built: python -m experiments.mechanism.circuits",
@@ -354,7 +363,8 @@ def amfftc(sweep: Sweep, seen: Seen) -> Answer:
     return Answer(
         "004-17",
         "continue reading amfftc",
-        "composition, mean z against random bases; share of a right answer's logit over the mean that heads and embeddings write directly",
+        "composition, mean z against random bases; share of a right answer's logit over the mean that heads "
+        "and embeddings write directly",
         f"{z}; {said(direct, '.4f')}",
         "built: grokjax.interp.circuits, composition, attribution",
     )

@@ -67,7 +67,8 @@ def measure(this: Study) -> Finding:
     )
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps; "
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, "
+        f"{this['steps']} steps; "
         f"{this['problems']} problems of each class",
         seeds=this.seeds,
         answers=[answer(kept, able, int(there.sum()), overlaps)],
@@ -176,14 +177,16 @@ def kept_edges(kept: np.ndarray, able: np.ndarray, j: int) -> statistics.Interva
 def answer(kept: np.ndarray, able: np.ndarray, total: int, overlaps: dict[int, Any]) -> Answer:
     """What it says to the notes."""
     numbers = "; ".join(
-        f"class {j}: {able[:, j].sum()} of {len(able)} runs, {said(kept_edges(kept, able, j), '.1f')} of {total}; "
+        f"class {j}: {able[:, j].sum()} of {len(able)} runs, {said(kept_edges(kept, able, j), '.1f')} of "
+        f"{total}; "
         f"{said(alike, '.2f')} [{said(chance, '.2f')}]"
         for j, (alike, chance) in overlaps.items()
     )
     return Answer(
         "002-18",
         "circuits with edge pruning",
-        f"runs that can be held below {LIMIT} nats, edges that are left there, common share of two seeds' sets [of random ones]",
+        f"runs that can be held below {LIMIT} nats, edges that are left there, common share of two seeds' "
+        "sets [of random ones]",
         numbers,
         "built: python -m experiments.mechanism.edge_pruning",
     )

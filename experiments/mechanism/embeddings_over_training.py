@@ -115,7 +115,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=answers(this, sweep, found, steps),
         numbers={
@@ -169,7 +170,7 @@ def stands_out(tested: permutation.Permuted, epoch: int) -> int:
 
 
 def onset(tested: permutation.Permuted, steps: np.ndarray) -> statistics.Times:
-    """The first saved step from which on it stands out of each run; censored at the last where it does not."""
+    """The first saved step of each run from which on it stands out; censored where it does not."""
     stays = np.logical_and.accumulate(np.asarray(tested.p_any <= LEVEL)[::-1])[::-1]
     ends = np.asarray(stays.any(0))
     return statistics.Times(np.where(ends, steps[stays.argmax(0)], steps[-1]).astype(float), ends)
@@ -190,9 +191,12 @@ def answers(this: Study, sweep: Sweep, found: dict[str, Shapes], steps: np.ndarr
         Answer(
             "002-10",
             "PCA of the learned embeddings: algebraic structure visible?",
-            f"runs in which a frequency stands out of the digits' embeddings at the end (permutation p ≤ {LEVEL:g}), and in which their "
-            "circularity does; circularity, and variance along the first two components, at the start and at the end",
-            f"{counts['power']}, {counts['circularity']}; circularity {mean(W_E.circularity.value[0, :, 0])}, "
+            "runs in which a frequency stands out of the digits' embeddings at the end (permutation p ≤ "
+            f"{LEVEL:g}), and in which their "
+            "circularity does; circularity, and variance along the first two components, at the start and "
+            "at the end",
+            f"{counts['power']}, {counts['circularity']}; circularity "
+            f"{mean(W_E.circularity.value[0, :, 0])}, "
             f"{mean(W_E.circularity.value[-1, :, 0])}; variance {mean(W_E.variance[0, :, :2].sum(1))}, "
             f"{mean(W_E.variance[-1, :, :2].sum(1))}",
             verdict(share(W_E.power, -1)),
@@ -200,7 +204,8 @@ def answers(this: Study, sweep: Sweep, found: dict[str, Shapes], steps: np.ndarr
         Answer(
             "002-11",
             "compare over epochs",
-            "step from which on structure exceeds chance, of the saved ones; steps at which the first and the last digit leave their "
+            "step from which on structure exceeds chance, of the saved ones; steps at which the first and "
+            "the last digit leave their "
             f"first level (below {LEFT:g} nats), and how far ahead of them a run's W_E is",
             compared(sweep, found, steps),
             "built: python -m experiments.mechanism.embeddings_over_training",
@@ -208,8 +213,10 @@ def answers(this: Study, sweep: Sweep, found: dict[str, Shapes], steps: np.ndarr
         Answer(
             "001-53",
             "would not guess that it learns a number-shaped representation",
-            f"R² of a left-out digit's place at steps {steps[0]}, {steps[early]}, {steps[-1]}; runs in which it stands out at the end",
-            f"W_E: {told(W_E)}. OV: {told(OV)}. Stands out: W_E {counted(shaped[0], runs)}, OV {counted(shaped[1], runs)}",
+            f"R² of a left-out digit's place at steps {steps[0]}, {steps[early]}, {steps[-1]}; runs in "
+            "which it stands out at the end",
+            f"W_E: {told(W_E)}. OV: {told(OV)}. Stands out: W_E {counted(shaped[0], runs)}, OV "
+            f"{counted(shaped[1], runs)}",
             number_shaped(W_E, shaped, runs),
         ),
     ]
@@ -238,9 +245,11 @@ def compared(sweep: Sweep, found: dict[str, Shapes], steps: np.ndarray) -> str:
         for end in (exits.min(0), exits.max(0))
     ]
     return (
-        f"W_E {counted(int(times['W_E'].ended.sum()), loss.shape[0])}, at {said(times['W_E'].median, '.0f')}; OV at "
+        f"W_E {counted(int(times['W_E'].ended.sum()), loss.shape[0])}, at "
+        f"{said(times['W_E'].median, '.0f')}; OV at "
         f"{said(times['OV'].median, '.0f')}; exits {said(statistics.median(exits.min(0)), '.0f')} and "
-        f"{said(statistics.median(exits.max(0)), '.0f')}; ahead by {said(ahead[0], '.0f')} and {said(ahead[1], '.0f')}"
+        f"{said(statistics.median(exits.max(0)), '.0f')}; ahead by {said(ahead[0], '.0f')} and "
+        f"{said(ahead[1], '.0f')}"
     )
 
 
@@ -255,7 +264,10 @@ def number_shaped(W_E: Shapes, shaped: list[int], runs: int) -> str:
     if gap.low is not None and gap.low > 0:
         return "refuted: it does, and more a line than a circle"
     circle = gap.high is not None and gap.high < 0
-    return f"refuted: it does, {'and at the end more a circle than a line' if circle else 'a line and a circle alike'}"
+    return (
+        "refuted: it does, "
+        f"{'and at the end more a circle than a line' if circle else 'a line and a circle alike'}"
+    )
 
 
 if __name__ == "__main__":

@@ -103,8 +103,10 @@ def measure(this: Study) -> Finding:
         },
     }
     return Finding(
-        task=f"{this['digits']}-digit addition, sequence mode, most significant first; addition mod {this['modulus']}",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']} (mod: the whole table), {this['steps']} steps",
+        task=f"{this['digits']}-digit addition, sequence mode, most significant first; addition mod "
+        f"{this['modulus']}",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']} (mod: the whole table), "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=[shown(this, pairs, parts, table), named(times, order)],
         numbers={
@@ -183,10 +185,12 @@ def shown(this: Study, pairs: dict, parts: dict, table: dict) -> Answer:
     return Answer(
         "001-54",
         "can learn the entire addition table it's shown, but does need to generalize to the rest",
-        f"addition mod {this['modulus']}: accuracy on the table shown / on the rest, by the part shown; {this['digits']} digits: the "
+        f"addition mod {this['modulus']}: accuracy on the table shown / on the rest, by the part shown; "
+        f"{this['digits']} digits: the "
         "units with shown / never shown digit pairs, by the number of pairs held out",
         "; ".join(
-            f"{fraction:.0%}: {said(statistics.mean(table[fraction][0]), '.2f')} / {said(statistics.mean(table[fraction][1]), '.2f')}"
+            f"{fraction:.0%}: {said(statistics.mean(table[fraction][0]), '.2f')} / "
+            f"{said(statistics.mean(table[fraction][1]), '.2f')}"
             for fraction in FRACTIONS
         )
         + ". Pairs: "
@@ -226,7 +230,8 @@ def named(times: dict, order: dict) -> Answer:
     return Answer(
         "001-55",
         "where does it get token-number correspondences from, again?",
-        "ratio of the steps at which each digit's loss falls below 1 nat, relabelled to plain, units first; R² with which a digit's value "
+        "ratio of the steps at which each digit's loss falls below 1 nat, relabelled to plain, units first; "
+        "R² with which a digit's value "
         "or place on a circle is read off its row of W_E, left out of the fit",
         "; ".join(said(x, ".2f") for x in factor)
         + ". "

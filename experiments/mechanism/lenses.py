@@ -67,7 +67,8 @@ def measure(this: Study) -> Finding:
     panels, xlabel = pictured(sweep, direct, tuned, lying, training)
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
-        size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, {this['steps']} steps",
+        size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=answers(sweep, direct, tuned, lying),
         numbers=numbers(sweep, direct, tuned, lying, training),
@@ -164,17 +165,22 @@ def answers(
         Answer(
             "002-08",
             "Decode from resid_mid: Model completely fails",
-            "logit lens at resid_mid, answer digits from the leading one on: accuracy; loss (nats); accuracy of the model",
-            f"{listed(direct.accuracy[:, MID], '.3f')}; {listed(direct.loss[:, MID], '.2f')}; {listed(direct.accuracy[:, -1], '.3f')}",
+            "logit lens at resid_mid, answer digits from the leading one on: accuracy; loss (nats); "
+            "accuracy of the model",
+            f"{listed(direct.accuracy[:, MID], '.3f')}; {listed(direct.loss[:, MID], '.2f')}; "
+            f"{listed(direct.accuracy[:, -1], '.3f')}",
             failure(accuracy, base),
         ),
         Answer(
             "002-09",
             "probably because resid_mid is not aligned with the unembedding space",
-            "below the leading digit: accuracy of the logit lens, of the tuned lens at resid_mid, of the model; how much of the gap the "
-            "tuned lens closes; share of the variance between the answers' class means that W_U reads, at resid_mid, at resid_post "
+            "below the leading digit: accuracy of the logit lens, of the tuned lens at resid_mid, of the "
+            "model; how much of the gap the "
+            "tuned lens closes; share of the variance between the answers' class means that W_U reads, at "
+            "resid_mid, at resid_post "
             f"(random {chance:.3f})",
-            f"{said(accuracy, '.3f')}, {said(statistics.mean(elsewhere), '.3f')}, {said(statistics.mean(model), '.3f')}; "
+            f"{said(accuracy, '.3f')}, {said(statistics.mean(elsewhere), '.3f')}, "
+            f"{said(statistics.mean(model), '.3f')}; "
             f"{said(closed, '.2f')}; {share['resid_mid']}, {share['resid_post']}",
             reason(closed),
         ),

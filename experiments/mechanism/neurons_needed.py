@@ -54,7 +54,8 @@ def measure(this: Study) -> Finding:
     panels = pictured(sweep, counts, whole, by_digit)
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
-        size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, {sweep.config.mlp_width} neurons, batch {this['batch']}, "
+        size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, {sweep.config.mlp_width} neurons, "
+        f"batch {this['batch']}, "
         f"decay .1, {this['steps']} steps",
         seeds=this.seeds,
         answers=[answer(sweep, counts, whole, by_digit)],
@@ -168,8 +169,10 @@ def answer(
     return Answer(
         "004-16",
         "how a 1-layer Attn+MLP could do....that",
-        f"neurons of {sweep.config.mlp_width} that keep .99 of the exact match of trained runs, retraining nothing: one after the other, "
-        f"ranked once, at random; for one answer alone: leading digit (a carry), units (a table), the others (both); exact match with as "
+        f"neurons of {sweep.config.mlp_width} that keep .99 of the exact match of trained runs, retraining "
+        "nothing: one after the other, "
+        "ranked once, at random; for one answer alone: leading digit (a carry), units (a table), the "
+        "others (both); exact match with as "
         f"many as weights made by hand need, {by_hand}",
         f"{number[GREEDY]}, {number[ONCE]}, {number[RANDOM]}; {alone[leading]}; {alone[units]}; {middle}; "
         f"{said(statistics.mean(below), '.3f')}",
@@ -184,7 +187,8 @@ def verdict(number: statistics.Interval, by_hand: int, width: int) -> str:
     if number.value <= by_hand:
         return "confirmed: trained runs can be pruned to the size of the weights made by hand"
     return (
-        f"open: {by_hand} neurons do it by hand, the trained runs spread the work over {number.value / by_hand:.0f} times as many"
+        f"open: {by_hand} neurons do it by hand, the trained runs spread the work over "
+        f"{number.value / by_hand:.0f} times as many"
         + ("; training with fewer would tell" if number.value < width else ", all that they have")
     )
 

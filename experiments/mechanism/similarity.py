@@ -58,7 +58,8 @@ def measure(this: Study) -> Finding:
     axes: dict[str, Any] = dict(rows="run", columns="run", label="debiased CKA")
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
-        size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, {this['steps']} steps",
+        size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=[answer(first, last, own, units)],
         numbers=numbers(sweep, first, last, along, own, units),
@@ -181,7 +182,7 @@ def numbers(
 
 
 def apart(matrix: Float[np.ndarray, "S S"]) -> list[int]:
-    """The runs that are less like the others than most: by more than five median deviations below the median."""
+    """The runs that are unlike the others: more than five median deviations below the median."""
     likeness = (matrix.sum(1) - np.diag(matrix)) / max(len(matrix) - 1, 1)
     below = np.median(likeness) - likeness
     return np.flatnonzero(below > 5 * np.median(np.abs(below)) + 1e-6).tolist()
@@ -201,10 +202,13 @@ def answer(first: np.ndarray, last: np.ndarray, own: np.ndarray, units: dict) ->
     return Answer(
         "001-73",
         "_REPRODUCE_ so we … have our own run to play with",
-        f"{len(last[-1])} saved runs; does one stand for all? Debiased CKA: of two runs at the start; of two runs at the end; "
-        "of a run's start with its own end; runs that stand apart; mean correlation of matched units of two runs",
+        f"{len(last[-1])} saved runs; does one stand for all? Debiased CKA: of two runs at the start; of "
+        "two runs at the end; "
+        "of a run's start with its own end; runs that stand apart; mean correlation of matched units of two "
+        "runs",
         f"{of_places(lambda i: of_pairs(first[i]))}; {of_places(lambda i: of_pairs(last[i]))}; "
-        f"{of_places(lambda i: statistics.mean(own[i]))}; {different}; {matched}. {verdict(last[-1], own[-1], units)}",
+        f"{of_places(lambda i: statistics.mean(own[i]))}; {different}; {matched}. "
+        f"{verdict(last[-1], own[-1], units)}",
         "built: python -m experiments.mechanism.similarity",
     )
 
@@ -220,7 +224,10 @@ def verdict(last: np.ndarray, own: np.ndarray, units: dict) -> str:
         if runs.low > start.high
         else "no more like each other than like their own starts"
     )
-    return f"Runs end {common}; neuron by neuron {'too, beyond what any basis shows' if neurons.low > 0 else 'no more than in any basis'}"
+    return (
+        f"Runs end {common}; neuron by neuron "
+        f"{'too, beyond what any basis shows' if neurons.low > 0 else 'no more than in any basis'}"
+    )
 
 
 if __name__ == "__main__":

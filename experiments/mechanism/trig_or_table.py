@@ -63,8 +63,9 @@ class Kinds(NamedTuple):
 
 
 class Units(NamedTuple):
-    """Of each unit: the share of its best frequency in its table and in the shuffled one, and its digit pair's
-    share of its variance.
+    """Of each unit: the share of its best frequency in its table and in the shuffled one.
+
+    digit_pair: the share of its variance that its digit pair explains
     """
 
     waves: Float[Array, "C M"]
@@ -136,7 +137,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=answers({name: kinds for name, (kinds, _) in found.items()}, cut),
         numbers={
@@ -178,13 +180,19 @@ def answers(found: dict[str, Kinds], cut: Losses) -> list[Answer]:
         Answer(
             "001-52",
             "5-digit addition uses a variant of the trigonometric algorithm",
-            "share of the neurons' tables over their digit pair (mean over digits) in waves of one frequency; the same with digits or cells "
-            "shuffled, before training; in polynomials of degree 2; in functions of the sum mod 10; in either digit alone. Attention "
-            "outputs: waves, polynomials, digits alone. Loss (nats): whole; tables restricted to waves, to polynomials; waves, "
+            "share of the neurons' tables over their digit pair (mean over digits) in waves of one "
+            "frequency; the same with digits or cells "
+            "shuffled, before training; in polynomials of degree 2; in functions of the sum mod 10; in "
+            "either digit alone. Attention "
+            "outputs: waves, polynomials, digits alone. Loss (nats): whole; tables restricted to waves, to "
+            "polynomials; waves, "
             "polynomials excluded",
-            f"waves {mean(kinds.waves)}; {mean(kinds.shuffled_digits)}, {mean(kinds.shuffled_cells)}, {mean(before)}; polynomials "
-            f"{mean(kinds.powers)}; sum {mean(kinds.modular_sum)}; alone {mean(kinds.alone)}. Attention: {mean(attention.waves)}, "
-            f"{mean(attention.powers)}, {mean(attention.alone)}. Loss {mean(loss.whole, '.3f')}; {mean(loss.only_waves)}, "
+            f"waves {mean(kinds.waves)}; {mean(kinds.shuffled_digits)}, {mean(kinds.shuffled_cells)}, "
+            f"{mean(before)}; polynomials "
+            f"{mean(kinds.powers)}; sum {mean(kinds.modular_sum)}; alone {mean(kinds.alone)}. Attention: "
+            f"{mean(attention.waves)}, "
+            f"{mean(attention.powers)}, {mean(attention.alone)}. Loss {mean(loss.whole, '.3f')}; "
+            f"{mean(loss.only_waves)}, "
             f"{mean(loss.only_powers)}; {mean(loss.no_waves)}, {mean(loss.no_powers)}",
             verdict(kinds, before, loss),
         )
@@ -200,14 +208,20 @@ def verdict(kinds: Kinds, before: Float[np.ndarray, " S"], loss: Losses) -> str:
     if not controls:
         return "refuted: waves of one frequency make up no more than in the controls"
     if above(kinds.powers - kinds.waves) and above(loss.only_waves - loss.only_powers):
-        return "refuted: waves beat the controls, but polynomials in as many dimensions hold more of the tables and keep the loss lower"
+        return (
+            "refuted: waves beat the controls, but polynomials in as many dimensions hold more of the "
+            "tables and keep the loss lower"
+        )
     if (
         above(kinds.waves - kinds.powers)
         and above(loss.only_powers - loss.only_waves)
         and above(kinds.waves - 0.5)
     ):
         return "confirmed"
-    return "open: waves beat the controls, but do not hold most of the tables and of the loss together; more training would tell"
+    return (
+        "open: waves beat the controls, but do not hold most of the tables and of the loss together; more "
+        "training would tell"
+    )
 
 
 if __name__ == "__main__":

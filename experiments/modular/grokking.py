@@ -47,12 +47,14 @@ def measure(this: Study) -> Finding:
     return Finding(
         task=f"modular addition, modulus {this['modulus']}, 30% of the table",
         seeds=this.seeds,
-        size=f"1 layer, width {this['d_model']}, 4 heads, decay 1, rate .001, full batch, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']}, 4 heads, decay 1, rate .001, full batch, {this['steps']} "
+        "steps",
         answers=[
             Answer(
                 "000-03",
                 "mod 113 on 30% of pairs, grokking late",
-                f"runs with a test loss below {SOLVED} nats by step {this['steps']}; median step (Kaplan-Meier); median delay "
+                f"runs with a test loss below {SOLVED} nats by step {this['steps']}; median step "
+                "(Kaplan-Meier); median delay "
                 f"after the training loss fell below it; seeds: {len(test)}",
                 f"{counted(int(solved.ended.sum()), len(test))}; {said(solved.median, '.0f')}; "
                 f"{said(statistics.median(delays), '.0f')}",

@@ -1,7 +1,8 @@
-"""Which weight decay and batch size learn an addition soonest, and is a wider model better? Seeds paired over
-every setting.
+"""Which weight decay and batch size learn an addition soonest, and is a wider model better?
 
     python -m experiments.optimization.decay_batch_width
+
+Seeds paired over every setting.
 
 --digits 2, sequence mode, most significant digit first; decay 0, .1, .5, 1 × --batches 64,128,256 at
 --d_model 32; --widths 32,64 with 4 heads each at batch 128 and decay .5. --steps 2000, --seeds 8. Time to
@@ -78,7 +79,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant first",
-        size=f"1 layer, width {this['d_model']} (and {this['widths']}), 4 heads, rate 1e-3, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']} (and {this['widths']}), 4 heads, rate 1e-3, {this['steps']} "
+        "steps",
         seeds=this.seeds,
         answers=answers(this, cells, ratios, gain, times),
         numbers={
@@ -144,7 +146,8 @@ def answers(
         Answer(
             "000-05",
             "batch size 256, AdamW, weight_decay=0.5",
-            f"median step of 90% exact match and exact match at step {this['steps']}, by batch/decay, width {this['d_model']}",
+            f"median step of 90% exact match and exact match at step {this['steps']}, by batch/decay, width "
+            f"{this['d_model']}",
             "; ".join(
                 f"{batch}/{decay}: {said(found.median, '.0f')}, {said(ends[batch, decay], '.3f')}"
                 for (batch, decay), (found, _) in cells.items()
@@ -158,12 +161,14 @@ def answers(
         Answer(
             "000-07",
             "width=256 works better than 128",
-            f"here width {wide} against {narrow}, seed by seed: ratio of the steps at which a digit's loss falls below {FALLEN}; exact "
+            f"here width {wide} against {narrow}, seed by seed: ratio of the steps at which a digit's loss "
+            f"falls below {FALLEN}; exact "
             f"match at step {this['steps']}",
             "; ".join(
                 f"digit {digit} {said(statistics.Interval(*found), '.2f')}" for digit, found in ratios.items()
             )
-            + f"; exact match {said(gain, '+.3f')}; 90% at step {said(times[1].median, '.0f')} against {said(times[0].median, '.0f')}",
+            + f"; exact match {said(gain, '+.3f')}; 90% at step {said(times[1].median, '.0f')} against "
+            f"{said(times[0].median, '.0f')}",
             f"confirmed: at {wide} against {narrow}"
             if better
             else f"refuted: at {wide} against {narrow}"

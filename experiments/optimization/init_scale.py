@@ -1,5 +1,4 @@
-"""Does each layer's output start with a standard deviation of 1, and does the scale of the initial weights
-decide when a model groks?
+"""Does each layer begin with standard deviation 1, and does the scale of the weights decide when a run groks?
 
     python -m experiments.optimization.init_scale
 
@@ -30,10 +29,10 @@ from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import Sweep, over
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval
-from grokjax.interp import spread
+from grokjax.interp import activations
 
 DEFAULTS: dict[str, study.Setting] = {"modulus": 23, "d_model": 64, "steps": 2500, "seeds": 8}
 SMALL: dict[str, study.Setting] = {"modulus": 5, "d_model": 8, "steps": 60, "seeds": 2}
@@ -75,7 +74,8 @@ def measure(this: Study) -> Finding:
     panels = pictured(found)
     return Finding(
         task=f"modular addition, modulus {this['modulus']}, 70% of the table",
-        size=f"1 layer, width {this['d_model']}, 4 heads, full batch, rate 1e-3, decay 1, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']}, 4 heads, full batch, rate 1e-3, decay 1, {this['steps']} "
+        "steps",
         seeds=this.seeds,
         answers=[answer(found)],
         numbers=found,
@@ -88,7 +88,7 @@ def measure(this: Study) -> Finding:
 def row(sweep: Sweep, chosen: np.ndarray) -> dict[str, Any]:
     """The deviations of the chosen runs at the start, and when they have memorised and generalised."""
     tokens = jnp.asarray(sweep.task.table().tokens)
-    first = over(sweep, lambda params: spread.deviations(sweep.config, params, tokens), sweep.epochs[:1])
+    first = map_epochs(sweep, lambda run: activations.deviations(run, tokens), sweep.epochs[:1])
     train, test = (sweep.metrics[name][chosen][..., 0] for name in ("loss", "test_loss"))
     memorised = statistics.until_below(train, MEMORISED, smoothing=1)
     generalised = statistics.until_below(test, GENERALISED, steps=sweep.metrics["test_step"], smoothing=1)
@@ -132,8 +132,10 @@ def answer(found: dict[str, Any]) -> Answer:
     return Answer(
         "003-10",
         "they always initialise so that the output of the layer starts with 1 std",
-        "standard deviation of each layer's output at the start, by scheme (a number: Nanda's preset times it); median steps at "
-        f"which the training loss falls below {MEMORISED:g}, and the test loss below {GENERALISED:g} in how many",
+        "standard deviation of each layer's output at the start, by scheme (a number: Nanda's preset times "
+        "it); median steps at "
+        f"which the training loss falls below {MEMORISED:g}, and the test loss below {GENERALISED:g} in how "
+        "many",
         f"{deviations}. Steps {steps}",
         verdict(found["1"]["deviation"]),
     )

@@ -1,5 +1,4 @@
-"""In which order are the cells (answer digit × carry class) of an addition learned, and is it the same from
-seed to seed?
+"""In which order are the cells (answer digit × carry class) learned, and is it the same in every seed?
 
     python -m experiments.optimization.learning_order
 
@@ -27,10 +26,11 @@ from scipy import stats
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
-from grokjax import figures, objective
-from grokjax.checkpoints import over
+from grokjax import figures
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
 from grokjax.interp.addition import carry_free, evaluation_sets
+from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {
     "digits": 3,
@@ -66,7 +66,7 @@ def measure(this: Study) -> Finding:
     drawn = evaluation_sets.drawn(sweep.task, this["size"])
     cells = of_problems(drawn, sweep.task)
     steps = np.array([sweep.steps(epoch) for epoch in sweep.epochs])
-    right = over(sweep, lambda params: accuracies(sweep, params, drawn, cells))
+    right = map_epochs(sweep, functools.partial(accuracies, drawn, cells))
     times = {
         share: {name: learned(right[..., i], steps, share) for i, name in enumerate(cells)}
         for share in SHARES
@@ -79,7 +79,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant first",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, no decay, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, no decay, {this['steps']} "
+        "steps",
         seeds=this.seeds,
         answers=[answer(this, times, orders)],
         numbers={
@@ -115,11 +116,11 @@ def of_problems(drawn: evaluation_sets.Problems, task: Any) -> dict[str, np.ndar
     return found
 
 
-def accuracies(sweep: Any, params: Any, drawn: evaluation_sets.Problems, cells: dict[str, np.ndarray]) -> Any:
+def accuracies(drawn: evaluation_sets.Problems, cells: dict[str, np.ndarray], run: Run) -> Any:
     """The share of right answers in every cell."""
-    answers = carry_free.digits(drawn, sweep.task.base, sweep.task.num_digits)
-    task = sweep.task
-    given = objective.logits_of(sweep.config, task, params, jnp.asarray(drawn.tokens)).argmax(-1)
+    task = run.task
+    answers = carry_free.digits(drawn, task.base, task.num_digits)
+    given = run.logits(jnp.asarray(drawn.tokens)).argmax(-1)
     right = [given[:, task.columns.index(digit)] == answers[:, digit] for digit in range(task.num_digits + 1)]
     return jnp.stack(
         [jnp.where(own, right[int(name[6])], False).sum() / own.sum() for name, own in cells.items()]
@@ -177,7 +178,8 @@ def answer(this: Study, times: dict, orders: dict) -> Answer:
     return Answer(
         "000-13",
         "what-are I think simplest parts of it to generalize",
-        f"median step at which each cell (digit/carry from so far below) is 90% right, n = {this['digits']}; seeds alike",
+        "median step at which each cell (digit/carry from so far below) is 90% right, n = "
+        f"{this['digits']}; seeds alike",
         f"{text}. {agreement}. Cells that most runs never have 99% right: {len(never)} of {len(names)}",
         "open: too little is learned to order"
         if strong is None

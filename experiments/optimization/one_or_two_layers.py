@@ -1,7 +1,9 @@
-"""One layer or two? The same seeds and batches at both depths: when each shelf is left, and how many problems
-are right in the end.
+"""One layer or two?
 
     python -m experiments.optimization.one_or_two_layers
+
+The same seeds and batches at both depths: when each shelf is left, and how many problems are right in the
+end.
 
 --digits 3, --d_model 64 with 4 heads, --batch 128, rate 1e-3, decay .1, --steps 1500, --seeds 8: sequence
 mode, the most significant digit first, and single mode for each of --singles (1, the tens). Runs of one seed
@@ -27,8 +29,8 @@ from jaxtyping import Float
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
-from grokjax import figures, objective
-from grokjax.checkpoints import Sweep, over
+from grokjax import figures
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval, Times
 from grokjax.theory.columns import carry_probability
@@ -89,7 +91,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode most significant digit first, and single mode",
-        size=f"1 and 2 layers, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, {this['steps']} steps",
+        size=f"1 and 2 layers, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay "
+        f".1, {this['steps']} steps",
         seeds=this.seeds,
         answers=[answer(shelves, exact)],
         numbers={
@@ -143,12 +146,8 @@ def of_task(name: str, sweeps: tuple[Sweep, Sweep]) -> list[Shelf]:
 def exact_match(sweep: Sweep) -> Float[np.ndarray, " S"]:
     """The share of fresh problems of which all answers are right at the end."""
     batch = sweep.task.batch(jax.random.key(0), EXAMPLES)
-    right = lambda params: (
-        (objective.logits_of(sweep.config, sweep.task, params, batch.tokens).argmax(-1) == batch.labels)
-        .all(-1)
-        .mean()
-    )
-    return np.asarray(over(sweep, right, sweep.epochs[-1:]))[0]
+    right = lambda run: run.scores(batch).correct.all(-1).mean()
+    return np.asarray(map_epochs(sweep, right, sweep.epochs[-1:]))[0]
 
 
 def answer(shelves: list[Shelf], exact: dict[str, list[np.ndarray]]) -> Answer:
@@ -167,13 +166,15 @@ def answer(shelves: list[Shelf], exact: dict[str, list[np.ndarray]]) -> Answer:
         for sign in (1, -1)
     )
     summary = (
-        f"two layers leave {sooner} of {len(shelves)} shelves sooner and {later} later, and are right more often in {better} of "
+        f"two layers leave {sooner} of {len(shelves)} shelves sooner and {later} later, and are right more "
+        f"often in {better} of "
         f"{len(exact)} tasks and less often in {worse}"
     )
     return Answer(
         "000-06",
         "1L or 2L?",
-        "step at which each shelf is left with one layer and with two, medians, and two over one, paired by seed; exact match at the end",
+        "step at which each shelf is left with one layer and with two, medians, and two over one, paired by "
+        "seed; exact match at the end",
         f"{text}; exact {ends}",
         f"confirmed: two: {summary}"
         if sooner > len(shelves) / 2 and not worse

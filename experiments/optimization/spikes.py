@@ -1,7 +1,8 @@
-"""Why does the loss spike? Rates by weight decay, the tensor that leaves its band first, and replays with one
-thing changed.
+"""Why does the loss spike?
 
     python -m experiments.optimization.spikes
+
+Rates by weight decay, the tensor that leaves its band first, and replays with one thing changed.
 
 The tens of 2 digits in single mode, --d_model 32, --batch 256, rate 2e-3, decay 0, .1, .225, .5 and 1,
 --steps 3000, --seeds 8, and 2 layers without decay. A spike is 3-fold above the median of the 100 steps
@@ -30,7 +31,7 @@ import numpy as np
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
-from grokjax import figures, replay, sweep, training, trees
+from grokjax import figures, replay, sweep, training
 from grokjax.checkpoints import Sweep
 from grokjax.curves import spikes, statistics
 from grokjax.interp import attention, optimizer_statistics
@@ -50,7 +51,7 @@ CHANGES: dict[str, replay.Change] = {
     "same": {},
     "other data": {"data_seed": 12345},
     "rate / 4": {"learning_rate": RATE / 4},
-    "moments reset": {"reset_moments": True},
+    "moments reset": {"reset_opt_state": True},
     "β2 = .999": {"b2": 0.999},
     "no decay": {"weight_decay": 0.0},
 }
@@ -92,19 +93,22 @@ def states(of: Sweep, picked: dict[int, spikes.Spike]) -> list[training.Epoch]:
     """
     hypers, wanted = sweep.select(of.hypers, list(picked)), [spike.start - EARLY for spike in picked.values()]
     kept: list[Any] = [None] * len(picked)
-    for epoch in training.train(of.task, of.config, of.recipe, hypers, steps=10, until=max(max(wanted), 1)):
+    for epoch in training.train(
+        of.task, of.config, of.recipe, hypers, steps=max(max(wanted), 1), epoch_steps=10
+    ):
         kept = [epoch if epoch.step <= step else old for step, old in zip(wanted, kept, strict=True)]
     return kept
 
 
-def seen(of: Sweep, row: int, run: int, spike: spikes.Spike, first: training.Epoch, hypers: Any) -> Replayed:
+def seen(of: Sweep, row: int, run: int, spike: spikes.Spike, first: training.Epoch) -> Replayed:
     """One spike replayed, exactly and with each change."""
-    again = functools.partial(replay.replay, of.task, of.config, of.recipe, until=spike.peak + AFTER)
-    epochs = list(again(hypers, first, run=row))
+    until = spike.peak + AFTER
+    epochs = list(replay.replay(first.runs, first, run=row, until=until))
     loss = np.concatenate([epoch.metrics["loss"][0, :, 0] for epoch in epochs])
     recorded = of.metrics["loss"][run, first.step : spike.peak + AFTER, 0]
     early = next(epoch for epoch in epochs if epoch.step == spike.start - LEAD)
-    changed = list(again(sweep.select(hypers, [row]), early, run=0, changes=list(CHANGES.values())))
+    changes = list(CHANGES.values())
+    changed = list(replay.replay(early.runs, early, run=0, until=until, changes=changes))
     highest = np.max([epoch.metrics["loss"][:, 0, 0] for epoch in changed], 0)
     norms = all_norms(first, row, epochs)
     shifted = spike._replace(
@@ -115,8 +119,8 @@ def seen(of: Sweep, row: int, run: int, spike: spikes.Spike, first: training.Epo
         kind: int(np.nanargmax(np.nan_to_num(spikes.lead_lag(curve[window], loss[window]), nan=-1.0))) - 20
         for kind, curve in totals(norms).items()
     }
-    at = lambda step: next(epoch for epoch in epochs if epoch.step == step).runs.params
-    moved, span = functools.partial(movement, of, at), min(spike.peak - spike.start, 100) + 10
+    at = lambda step: next(epoch for epoch in epochs if epoch.step == step).runs[0]
+    moved, span = functools.partial(movement, of.task, at), min(spike.peak - spike.start, 100) + 10
     return Replayed(
         exact=bool(np.array_equal(loss, recorded)),
         averted=dict(zip(CHANGES, (highest < spike.level + spike.height / 2).tolist(), strict=True)),
@@ -133,7 +137,7 @@ def all_norms(first: training.Epoch, row: int, epochs: list[training.Epoch]) -> 
     """
     look = lambda old, new: {
         "update": optimizer_statistics.norms(old.params, new.params),
-        "second moment": optimizer_statistics.root_second_moments(new.params, new.moments),
+        "second moment": optimizer_statistics.root_second_moments(new.params, new.opt_state),
     }
     watched = replay.watched(replay.chosen(first, row), epochs, look)
     gradients = {
@@ -157,12 +161,12 @@ def totals(norms: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def movement(of: Sweep, at: Any, before: int, after: int) -> float:
+def movement(task: Any, at: Any, before: int, after: int) -> float:
     """The most that the attention of a head from `=` moves between two steps, as total variation on 256 fixed
     problems.
     """
-    tokens = of.task.batch(jax.random.key(0), 256).tokens
-    patterns = [attention.patterns(of.config, trees.pick(at(step), 0), tokens) for step in (before, after)]
+    tokens = task.batch(jax.random.key(0), 256).tokens
+    patterns = [attention.patterns(at(step), tokens) for step in (before, after)]
     return float(attention.distance(*patterns)[..., -1].max())
 
 
@@ -187,10 +191,7 @@ def measure(this: Study) -> Finding:
     }
     picked = chosen(found, this["replayed"])
     kept = states(one, picked) if picked else []
-    hypers = sweep.select(one.hypers, list(picked)) if picked else None
-    replays = [
-        seen(one, row, run, spike, kept[row], hypers) for row, (run, spike) in enumerate(picked.items())
-    ]
+    replays = [seen(one, row, run, spike, kept[row]) for row, (run, spike) in enumerate(picked.items())]
     averted = {name: counts([x.averted[name] for x in replays]) for name in CHANGES}
     panels = {
         "runs with a spike": {
@@ -203,7 +204,8 @@ def measure(this: Study) -> Finding:
         }
     return Finding(
         task="tens of 2-digit addition, single mode",
-        size=f"1 layer (2 where said), width {this['d_model']}, 4 heads, batch {this['batch']}, rate {RATE:g}, {this['steps']} steps",
+        size=f"1 layer (2 where said), width {this['d_model']}, 4 heads, batch {this['batch']}, rate "
+        f"{RATE:g}, {this['steps']} steps",
         seeds=this.seeds,
         answers=[*on_rates(this, cells, deep, one, decay), *on_replays(replays, averted)],
         numbers={
@@ -295,7 +297,8 @@ def on_rates(
             "spikes in 1 layer at decay 0, and in 2 layers the same",
             "runs with a spike without decay: 1 layer; 2 layers",
             "; ".join(
-                f"{counted(count, len(x))}, {said(row(x, this['steps'])['per_1000_steps'], '.2f')} per 1000 steps"
+                f"{counted(count, len(x))}, {said(row(x, this['steps'])['per_1000_steps'], '.2f')} per 1000 "
+                "steps"
                 for count, x in zip(both, (plain, deep), strict=True)
             ),
             "confirmed" if all(both) else "refuted",
@@ -331,7 +334,8 @@ def on_replays(replays: list[Replayed], averted: dict[str, statistics.Interval])
         Answer(
             "001-22",
             "the gradient norm tracks the loss and is uninformative",
-            "lag at which changes of each norm go best with those of the loss (median); positive: the norm leads",
+            "lag at which changes of each norm go best with those of the loss (median); positive: the norm "
+            "leads",
             "; ".join(f"{kind}: {said(lag, '.0f')}" for kind, lag in lags(replays).items()) or "no spike",
             NONE
             if not replays
@@ -342,7 +346,8 @@ def on_replays(replays: list[Replayed], averted: dict[str, statistics.Interval])
         Answer(
             "001-24",
             "apply attention plots before and after?",
-            "how far attention from = moves into the spike, less in as many quiet steps (total variation, largest head)",
+            "how far attention from = moves into the spike, less in as many quiet steps (total variation, "
+            "largest head)",
             said(moved, "+.3f"),
             NONE
             if not replays

@@ -1,7 +1,8 @@
-"""How often does a run of some width and number of heads learn a digit? The single runs published beside the
-notes, as shares of seeds.
+"""How often does a run of some width and number of heads learn a digit?
 
     python -m experiments.optimization.success_rates
+
+The single runs published beside the notes, as shares of seeds.
 
 Single-digit mode, 2 digits, answer digits --digits 0,1 (units, tens), --widths 4,16,64 with --heads 1,4,
 --batch 256, no decay, --steps 3000, --seeds 8. A run has left ln 10 when the running median of its loss is
@@ -24,9 +25,8 @@ import numpy as np
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
-from grokjax import figures, objective
-from grokjax.checkpoints import over
-from grokjax.config import Hyper
+from grokjax import figures
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
 from grokjax.interp.addition import evaluation_sets
 
@@ -90,7 +90,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task="2-digit addition, one digit asked at `=` (and sequence mode for 000-02)",
-        size=f"1 layer, widths {this['widths']}, heads {this['heads']}, batch {this['batch']}, rate 1e-3, no decay, {this['steps']} steps",
+        size=f"1 layer, widths {this['widths']}, heads {this['heads']}, batch {this['batch']}, rate 1e-3, "
+        f"no decay, {this['steps']} steps",
         seeds=this.seeds,
         answers=answers(this, cells, exact, time),
         numbers={
@@ -138,14 +139,8 @@ def all_right(sweep: Any) -> np.ndarray:
     every = evaluation_sets.every(sweep.task)
     batch = sweep.task.encode(every.a, every.b)
 
-    def share(params):
-        return (
-            objective.scores(sweep.config, sweep.task, sweep.recipe, params, Hyper(), batch)
-            .correct.all(-1)
-            .mean(dtype=jnp.float32)
-        )
-
-    return over(sweep, share, sweep.epochs[-1:])[0]
+    right = lambda run: run.scores(batch).correct.all(-1).mean(dtype=jnp.float32)
+    return map_epochs(sweep, right, sweep.epochs[-1:])[0]
 
 
 def points(cells: list[Cell], digit: int, heads: int, what: str) -> figures.Points:
@@ -182,7 +177,8 @@ def answers(this: Study, cells: list[Cell], exact: np.ndarray, time: statistics.
         Answer(
             "001-44",
             "played some with weight decay, some with width",
-            f"runs of {runs} that learn the digit (loss below {LEARNED}), by width/heads; median step at which "
+            f"runs of {runs} that learn the digit (loss below {LEARNED}), by width/heads; median step at "
+            "which "
             "ln 10 is left; decay 0 (decay × batch × width: decay_batch_width)",
             "; ".join(f"{name}: {shares[name]}; ln 10 left at {exits[name]}" for name in shares),
             "built: python -m experiments.optimization.success_rates",
@@ -190,9 +186,11 @@ def answers(this: Study, cells: list[Cell], exact: np.ndarray, time: statistics.
         Answer(
             "000-02",
             "reproduce 2-digit addition … it's got to work, right?",
-            f"runs right on more than 99% of all 10^4 problems after {this['steps']} steps, width {max(this['widths'])}, "
+            f"runs right on more than 99% of all 10^4 problems after {this['steps']} steps, width "
+            f"{max(this['widths'])}, "
             f"{max(this['heads'])} heads: sequence mode, and each digit alone",
-            f"sequence {counted(works, runs)}, right {said(statistics.mean(exact), '.4f')}, 99% at step {said(time.median, '.0f')}; "
+            f"sequence {counted(works, runs)}, right {said(statistics.mean(exact), '.4f')}, 99% at step "
+            f"{said(time.median, '.0f')}; "
             f"single {single}",
             "confirmed" if works > runs / 2 else "refuted: not in so many steps at this size",
         ),

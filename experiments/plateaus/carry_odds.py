@@ -78,7 +78,7 @@ class Odds(NamedTuple):
 
     @property
     def slope(self) -> statistics.Interval:
-        """The least-squares slope of `mean` on `exact`, where that is finite: 1 for a run that knows d alone."""
+        """The least-squares slope of `mean` on `exact`, where finite: 1 for a run that knows d alone."""
         kept = np.isfinite(self.exact)
         features = np.stack([self.exact[kept], np.ones(kept.sum())], 1)
         return statistics.coefficients(features, self.mean[:, kept])[0]
@@ -148,8 +148,10 @@ def measure(this: Study) -> Finding:
     ]
     panels = {f"{one.name}, digit {one.digit}": series(one) for one in found}
     return Finding(
-        task="tens of 2-digit addition, single mode; 3-digit addition, sequence mode, least significant first",
-        size=f"1 layer, 4 heads, rate 1e-3, no decay; width {this['d_model']}, batch {this['batch']}, {this['steps']} steps; width "
+        task="tens of 2-digit addition, single mode; 3-digit addition, sequence mode, least significant "
+        "first",
+        size=f"1 layer, 4 heads, rate 1e-3, no decay; width {this['d_model']}, batch {this['batch']}, "
+        f"{this['steps']} steps; width "
         f"{this['sequence_d_model']}, batch {this['sequence_batch']}, {this['sequence_steps']} steps",
         seeds=this.seeds,
         answers=[
@@ -197,7 +199,8 @@ def answer(found: list[Odds], digit: int, id: str, question: str) -> Answer:
     """The exact odds by enumeration, and what the runs give."""
     off = max(abs(enumerated(digit, d) - float(columns.carry_given_digit(10, digit, d))) for d in range(10))
     shown = "; ".join(
-        f"{one.name}: {counted(one.shelves, len(one.loss))}, error {said(one.error, '.2f')}, slope {said(one.slope, '.2f')}, "
+        f"{one.name}: {counted(one.shelves, len(one.loss))}, error {said(one.error, '.2f')}, slope "
+        f"{said(one.slope, '.2f')}, "
         f"deviation {said(row(one)['deviation'], '.2f')}"
         for one in found
     )
@@ -206,8 +209,10 @@ def answer(found: list[Odds], digit: int, id: str, question: str) -> Answer:
     return Answer(
         id,
         question,
-        f"enumerated P(carry | d) − (d + c)/10, largest; runs with a shelf at {found[0].level:.4f}; at the snapshot nearest "
-        "to it: error of the log-odds of the mean chances, slope of the mean log-odds on the exact ones, their deviation at one d",
+        f"enumerated P(carry | d) − (d + c)/10, largest; runs with a shelf at {found[0].level:.4f}; at the "
+        "snapshot nearest "
+        "to it: error of the log-odds of the mean chances, slope of the mean log-odds on the exact ones, "
+        "their deviation at one d",
         f"{off:.1g}; {shown}",
         f"confirmed: as a law of the digits ({form}){rests}" if off < 1e-12 else "refuted",
     )

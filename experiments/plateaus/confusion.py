@@ -120,7 +120,8 @@ def measure(this: Study) -> Finding:
     titles = [f"{kind} {steps[epoch]}" for kind in ("step", "argmax,") for epoch in kept]
     return Finding(
         task="tens of 2-digit addition, single mode",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, no decay, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, no decay, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=answers(this, ratios, rows, means, len(steps)),
         numbers={
@@ -235,7 +236,8 @@ def answers(
         Answer(
             "001-36",
             "what is a good way to collect the data?",
-            f"smallest of sets of {sizes} problems whose noise is at most {CLEAR:g} of the contrast; all 10^4 have none",
+            f"smallest of sets of {sizes} problems whose noise is at most {CLEAR:g} of the contrast; all "
+            "10^4 have none",
             "; ".join(f"{name}: {size}" for name, size in enough.items()),
             built,
         ),

@@ -68,7 +68,8 @@ def measure(this: Study) -> Finding:
     panels = {name: one for name, one in panels.items() if one}
     return Finding(
         task="addition, sequence mode, most significant first",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .5, {this['steps']} steps",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .5, "
+        f"{this['steps']} steps",
         seeds=this.seeds,
         answers=answers(this, cells, law),
         numbers={
@@ -152,7 +153,8 @@ def answers(this: Study, cells: list[Cell], law: dict[str, statistics.Interval])
         Answer(
             "001-15",
             "when does the descent from ln b happen, as a function of base, digit and number of digits?",
-            f"law ln(step) = constant + power·ln b + per_column·k + per_digit·n, width {this['d_model']}, {left} of {runs} exits seen",
+            f"law ln(step) = constant + power·ln b + per_column·k + per_digit·n, width {this['d_model']}, "
+            f"{left} of {runs} exits seen",
             form,
             f"built: python -m experiments.plateaus.exit_times ({', '.join(apart)} differ from 0)"
             if settled and apart
@@ -161,7 +163,8 @@ def answers(this: Study, cells: list[Cell], law: dict[str, statistics.Interval])
         Answer(
             "001-57",
             "5-digit infinite: mere 100s of steps before the first descent",
-            f"median step at which each digit leaves ln 10, n = {longest}, width {this['d_model']}, batch {this['batch']}, rate 1e-3 "
+            f"median step at which each digit leaves ln 10, n = {longest}, width {this['d_model']}, batch "
+            f"{this['batch']}, rate 1e-3 "
             "(released: width 512, batch 64, rate 1e-4)",
             "; ".join(f"digit {cell.digit}: {said(cell.times.median, '.0f')}" for cell in last),
             "confirmed"

@@ -165,7 +165,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task="2-digit addition, sequence mode, most significant first",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, no decay, {this['steps']} steps; "
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, no decay, "
+        f"{this['steps']} steps; "
         f"{len(made.naive)} inputs",
         seeds=this.seeds,
         answers=answers(found, correlation),
@@ -199,7 +200,8 @@ def answers(found: dict[str, Measured], correlation: dict[str, float]) -> list[A
         for name, x in found.items()
     }
     table = "; ".join(
-        f"{name}: {said(mean(name, 'correlation'), '.3f')}, nearest law {known!r} (exact {correlation[known]:.3f})"
+        f"{name}: {said(mean(name, 'correlation'), '.3f')}, nearest law {known!r} (exact "
+        f"{correlation[known]:.3f})"
         for name, known in nearest.items()
     )
     dependent = [name for name in found if (low := mean(name, "correlation").low) is not None and low > 0.05]
@@ -215,7 +217,8 @@ def answers(found: dict[str, Measured], correlation: dict[str, float]) -> list[A
         Answer(
             "000-11",
             "separable distribution over individual tokens, or a joint distribution over sequences?",
-            "total correlation of the predicted law (nats, mean over inputs) in each regime; that of the nearest exact law",
+            "total correlation of the predicted law (nats, mean over inputs) in each regime; that of the "
+            "nearest exact law",
             table,
             f"confirmed: joint, digits depend on each other at: {', '.join(dependent)}"
             if dependent
@@ -224,7 +227,8 @@ def answers(found: dict[str, Measured], correlation: dict[str, float]) -> list[A
         Answer(
             "000-12",
             "extract its expectations of specific tokens at all positions",
-            "margin of the units before any digit is written, by summing the chain rule: miscalibrated probability in each regime",
+            "margin of the units before any digit is written, by summing the chain rule: miscalibrated "
+            "probability in each regime",
             "; ".join(f"{name}: {said(x, '.4f')}" for name, x in calibration.items()),
             "confirmed" if good else "open: extracted, but the margins are not calibrated in every regime",
         ),

@@ -93,7 +93,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task="leading digit of an addition, asked at `=`",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rates 1e-4 and 3e-4, decay .5, "
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rates 1e-4 and 3e-4, decay "
+        ".5, "
         f"{this['slow_steps']} and {this['steps']} steps",
         seeds=this.seeds,
         answers=answers(this, found, measured, at_first),
@@ -260,11 +261,11 @@ def answers(
         Answer(
             "001-62",
             "a little lower than that, at around 0.6, so wtf???",
-            "nearest of the exact levels (digit sum, multiset, additive in counts) by n; R² of the log-odds there by "
-            + ", ".join(FEATURES),
+            "nearest of the exact levels (digit sum, multiset, additive in counts) by n; R² of the log-odds "
+            "there by " + ", ".join(FEATURES),
             "; ".join(
-                f"n = {one.n}: {fits.get(one.n, 'none')} ({one.exact.get(fits.get(one.n, ''), math.nan):.3f}), "
-                + ", ".join(r2[one.n].values())
+                f"n = {one.n}: {fits.get(one.n, 'none')} "
+                f"({one.exact.get(fits.get(one.n, ''), math.nan):.3f}), " + ", ".join(r2[one.n].values())
                 for one in found
             ),
             verdict(found, measured, at_first),
@@ -272,14 +273,16 @@ def answers(
         Answer(
             "001-70",
             "leading digit: 45 definitely do not overflow, 45 do, 10 on thin ice",
-            f"n = {last.n}: loss where the top pair sums to ≤ 8, to ≥ 10, to 9, when the whole loss is nearest to .0693",
+            f"n = {last.n}: loss where the top pair sums to ≤ 8, to ≥ 10, to 9, when the whole loss is "
+            "nearest to .0693",
             "; ".join(said(x, ".3f") for x in ice),
             "confirmed" if is_sure else "refuted: the open set is lower, the others are not yet at 0",
         ),
         Answer(
             "001-71",
             "I think the graph goes lower for some reason?",
-            f"runs whose mean loss of the last 100 of {this['steps']} steps is below .9 × .0693, and that loss (next level .0069)",
+            f"runs whose mean loss of the last 100 of {this['steps']} steps is below .9 × .0693, and that "
+            "loss (next level .0069)",
             "; ".join(
                 f"n = {one.n}: {counted(under[one.n], runs)}, {said(statistics.mean(one.final), '.4f')}"
                 for one in found

@@ -85,7 +85,8 @@ def measure(this: Study) -> Finding:
     }
     return Finding(
         task="addition, one digit asked at `=`; sequence mode for 001-68",
-        size=f"1 layer, width {this['d_model']} and {this['narrow']}, 4 heads, batch {this['batch']}, rate 1e-3, no decay, "
+        size=f"1 layer, width {this['d_model']} and {this['narrow']}, 4 heads, batch {this['batch']}, rate "
+        "1e-3, no decay, "
         f"{this['steps']} steps",
         seeds=this.seeds,
         answers=answers(this, cells, rows),
@@ -226,15 +227,18 @@ def answers(this: Study, cells: list[Cell], rows: list[shelves.Row]) -> list[Ans
             if seen and seen == asked
             else "refuted: none of them"
             if not seen
-            else f"open: most runs show j = {', '.join(map(str, sorted(seen)))} alone; slower rates and more bases would tell",
+            else f"open: most runs show j = {', '.join(map(str, sorted(seen)))} alone; slower rates and "
+            "more bases would tell",
         ),
         Answer(
             "001-67",
             "2nd-to-last … base shelf to the next … and then to 0",
-            f"base 10, digit 1 of 2 alone, by width: runs with a shelf at ln 10 and then at .688 to {0.688 + ABOVE:.3f}, "
+            "base 10, digit 1 of 2 alone, by width: runs with a shelf at ln 10 and then at .688 to "
+            f"{0.688 + ABOVE:.3f}, "
             "lengths (steps) of both, runs that have a shelf below .05 after",
             "; ".join(
-                f"{width}: {counted(len(both), runs)}, {said(lengths['first'], '.0f')} and {said(lengths['second'], '.0f')}, "
+                f"{width}: {counted(len(both), runs)}, {said(lengths['first'], '.0f')} and "
+                f"{said(lengths['second'], '.0f')}, "
                 f"{counted(len(done), runs)}"
                 for width, (both, done, lengths) in stops_of.items()
             ),
@@ -247,7 +251,8 @@ def answers(this: Study, cells: list[Cell], rows: list[shelves.Row]) -> list[Ans
         Answer(
             "001-68",
             "violated! digits 1–4 stop descending quickly at loss=0.7–0.5",
-            f"sequence mode, {this['digits']} digits: runs with a shelf from .45 to .75, and the level of the first shelf below 1.5",
+            f"sequence mode, {this['digits']} digits: runs with a shelf from .45 to .75, and the level of "
+            "the first shelf below 1.5",
             "; ".join(
                 f"{name.replace('_', ' ')}: {counted(one['runs'], runs)}, {said(one['first_below'], '.3f')}"
                 for name, one in found.items()

@@ -172,8 +172,10 @@ def measure(this: Study) -> Finding:
     rests = [rest(this, digit) for digit in range(2, this["digits"])]
     panels = {f"base {base}": series(one) for base, one in found.items()}
     return Finding(
-        task="3-digit addition, sequence mode, most significant first, digit 2; 4-digit addition, single mode, digits 2 and 3",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']} (single mode 256), rate 1e-3, no decay, "
+        task="3-digit addition, sequence mode, most significant first, digit 2; 4-digit addition, single "
+        "mode, digits 2 and 3",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']} (single mode 256), rate "
+        "1e-3, no decay, "
         f"{this['steps']} steps (single mode {this['single_steps']})",
         seeds=this.seeds,
         answers=answers(this, found, rests),
@@ -233,14 +235,16 @@ def answers(this: Study, found: dict[int, Phases], rests: list[Rest]) -> list[An
         Answer(
             "001-12",
             "plot the sum with carries of depth 1 but not 2, and of depth 2",
-            f"base {largest}: median step at which own pair, depth 1, depth 2 are at a probability of {LEARNED}",
+            f"base {largest}: median step at which own pair, depth 1, depth 2 are at a probability of "
+            f"{LEARNED}",
             when(found[largest]),
             "built: python -m experiments.plateaus.naive_phases",
         ),
         Answer(
             "001-13",
             "shelves of probability, distinguishable phases",
-            f"base {largest}: runs that learn own pair, depth 1, depth 2 in this order, at different snapshots (every 25 steps)",
+            f"base {largest}: runs that learn own pair, depth 1, depth 2 in this order, at different "
+            "snapshots (every 25 steps)",
             counted(found[largest].in_order, runs),
             ("confirmed" if low is not None and low > 0.5 else "refuted")
             if largest in settled
@@ -280,12 +284,14 @@ def circular(one: Rest | None) -> Answer:
     return Answer(
         "001-48",
         question,
-        f"digit {one.digit}, {len(nats)} runs: −ln P at both; their difference (paired); how much higher the other "
+        f"digit {one.digit}, {len(nats)} runs: −ln P at both; their difference (paired); how much higher "
+        "the other "
         f"{last - 3} lie (paired); change along the shelf",
         f"{ends(one)}; {said(apart, '+.2f')}; {said(farther, '+.2f')}; {said(row(one)['moved'], '+.2f')}",
         "confirmed: they are alike and above the others, as on a circle"
         if alike and nearer
-        else f"refuted: {'alike' if alike else 'not alike'}, and {'above the others' if nearer else 'no more likely than the others'}",
+        else f"refuted: {'alike' if alike else 'not alike'}, and "
+        f"{'above the others' if nearer else 'no more likely than the others'}",
     )
 
 

@@ -78,7 +78,8 @@ def measure(this: Study) -> Finding:
     listed = lambda shown, runs: [row(level, runs_at, runs) for level, runs_at in shown.items()]
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant first",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, {this['steps']} steps, decay .5",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, {this['steps']} steps, "
+        "decay .5",
         seeds=this.seeds,
         answers=answers(this["digits"], loss, shown, without, this["plain"]),
         numbers={
@@ -117,7 +118,8 @@ def unfitted(shown: Shown, n: int, num_runs: int) -> str:
     of = {level.digit: runs for level, runs in shown.items() if level.known == "none"}
     return (
         "; ".join(
-            f"digit {digit}: {counted(len(of[digit]), num_runs)} at {np.median([x.level for x in of[digit].values()]):.3f}"
+            f"digit {digit}: {counted(len(of[digit]), num_runs)} at "
+            f"{np.median([x.level for x in of[digit].values()]):.3f}"
             for digit in range(n + 1)
             if digit in of
         )
@@ -168,16 +170,19 @@ def answers(n: int, loss: np.ndarray, shown: Shown, without: Shown, num_plain: i
         Answer(
             "001-28",
             "other loss shelves and not-quite-shelves",
-            "shelves that no exact level fits (5%, .005 nats): runs and median level, with decay .5 and without",
+            "shelves that no exact level fits (5%, .005 nats): runs and median level, with decay .5 and "
+            "without",
             f"decay .5: {unfitted(shown, n, num_runs)}. Decay 0: {unfitted(without, n, num_plain)}",
             "confirmed" if "of" in unfitted(shown, n, num_runs) else "refuted",
         ),
         Answer(
             "001-59",
             "I think ln 10 is the main shelf",
-            f"runs with a shelf at ln 10 in each digit below the first two, its length, runs whose longest shelf it is, n = {n}",
+            "runs with a shelf at ln 10 in each digit below the first two, its length, runs whose longest "
+            f"shelf it is, n = {n}",
             of_digit(
-                f"{counted(len(runs), num_runs)}, {said(statistics.summarise(list(runs.values())).length, '.0f')}, {times}"
+                f"{counted(len(runs), num_runs)}, "
+                f"{said(statistics.summarise(list(runs.values())).length, '.0f')}, {times}"
                 for runs, times in zip(at_start, longest, strict=True)
             ),
             "refuted"
@@ -189,7 +194,8 @@ def answers(n: int, loss: np.ndarray, shown: Shown, without: Shown, num_plain: i
         Answer(
             "001-60",
             "the first digit after the leading one descends at once to ≈ 2.1",
-            f"runs that stay within {AT_SECOND} of {exact_second:.4f}, the entropy given the leading digit, for 40 steps; "
+            f"runs that stay within {AT_SECOND} of {exact_second:.4f}, the entropy given the leading digit, "
+            "for 40 steps; "
             "first step there, steps there, mean loss there",
             f"{counted(len(long), num_runs)}; "
             + "; ".join(

@@ -80,7 +80,8 @@ def answer(score: synthetic.Score) -> Answer:
     return Answer(
         "001-16",
         "tried to detect shelves, did not get to making it work",
-        "recall; precision; share of curves without a shelf where one is seen; median level error (nats); curves held out",
+        "recall; precision; share of curves without a shelf where one is seen; median level error (nats); "
+        "curves held out",
         f"{said(recall)}; {said(precision)}; {said(false)}; {error:.4f}",
         "built: python -m experiments.plateaus.shelf_detection"
         if good

@@ -334,7 +334,8 @@ def answers(cells: dict[str, Cell], usual: Cell) -> list[Answer]:
         Answer(
             "001-11",
             "the sets are so small that there is considerable jitter",
-            "standard error of the loss on the +1 problems of a batch of 128, against the note's excess, .091",
+            "standard error of the loss on the +1 problems of a batch of 128, against the note's excess, "
+            ".091",
             said(errors, ".4f"),
             decide("confirmed" if errors.value is not None and errors.value > 0.091 / 3 else "refuted"),
         ),

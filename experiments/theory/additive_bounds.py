@@ -14,12 +14,10 @@ Found: where the outcome is flat given each token, additive logits know nothing:
   additive to 1e-6, a live one's are not: in random models a third of their spread.
 """
 
-import functools
 import math
 import sys
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.special import entr
@@ -27,9 +25,9 @@ from scipy.special import entr
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, said
 from experiments.frame.study import Study
-from grokjax import figures, keys, model, presets, tap, tasks
-from grokjax.config import ModelConfig
+from grokjax import figures, presets, tasks
 from grokjax.curves import statistics
+from grokjax.run import Run
 from grokjax.theory import certificates, columns, experts, levels, sums
 
 DEFAULTS: dict[str, study.Setting] = {"seeds": 8, "joints": 100}
@@ -177,7 +175,8 @@ def on_sums(found: dict[str, Case]) -> list[Answer]:
         Answer(
             "004-02",
             "true if the outcome is flat given any single token",
-            "largest |optimum − ln b| over sums of 2 and 3 flat tokens, b = 2, 5, 10; proof in grokjax.theory.experts",
+            "largest |optimum − ln b| over sums of 2 and 3 flat tokens, b = 2, 5, 10; proof in "
+            "grokjax.theory.experts",
             f"{off:.1g}",
             "confirmed" if off < SAME else "refuted",
         ),
@@ -191,7 +190,8 @@ def on_sums(found: dict[str, Case]) -> list[Answer]:
         Answer(
             "001-50",
             'cannot beat some "linear" combination of c|a and c|b',
-            "additive optimum against the best w·ln P(c|a) + v·ln P(c|b) and the best single: uneven mod 3; carry of one pair",
+            "additive optimum against the best w·ln P(c|a) + v·ln P(c|b) and the best single: uneven mod 3; "
+            "carry of one pair",
             "; ".join(f"{x.additive.loss:.6f}, {x.powers:.6f}, {x.single:.6f}" for x in (uneven, carry)),
             "refuted: only for a flat outcome, see 004-02"
             if uneven.additive.loss < uneven.powers - 1e-5
@@ -237,7 +237,8 @@ def on_optimum(found: dict[str, Case], random: list[experts.Bound]) -> list[Answ
         Answer(
             "004-09",
             "is that enough to constrain the optimal probabilities?",
-            "directions of logits in which the loss is curved at the optimum, of those that change probabilities (laws without "
+            "directions of logits in which the loss is curved at the optimum, of those that change "
+            "probabilities (laws without "
             "empty cells)",
             ", ".join(f"{a} of {b}" for a, b in zip(curved, directions, strict=True)),
             "confirmed" if directions == curved else "refuted",
@@ -253,7 +254,8 @@ def on_optimum(found: dict[str, Case], random: list[experts.Bound]) -> list[Answ
         Answer(
             "004-11",
             "there is no free parameter and t = 1, by invariants",
-            "largest |log-odds| at the optimum of XOR; for b symbols proven by duality in grokjax.theory.experts",
+            "largest |log-odds| at the optimum of XOR; for b symbols proven by duality in "
+            "grokjax.theory.experts",
             f"{np.abs(xor).max():.1g}",
             "confirmed" if np.abs(xor).max() < SAME and total < SAME else "refuted",
         ),
@@ -305,19 +307,15 @@ class Interaction(NamedTuple):
 def interaction(seed: int, attention: str) -> Interaction:
     """The interactions in a random model without MLP that reads `x + y =`."""
     task = tasks.Addition(num_digits=1, mode="single", digit=0)
-    size = ModelConfig(**tasks.shape(task), d_model=64, mlp=False, attention=attention)
-    hyper = presets.notes(task)[2].replace(init_scale=2.0)
-    params = model.init(size, keys.stream(jnp.int32(seed), "init"), hyper)
+    config, recipe, hyper = presets.notes(task, d_model=64, mlp=False, attention=attention)
+    run = Run.init(task, config, recipe, hyper.replace(seed=seed, init_scale=2.0))
     x, y = np.divmod(np.arange(100), 10)
-    tokens = task.encode(x[:, None], y[:, None]).tokens
+    tokens = jnp.asarray(task.encode(x[:, None], y[:, None]).tokens)
     add = lambda v: v.at[:, 0].add(jnp.where(tokens[:, :1, None] == 3, 1.0, 0.0))
-    with jax.default_matmul_precision("float32"):
-        run = lambda edits: tap.run_with_cache(functools.partial(model.forward, size), edits)(
-            params, tokens, read=task.read
-        )[0][:, 0]
-        before, after = (
-            np.asarray(run(edits), float).reshape(10, 10, 10) for edits in ({}, {"blocks.0.attn.v": add})
-        )
+    before, after = (
+        np.asarray(run.logits(tokens, edits)[:, 0], np.float64).reshape(10, 10, 10)
+        for edits in (None, {"blocks.0.attn.v": add})
+    )
     odds = before - before[..., :1]
     mixed = odds - odds.mean(0) - odds.mean(1, keepdims=True) + odds.mean((0, 1))
     shift = (after - before)[3] - (after - before)[3][:, :1]
@@ -376,8 +374,10 @@ def on_carries() -> list[Answer]:
         Answer(
             "001-63",
             "the addition table gives the digit right 90% of the time, a shelf at .325",
-            "exact chance that the naive digit is right, digits 1, 2, 3; the level nearest to h(.1), 2 to 5 digits, both orders",
-            f"{', '.join(f'{1 - float(c):g}' for c in chance)}; h(.1) = {wrong:.4f}, nearest {near:.4f} ({where})",
+            "exact chance that the naive digit is right, digits 1, 2, 3; the level nearest to h(.1), 2 to 5 "
+            "digits, both orders",
+            f"{', '.join(f'{1 - float(c):g}' for c in chance)}; h(.1) = {wrong:.4f}, nearest {near:.4f} "
+            f"({where})",
             "refuted" if off > 0.02 else "open: a level of another information set lies within .02 nats",
         ),
         Answer(

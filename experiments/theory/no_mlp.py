@@ -113,8 +113,10 @@ def measure(this: Study) -> Finding:
         for mode in dict.fromkeys(one.mode for one in found)
     }
     return Finding(
-        task=f"{n}-digit addition without an MLP; digit {this['third_digits'] - 1} of {this['third_digits']} digits",
-        size=f"1 layer, width {this['d_model']}, {this['heads']} heads, batch {this['batch']}, rate 1e-3, no decay, {this['steps']} steps; "
+        task=f"{n}-digit addition without an MLP; digit {this['third_digits'] - 1} of "
+        f"{this['third_digits']} digits",
+        size=f"1 layer, width {this['d_model']}, {this['heads']} heads, batch {this['batch']}, rate 1e-3, "
+        f"no decay, {this['steps']} steps; "
         f"width {this['third_d_model']}, {this['third_steps']} steps",
         seeds=this.seeds,
         answers=[
@@ -207,7 +209,8 @@ def on_runs(found: list[Final]) -> list[Answer]:
         Answer(
             "004-03",
             "the model Softmax(αV(x) + (1−α)V(y)): frozen attention",
-            "trained, with its bound: least final loss of a run where the bound is ln 10 = 2.3026; mean final losses where it is 0",
+            "trained, with its bound: least final loss of a run where the bound is ln 10 = 2.3026; mean "
+            "final losses where it is 0",
             f"{least:.4f}; {table('frozen', free)}",
             "built: python -m experiments.theory.no_mlp"
             if obeyed
@@ -232,7 +235,8 @@ def third_digit(found: list[Final], loss: np.ndarray, this: Study) -> Answer:
     left = [statistics.until_below(loss, BELOW * level) for level in (math.log(10), exact)]
     at = {step: loss[:, max(0, step - LAST) : step].mean(1) for step in (1000, 2000) if step <= loss.shape[1]}
     others = "; ".join(
-        f"n = {this['digits']}, digit {one.digit}: {counted(int((one.live < BELOW * exact).sum()), len(one.live))} lower"
+        f"n = {this['digits']}, digit {one.digit}: "
+        f"{counted(int((one.live < BELOW * exact).sum()), len(one.live))} lower"
         for one in found
         if one.mode == "single mode" and one.digit < this["digits"]
     )
@@ -241,7 +245,8 @@ def third_digit(found: list[Final], loss: np.ndarray, this: Study) -> Answer:
     return Answer(
         "001-47",
         "what happens without the MLP? The third digit goes to log 2 by ≈ 1k, then lower by ≈ 2k, slowly",
-        f"width {this['third_d_model']}, {this['heads']} heads, digit {digit} of {this['third_digits']}: runs that leave ln 10 and "
+        f"width {this['third_d_model']}, {this['heads']} heads, digit {digit} of {this['third_digits']}: "
+        "runs that leave ln 10 and "
         f"{exact:.3f}, median steps; loss at 1000, 2000 steps",
         "; ".join(f"{counted(int(x.ended.sum()), len(loss))}, {said(x.median, '.0f')}" for x in left)
         + "; "
@@ -273,8 +278,10 @@ def on_heads(reach: dict[int, float], xor: dict[int, float], found: list[Final])
         Answer(
             "004-14",
             "how could attention alone approximate the collapsed distribution?",
-            f"least loss found on x + y or x + y + 1, 1, 2 and 4 heads; exact {exact:.4f}, additive 2.3026; trained live runs, tens",
-            f"{', '.join(f'{reach[count]:.3f}' for count in reach)}; {said(statistics.mean(tens.live.tolist()), '.3f')}",
+            f"least loss found on x + y or x + y + 1, 1, 2 and 4 heads; exact {exact:.4f}, additive 2.3026; "
+            "trained live runs, tens",
+            f"{', '.join(f'{reach[count]:.3f}' for count in reach)}; "
+            f"{said(statistics.mean(tens.live.tolist()), '.3f')}",
             "confirmed: the denominator of the softmax is enough; more heads come nearer"
             if reach[1] > reach[2] > reach[4] - 1e-3 and reach[4] < 2
             else "open: the search found no such heads; more starts would tell",
