@@ -50,7 +50,8 @@ def _common_length(runs):
             ", ".join(sorted("a scalar" if not length else str(length[0]) for length in lengths)) or "nothing"
         )
         raise ValueError(
-            f"map_runs takes stacked runs, every leaf with the same number of runs first; it was given leaves of {found}"
+            "map_runs takes stacked runs, every leaf with the same number of runs first; "
+            f"it was given leaves of {found}"
         )
     return lengths.pop()[0]
 

@@ -1,7 +1,7 @@
 """What is looked at: `Run`, a model with all that belongs to it, so that no reader can forget a part."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -13,13 +13,13 @@ from jaxtyping import Array, Float, Int, PyTree
 from grokjax import keys, model, objective, tap, trees
 from grokjax.config import Hyper, ModelConfig, Recipe, require_fit
 
-Edits = Mapping[str, Callable[[Array], Array]]
+Edits = tap.Edits
+Names = tap.Names
 Cache = dict[str, Array]
 
 
 class Run(struct.PyTreeNode):
-    """A trained (or fresh, or read) model with its task, config, recipe and hyperparameters; or a stack of
-    them.
+    """A model, trained, fresh or read, with its task, config, recipe and hyperparameters; or a stack of such.
 
     task, config, recipe: static, the same for all runs of a stack
     params, hyper: traced; of one run scalars and single tensors, of a stack every leaf begins with the run
@@ -42,12 +42,11 @@ class Run(struct.PyTreeNode):
 
     @classmethod
     def init(cls, task: Any, config: ModelConfig, recipe: Recipe, hyper: Hyper) -> "Run":
-        """The run that a seed gives before its first step; of hypers [S] the stack of them."""
+        """The run that a seed gives before its first step; for hypers [S] the stack of such runs."""
 
         def one(hyper: Hyper) -> "Run":
-            return cls(
-                task, config, model.init(config, keys.stream(hyper.seed, "init"), hyper), hyper, recipe
-            )
+            params = model.init(config, keys.stream(hyper.seed, "init"), hyper)
+            return cls(task, config, params, hyper, recipe)
 
         hyper = jax.tree.map(jnp.asarray, hyper)
         return one(hyper) if not hyper.seed.ndim else jax.vmap(one)(hyper)
@@ -85,9 +84,10 @@ class Run(struct.PyTreeNode):
         return trees.pick(self, index)
 
     def __repr__(self) -> str:
+        count = lambda number, thing: f"{number} {thing}{'s' * (number > 1)}"
         c = self.config
-        what = f"{c.num_layers} layer{'s' * (c.num_layers > 1)}, width {c.d_model}, {c.num_heads} head{'s' * (c.num_heads > 1)}"
-        return f"{_who(self.hyper.seed)} of {described(self.task)}: {what}"
+        layers, heads = count(c.num_layers, "layer"), count(c.num_heads, "head")
+        return f"{_who(self.hyper.seed)} of {described(self.task)}: {layers}, width {c.d_model}, {heads}"
 
     # what the model computes
     def forward(
@@ -96,7 +96,8 @@ class Run(struct.PyTreeNode):
         """Logits at the positions `read` (None: at every position); `tap` sees every named activation."""
         if self.is_stack:
             raise ValueError(
-                f"{self!r}: a stack computes nothing by itself: pick a run, runs[0], or lift a function with map_runs"
+                f"{self!r}: a stack computes nothing by itself: "
+                "pick a run, runs[0], or lift a function of one run with map_runs"
             )
         with jax.default_matmul_precision(self.recipe.precision):
             return model.forward(
@@ -104,33 +105,33 @@ class Run(struct.PyTreeNode):
             )
 
     def logits(self, tokens: Int[Array, "B P"], edits: Edits | None = None) -> Float[Array, "B C V"]:
-        """Logits of every answer, in reading order; with edits, those of the edited run (see `cache`)."""
+        """Logits of every answer, in reading order; `edits` are those of `run_with_cache`."""
         if edits is None:
-            return objective.by_answer(self.task, self.forward(tokens, read=self.task.read))
-        return objective.by_answer(
-            self.task, self.run_with_cache(tokens, edits)[0][..., np.asarray(self.task.read), :]
-        )
+            found = self.forward(tokens, read=self.task.read)
+        else:
+            found = self.run_with_cache(tokens, edits, names=())[0][..., np.asarray(self.task.read), :]
+        return objective.by_answer(self.task, found)
 
     def run_with_cache(
-        self, tokens: Int[Array, "B P"], edits: Edits | None = None
+        self, tokens: Int[Array, "B P"], edits: Edits | None = None, *, names: Names | None = None
     ) -> tuple[Float[Array, "B P V"], Cache]:
-        """(logits at every position, every activation by name after its edit).
+        """(logits at every position, activations by name after their edits).
 
-        edits: functions of an activation under its name, `{"blocks.0.attn.z": lambda z: z.at[:, :,
-          2].set(0)}`
+        edits: functions of an activation by its name, `{"blocks.0.attn.z": lambda z: z.at[:, :, 2].set(0)}`
+        names: what the cache keeps, a list or a predicate of the name; None keeps every activation
         Raises ValueError for a name that the model does not have, listing those that it has.
         """
-        return tap.run_with_cache(self.forward, edits)(tokens)
+        return tap.run_with_cache(self.forward, edits, names=names)(tokens)
 
-    def cache(self, tokens: Int[Array, "B P"], edits: Edits | None = None) -> Cache:
-        """Every activation by name, after its edit: the second part of `run_with_cache`."""
-        return self.run_with_cache(tokens, edits)[1]
+    def cache(
+        self, tokens: Int[Array, "B P"], edits: Edits | None = None, *, names: Names | None = None
+    ) -> Cache:
+        """Activations by name, after their edits: the second part of `run_with_cache`."""
+        return self.run_with_cache(tokens, edits, names=names)[1]
 
     # how well it does
     def scores(self, batch: Any, edits: Edits | None = None) -> objective.Scores:
-        """Per example and answer, in reading order: the loss in nats, and whether the largest logit is the
-        label's.
-        """
+        """The loss in nats and whether the largest logit is the label's, [B, C] each, in reading order."""
         return objective.scored(self.recipe, self.logits(batch.tokens, edits), batch.labels)
 
     def loss(self, batch: Any, edits: Edits | None = None) -> Float[Array, ""]:
@@ -139,7 +140,7 @@ class Run(struct.PyTreeNode):
 
 
 def described(thing: Any) -> str:
-    """A task, or another dataclass, with only the fields that are not its defaults: `Addition(num_digits=2)`."""
+    """A task, or another dataclass, with the fields that are not its defaults: `Addition(num_digits=2)`."""
     if not dataclasses.is_dataclass(thing):
         return repr(thing)
     given = [
@@ -153,6 +154,7 @@ def described(thing: Any) -> str:
 def _who(seed: Any) -> str:
     if np.ndim(seed):
         return f"{np.shape(seed)[0]} runs"
-    return (
-        "a run" if isinstance(seed, jax.core.Tracer) or np.shape(seed) != () else f"run of seed {int(seed)}"
+    known = isinstance(seed, int | np.generic | np.ndarray | jax.Array) and not isinstance(
+        seed, jax.core.Tracer
     )
+    return f"run of seed {int(seed)}" if known else "a run"

@@ -1,4 +1,4 @@
-"""The tap: names, edits, the error for a name that is not there, and edits as data."""
+"""The tap: names, edits, what the cache keeps, the error for a name that is not there, and edits as data."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 
 from grokjax.config import ModelConfig
 from grokjax.model import forward, init
-from grokjax.tap import prefixed, run_with_cache, untouched
+from grokjax.tap import edit_gradient, prefixed, run_with_cache, untouched
 
 
 def toy(x, *, tap=untouched):
@@ -25,9 +25,34 @@ def test_an_edit_acts_on_what_comes_after_and_is_in_the_cache():
     assert (float(out), float(cache["inner.middle"])) == (80, 40)
 
 
-def test_a_misspelt_name_is_an_error_that_lists_the_real_ones():
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (None, ["inner.middle", "out"]),
+        (["out"], ["out"]),
+        ("out", ["out"]),
+        (lambda name: name.startswith("inner."), ["inner.middle"]),
+        ((), []),
+    ],
+)
+def test_the_cache_keeps_what_is_asked_for_and_edits_act_all_the_same(names, kept):
+    out, cache = run_with_cache(toy, {"inner.middle": lambda x: 10 * x}, names=names)(jnp.float32(3))
+    assert float(out) == 80 and list(cache) == kept
+
+
+@pytest.mark.parametrize("options", [dict(edits={"middle": lambda x: x}), dict(names=["middle"])])
+def test_a_misspelt_name_is_an_error_that_lists_the_real_ones(options):
     with pytest.raises(ValueError, match=r"no activation is named middle; there are inner\.middle, out"):
-        run_with_cache(toy, {"middle": lambda x: x})(jnp.float32(3))
+        run_with_cache(toy, **options)(jnp.float32(3))
+
+
+def test_an_edit_of_a_gradient_leaves_the_value_and_is_data_under_vmap():
+    def slope(factor, x):
+        edits = {"inner.middle": edit_gradient(lambda gradient: factor * gradient)}
+        return jax.value_and_grad(lambda x: run_with_cache(toy, edits)(x)[0])(x)
+
+    values, slopes = jax.jit(jax.vmap(slope, (0, None)))(jnp.arange(3.0), jnp.float32(3))
+    assert values.tolist() == [8, 8, 8] and slopes.tolist() == [0, 2, 4]
 
 
 def test_without_a_tap_nothing_is_wrapped():

@@ -5,6 +5,7 @@ from grokjax.interp import activations as activations
 from grokjax.interp import addition as addition
 from grokjax.interp import attention as attention
 from grokjax.interp import attribution as attribution
+from grokjax.interp import bayes as bayes
 from grokjax.interp import circuits as circuits
 from grokjax.interp import composition as composition
 from grokjax.interp import confusion as confusion
@@ -13,6 +14,7 @@ from grokjax.interp import edges as edges
 from grokjax.interp import factorizations as factorizations
 from grokjax.interp import fourier as fourier
 from grokjax.interp import hand_wired as hand_wired
+from grokjax.interp import last_block as last_block
 from grokjax.interp import lenses as lenses
 from grokjax.interp import number_line as number_line
 from grokjax.interp import optimizer_statistics as optimizer_statistics
@@ -21,7 +23,7 @@ from grokjax.interp import pca as pca
 from grokjax.interp import permutation as permutation
 from grokjax.interp import probes as probes
 from grokjax.interp import pruning as pruning
-from grokjax.interp import reading as reading
 from grokjax.interp import similarity as similarity
-from grokjax.interp import sites as sites
-from grokjax.interp import spread as spread
+from grokjax.interp import steering as steering
+from grokjax.interp.bayes import langevin as langevin
+from grokjax.interp.bayes import llc as llc

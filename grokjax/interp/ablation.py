@@ -1,51 +1,40 @@
-"""Ablation: what a run loses when one head, neuron, position or component is replaced, for each answer and
-each group of examples.
+"""Ablation: how much worse a run is when one head, neuron, position or component is replaced.
 
-`by` says what a unit's activation is replaced by: `zero`, `mean` (over the batch, position by position),
-`resampled(key)` (another example's) or `constant(value)`. The last block's heads and neurons take a short
-cut: what a head wrote is swapped in the residual stream where it is read, and a neuron is a rank-one change
-of the logits; both are exact, and the tapped edit is what they are tested by. For hundreds of runs `map_runs`
-takes memory for one on each device, where `vmap` takes it for all.
+It is measured for each answer and each group of examples. `by` says what a unit's activation is replaced by:
+`zero`, `mean` (over the batch, position by position), `resampled(key)` (another example's) or
+`constant(value)`. The last block's heads and neurons take a short cut (`last_block`): what a head wrote is
+swapped in the residual stream where it is read, and a neuron is a rank-one change of the logits. Both are
+exact, and the tapped edit is what they are tested by. For hundreds of runs `map_runs` takes memory for one on
+each device, where `vmap` takes it for all.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from grokjax import objective
-from grokjax.config import ModelConfig
-from grokjax.interp import activations
-from grokjax.model import transformer
-from grokjax.tap import untouched
+from grokjax.interp import activations, last_block
+from grokjax.run import Edits, Run
 
 Replacement = Callable[[Array], Array]
 Groups = Float[Array, "G B"]
 
 
 class Damage(NamedTuple):
-    """Rises, means over each group of examples: of the log-odds against the right answer (nats), of the loss
-    (nats), of the error share.
+    """Rises of the log-odds against the right answer (nats), of the loss (nats) and of the share of errors.
 
-    The loss is the softplus of the log-odds. Of a run that has converged it does not move before a margin of
-    many nats is gone: it names only the few units that can tip an answer alone, where the log-odds rank all
-    of them.
+    Each is a mean over each group of examples. The loss is the softplus of the log-odds. For a run that has
+    converged it does not move before a margin of many nats is gone: it names only the few units that can tip
+    an answer alone, where the log-odds rank all of them.
     """
 
     log_odds: Float[Array, "*U G C"]
     loss: Float[Array, "*U G C"]
     errors: Float[Array, "*U G C"]
-
-
-class _Scored(NamedTuple):
-    """Per answer and example: log-odds against the right answer, and whether another one is ahead."""
-
-    log_odds: Float[Array, "C B"]
-    wrong: Array
 
 
 def zero(x: Float[Array, "B ..."]) -> Float[Array, "B ..."]:
@@ -69,105 +58,66 @@ def constant(value: Float[Array, "..."] | float) -> Replacement:
 
 
 def groups(classes: Int[Array, " B"], count: int) -> Float[Array, "G B"]:
-    """Weights that average over all examples (first row) and over those of each class 0 … count − 1; NaN for
-    a class without examples.
+    """Weights that average over all examples (first row) and over those of each class 0 … count − 1.
+
+    The row of a class without examples is NaN.
     """
     members = (jnp.arange(count)[:, None] == classes).astype(jnp.float32)
     members = jnp.concatenate([jnp.ones((1, members.shape[1])), members])
     return members / members.sum(1, keepdims=True)
 
 
-def heads(
-    config: ModelConfig,
-    task: Any,
-    params: PyTree,
-    batch: Any,
-    *,
-    by: Replacement = mean,
-    groups: Groups | None = None,
-    attention_rate: Array | float = 1.0,
-) -> Damage:
-    """The damage [L, H, G, C] when what one head adds to the residual stream is replaced; answers C in
-    reading order.
-    """
-    measure = _Measure(config, task, params, batch, groups, attention_rate)
+def heads(run: Run, batch: Any, *, by: Replacement = mean, groups: Groups | None = None) -> Damage:
+    """The damage [L, H, G, C] when what one head adds to the residual stream is replaced."""
+    measure = _Measure(run, batch, groups)
+    last = run.config.num_layers - 1
     below = [
-        measure.by_edit(f"blocks.{layer}.attn.result", 2, config.num_heads, by)
-        for layer in range(config.num_layers - 1)
+        measure.each(f"blocks.{layer}.attn.result", 2, run.config.num_heads, by) for layer in range(last)
     ]
-    return _stacked([*below, measure.last_heads(by)])
+    return _by_layer([*below, measure.last_heads(by)])
 
 
-def neurons(
-    config: ModelConfig,
-    task: Any,
-    params: PyTree,
-    batch: Any,
-    *,
-    by: Replacement = mean,
-    groups: Groups | None = None,
-    attention_rate: Array | float = 1.0,
-) -> Damage:
-    """The damage [L, M, G, C] when the activation of one neuron is replaced. ValueError where the model has
-    no MLP.
+def neurons(run: Run, batch: Any, *, by: Replacement = mean, groups: Groups | None = None) -> Damage:
+    """The damage [L, M, G, C] when the activation of one neuron is replaced.
+
+    Raises ValueError where the model has no MLP.
     """
+    config = run.config
     if not config.mlp:
         raise ValueError("mlp=False: there are no neurons")
-    measure = _Measure(config, task, params, batch, groups, attention_rate)
-    by_edit = lambda layer: measure.by_edit(f"blocks.{layer}.mlp.post", 2, config.mlp_width, by)
+    measure = _Measure(run, batch, groups)
+    each = lambda layer: measure.each(f"blocks.{layer}.mlp.post", 2, config.mlp_width, by)
     last = config.num_layers - 1
-    return _stacked(
-        [*map(by_edit, range(last)), by_edit(last) if config.layer_norm else measure.last_neurons(by)]
-    )
+    return _by_layer([*map(each, range(last)), each(last) if config.layer_norm else measure.last_neurons(by)])
 
 
-def positions(
-    config: ModelConfig,
-    task: Any,
-    params: PyTree,
-    batch: Any,
-    *,
-    by: Replacement = mean,
-    groups: Groups | None = None,
-    attention_rate: Array | float = 1.0,
-) -> Damage:
-    """The damage [L, P, G, C] when the residual stream that enters a layer is replaced at one position, for
-    all that reads it.
+def positions(run: Run, batch: Any, *, by: Replacement = mean, groups: Groups | None = None) -> Damage:
+    """The damage [L, P, G, C] when the residual stream that enters a layer is replaced at one position.
+
+    It is replaced for all that reads it there.
     """
-    measure = _Measure(config, task, params, batch, groups, attention_rate)
-    return _stacked(
-        [
-            measure.by_edit(f"blocks.{layer}.resid_pre", 1, batch.tokens.shape[1], by)
-            for layer in range(config.num_layers)
-        ]
-    )
+    measure, size = _Measure(run, batch, groups), batch.tokens.shape[1]
+    layers = range(run.config.num_layers)
+    return _by_layer([measure.each(f"blocks.{layer}.resid_pre", 1, size, by) for layer in layers])
 
 
 def components(
-    config: ModelConfig,
-    task: Any,
-    params: PyTree,
-    batch: Any,
-    *,
-    by: Replacement = mean,
-    groups: Groups | None = None,
-    attention_rate: Array | float = 1.0,
+    run: Run, batch: Any, *, by: Replacement = mean, groups: Groups | None = None
 ) -> dict[str, Damage]:
-    """The damage [G, C] when a whole output is replaced at every position: embeddings, each layer's attention
-    and MLP, by name.
+    """The damage [G, C] when a whole output is replaced at every position, by the output's name.
+
+    Outputs are the embeddings and each layer's attention and MLP.
     """
-    measure = _Measure(config, task, params, batch, groups, attention_rate)
-    names = [
-        name
-        for name in activations.names(config)
-        if name in ("embed", "pos_embed") or name.endswith(("attn_out", "mlp_out"))
-    ]
+    measure = _Measure(run, batch, groups)
+    outputs = ("embed", "pos_embed", "attn_out", "mlp_out")
+    names = [name for name in activations.names(run) if name.rpartition(".")[2] in outputs]
     return {name: measure.damage(measure.edited({name: by})) for name in names}
 
 
 def units_for(damage: Float[np.ndarray, " M"], share: float = 0.9) -> Float[np.ndarray, " K"]:
-    """The fewest units, the most damaging first, whose damage adds up to `share` of all units'; what helps to
-    ablate counts as 0.
+    """The fewest units, the most damaging first, whose damage adds up to `share` of that of all units.
+
+    A unit whose ablation helps counts as 0.
     """
     damage = np.maximum(np.asarray(damage, float), 0)
     order = np.argsort(-damage, kind="stable")
@@ -179,52 +129,43 @@ def units_for(damage: Float[np.ndarray, " M"], share: float = 0.9) -> Float[np.n
     )
 
 
-def _stacked(layers: list[Damage]) -> Damage:
+def _by_layer(layers: list[Damage]) -> Damage:
     return jax.tree.map(lambda *x: jnp.stack(x), *layers)
+
+
+class _Scored(NamedTuple):
+    """Per answer and example: log-odds against the right answer, and whether another one is ahead."""
+
+    log_odds: Float[Array, "C B"]
+    wrong: Bool[Array, "C B"]
 
 
 class _Measure:
     """A run on a batch as it is, and how much worse it is for any change."""
 
-    def __init__(self, config, task, params, batch, groups, attention_rate):
-        self.config, self.task, self.params, self.batch, self.rate = (
-            config,
-            task,
-            params,
-            batch,
-            attention_rate,
-        )
+    def __init__(self, run: Run, batch: Any, groups: Groups | None):
+        self.run, self.batch = run, batch
         self.groups = jnp.full((1, len(batch.tokens)), 1 / len(batch.tokens)) if groups is None else groups
-        self.read = np.asarray(task.read)
-        self.stream, self.result = _last_attention(config, params, batch.tokens, self.read, attention_rate)
-        self.whole = self.scored(_from_mid(config, params, self.stream))
+        self.stream, self.added = last_block.after_attention(run, batch.tokens)
+        self.whole = self.scored(last_block.logits(run, self.stream))
 
-    def edited(self, edits):
-        logits = activations.cached(
-            self.config, self.params, self.batch.tokens, edits, attention_rate=self.rate
-        )[0]
-        return self.scored(logits[:, self.read])
+    def edited(self, edits: Edits) -> _Scored:
+        return self.scored(self.run.logits(self.batch.tokens, edits))
 
-    def against(self, logits):
-        return objective.against(objective.by_answer(self.task, logits), self.batch.labels)
-
-    def scored(self, logits):
-        against = self.against(logits)
+    def scored(self, logits: Float[Array, "B C V"]) -> _Scored:
+        against = objective.against(logits, self.batch.labels)
         return _Scored(jax.nn.logsumexp(against, -1).T, (against.max(-1) >= 0).T)
 
-    def damage(self, scored):
-        over = functools.partial(jnp.einsum, "gb,cb->gc", self.groups)
-        with jax.default_matmul_precision("float32"):
-            return Damage(
-                over(scored.log_odds - self.whole.log_odds),
-                over(jax.nn.softplus(scored.log_odds) - jax.nn.softplus(self.whole.log_odds)),
-                over(scored.wrong.astype(jnp.float32) - self.whole.wrong),
-            )
+    def damage(self, found: _Scored) -> Damage:
+        over = lambda change: jnp.einsum("gb,cb->gc", self.groups, change, precision="float32")
+        return Damage(
+            over(found.log_odds - self.whole.log_odds),
+            over(jax.nn.softplus(found.log_odds) - jax.nn.softplus(self.whole.log_odds)),
+            over(found.wrong.astype(jnp.float32) - self.whole.wrong),
+        )
 
-    def by_edit(self, name, axis, size, by):
-        """One unit after another, along an axis of the activation [B, P, unit, ...] or [B, unit, ...]: memory
-        for one.
-        """
+    def each(self, name: str, axis: int, size: int, by: Replacement) -> Damage:
+        """One unit after another along an axis of the activation: memory for one."""
 
         def without(unit):
             here = lambda x: (jnp.arange(size) == unit).reshape(-1, *[1] * (x.ndim - 1 - axis))
@@ -232,78 +173,15 @@ class _Measure:
 
         return jax.lax.map(without, jnp.arange(size))
 
-    def last_heads(self, by):
-        change = jnp.moveaxis(by(self.result) - self.result, 2, 0)
-        return jax.lax.map(
-            lambda change: self.damage(
-                self.scored(_from_mid(self.config, self.params, self.stream + change))
-            ),
-            change,
-        )
+    def last_heads(self, by: Replacement) -> Damage:
+        change = jnp.moveaxis(by(self.added) - self.added, 2, 0)
+        without = lambda change: self.damage(self.scored(last_block.logits(self.run, self.stream + change)))
+        return jax.lax.map(without, change)
 
-    def last_neurons(self, by):
-        """Symbols first and examples last, so that every sum over the few symbols runs along the examples."""
-        p, labels = self.params["blocks"][-1], self.batch.labels.T
-        with jax.default_matmul_precision("float32"):
-            post = transformer.ACTIVATION[self.config.activation](self.stream @ p["W_in"] + p["b_in"])
-            against = jnp.moveaxis(
-                self.against(transformer.folded(self.config, p, self.params, self.stream)), (0, 1), (2, 1)
-            )
-            change = jnp.moveaxis(by(post) - post, (0, 1, 2), (2, 1, 0))
-            writes = p["W_out"] @ self.params["W_U"]
-        answers_each = len(labels) // len(
-            self.read
-        )  # parallel mode: the outputs of one position are several answers
-        writes = jnp.tile(writes.reshape(len(writes), answers_each, -1), (1, len(self.read), 1))
-
-        def without(unit):
-            change, writes = unit
-            own = sum(
-                jnp.where(labels == symbol, writes[:, symbol, None], 0) for symbol in range(len(against))
-            )
-            each_change = jnp.repeat(change, answers_each, 0)
-            # one symbol after another, not a reduction over them: XLA makes a single loop over the examples
-            # of this
-            moved = [
-                against[symbol] + each_change * (writes[:, symbol, None] - own)
-                for symbol in range(len(against))
-            ]
-            most = functools.reduce(jnp.maximum, moved)
-            return self.damage(_Scored(most + jnp.log(sum(jnp.exp(x - most) for x in moved)), most >= 0))
-
-        return jax.lax.map(without, (change, writes))
-
-
-def _last_attention(config, params, tokens, read, rate):
-    """What the last block's attention leaves at the positions that are read, and what each of its heads has
-    added to it.
-    """
-    results: dict[str, Array] = {}
-    last, place = config.num_layers - 1, np.arange(tokens.shape[1])
-    p, record = params["blocks"][last], lambda name, x: results.setdefault(name, x)
-    with jax.default_matmul_precision("float32"):
-        if last:
-            stream = activations.cached(config, params, tokens, attention_rate=rate)[1][
-                f"blocks.{last}.resid_pre"
-            ]
-        else:
-            stream = transformer.embed(config, params, tokens, 0, untouched)
-        if last or config.layer_norm:
-            project = transformer.normalized(config, p, "ln1", stream, untouched)
-        else:
-            project = transformer.table_projection(config, params, tokens, 0)
-        out = transformer.attend(config, p, project, (read, place), rate, record)
-    return stream[:, read] + out, results["attn.result"]
-
-
-def _from_mid(config, params, stream):
-    """Logits of what the last block's attention leaves."""
-    p = params["blocks"][-1]
-    with jax.default_matmul_precision("float32"):
-        if config.mlp and not config.layer_norm:
-            return transformer.folded(config, p, params, stream)
-        if config.mlp:
-            stream = stream + transformer.mlp(
-                config, p, transformer.normalized(config, p, "ln2", stream, untouched), untouched
-            )
-        return transformer.unembed(config, params, stream, untouched)
+    def last_neurons(self, by: Replacement) -> Damage:
+        labels, post = self.batch.labels.T, last_block.neurons(self.run, self.stream)
+        against = objective.against(last_block.logits(self.run, self.stream), self.batch.labels)
+        against = jnp.moveaxis(against, (0, 1), (2, 1))
+        change = jnp.moveaxis(by(post) - post, (0, 1, 2), (2, 1, 0))
+        without = lambda unit: self.damage(_Scored(*last_block.log_odds_without(against, labels, *unit)))
+        return jax.lax.map(without, (change, last_block.neuron_logits(self.run)))

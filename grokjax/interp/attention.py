@@ -1,121 +1,93 @@
-"""Attention patterns of a run on a fixed batch: what each answer looks at, patterns by class, entropy, how
-far two patterns are apart.
+"""Attention patterns of a run: means, classes, entropy, distances, and heads known by what they look at.
+
+What the answers of an addition task look at is in `addition.attention`.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int
 
-from grokjax import model, tap
-from grokjax.config import ModelConfig
-from grokjax.tasks import layout
+from grokjax.run import Edits, Run
 
 
-def patterns(
-    config: ModelConfig,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    *,
-    attention_rate: Array | float = 1.0,
-) -> Float[Array, "L H q p"]:
+def patterns(run: Run, tokens: Int[Array, "B P"]) -> Float[Array, "L H q p"]:
     """The mean over examples of every head's pattern."""
-    return _cached(config, "pattern", lambda x: x.mean(0), params, tokens, attention_rate=attention_rate)
+    return _by_layer(run, tokens, "pattern", lambda x: x.mean(0))
 
 
-def scores(config: ModelConfig, params: PyTree, tokens: Int[Array, "B P"]) -> Float[Array, "L H q p"]:
-    """The mean over examples of every head's q·k / sqrt(K) before the softmax, -inf where nothing may be
-    read; live attention only.
+def scores(run: Run, tokens: Int[Array, "B P"]) -> Float[Array, "L H q p"]:
+    """The mean over examples of every head's q·k / sqrt(K) before the softmax.
+
+    It is -inf where nothing may be read. Raises ValueError for a model whose attention is not live.
     """
-    if config.attention != "live":
-        raise ValueError(f"attention={config.attention!r} has no scores; only 'live' attention does")
-    return _cached(config, "attn_scores", lambda x: x.mean(0), params, tokens)
+    if run.config.attention != "live":
+        raise ValueError(f"attention={run.config.attention!r} has no scores; only 'live' attention does")
+    return _by_layer(run, tokens, "attn_scores", lambda x: x.mean(0))
 
 
 def patterns_by_class(
-    config: ModelConfig,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    classes: Int[Array, " B"],
-    num_classes: int,
-    *,
-    attention_rate: Array | float = 1.0,
+    run: Run, tokens: Int[Array, "B P"], classes: Int[Array, " B"], num_classes: int
 ) -> Float[Array, "L H c q p"]:
-    """The mean of every head's pattern over the examples of each class, 0 ... num_classes - 1; 0 for a class
-    without examples.
+    """The mean of every head's pattern over the examples of each class, 0 ... num_classes - 1.
 
-    For the carry classes: `tasks.cascade(a, b, base)` of the operands, or the carry into a column,
-      `naive.carries(problems, base, n)`.
+    It is 0 for a class without examples. Carry classes are `tasks.cascade(a, b, base)` of the operands, or
+    the carry into a column, `addition.carry_free.carries(problems, base, n)`.
     """
     member = jax.nn.one_hot(classes, num_classes)
     share = member / jnp.maximum(member.sum(0), 1)
     mean = lambda pattern: jnp.einsum("bhqp,bc->hcqp", pattern, share, precision="float32")
-    return _cached(config, "pattern", mean, params, tokens, attention_rate=attention_rate)
+    return _by_layer(run, tokens, "pattern", mean)
 
 
-PLACES = ("own pair", "pair below", "pair above", "=", "visible answers", "other")
-"""What an answer of an addition task can look at; below: less significant."""
+def held(pattern: Float[Array, "L H q p"]) -> Edits:
+    """Edits that hold attention at a pattern, the same for every input.
 
-
-def columns(task: Any) -> Int[np.ndarray, " P"]:
-    """The column, 0 = units, of the operand's digit at each position; -1 where none is. ValueError where
-    operands differ in length.
+    With it, resid_mid of layer 0 is linear in the tokens: `run.cache(tokens, held(patterns(run, tokens)))`.
     """
-    if task.lengths is not None:
-        raise ValueError(
-            f"lengths={task.lengths}: operands do not stand at the same positions in all examples"
-        )
-    n, width = task.num_digits, 1 + task.hints
-    found = np.full(task.num_positions, -1)
-    for first in (0, width * n + 1):
-        found[first + task.hints : first + width * n : width] = np.arange(n)[::-1]
-    return found
+    return {
+        f"blocks.{layer}.attn.pattern": functools.partial(_held, one) for layer, one in enumerate(pattern)
+    }
 
 
-def places(task: Any) -> Int[np.ndarray, "C P"]:
-    """For each answer, in reading order, which of `PLACES` each position is.
+def _held(pattern, x):
+    return jnp.broadcast_to(pattern, x.shape)
 
-    A carry that is written (scratchpad) has the pair that makes it as its pair below. A hint counts as other.
+
+class HeadScores(NamedTuple):
+    """The share of its attention that each head pays to three kinds of places, 0 to 1."""
+
+    previous_token: Float[Array, "L H"]
+    duplicate_token: Float[Array, "L H"]
+    induction: Float[Array, "L H"]
+
+
+def head_scores(run: Run, tokens: Int[Array, "B P"]) -> HeadScores:
+    """How much each head is a previous-token, a duplicate-token and an induction head, on any tokens.
+
+    A previous-token head looks at the token before, a duplicate-token head at earlier copies of the present
+    token, an induction head at the tokens after those (Olsson et al. 2022, arXiv:2209.11895). Each score is
+    the attention paid to such places, mean over the queries that have one: NaN where none has.
+    Tokens that repeat a random stretch tell the three apart.
     """
-    column, width, position = columns(task), 1 + task.hints, np.arange(task.num_positions)
-    answered = (position >= task.num_prompt) & ((position - task.num_prompt) % width == width - 1)
-    found = np.full((len(task.columns), task.num_positions), PLACES.index("other"))
-    for row, digit in enumerate(asked(task)):
-        for place, at in (("own pair", digit), ("pair below", digit - 1), ("pair above", digit + 1)):
-            found[row, (column == at) & (column >= 0)] = PLACES.index(place)
-        found[row, task.num_prompt - 1] = PLACES.index("=")
-        found[row, answered] = PLACES.index("visible answers")
-    return found
-
-
-def asked(task: Any) -> Int[np.ndarray, " C"]:
-    """The column of each answer, in reading order: of the digit, or of the digit that a written carry goes
-    into.
-    """
-    return np.array(
-        [task.digit if task.mode == "single" else layout.column_of_sum(task, one) for one in task.columns]
+    place = jnp.arange(tokens.shape[1])
+    same = (tokens[:, :, None] == tokens[:, None, :]) & (place[:, None] > place)
+    after_same = jnp.pad(same[:, :, :-1], ((0, 0), (0, 0), (1, 0)))
+    before = jnp.broadcast_to(place[:, None] == place + 1, same.shape)
+    return HeadScores(
+        *(_by_layer(run, tokens, "pattern", _paid_to(aim)) for aim in (before, same, after_same))
     )
 
 
-def looks(
-    config: ModelConfig,
-    task: Any,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    *,
-    attention_rate: Array | float = 1.0,
-) -> Float[Array, "L H C place"]:
-    """Where each answer looks: the mean attention that each head, at the position where the answer is read,
-    pays to each of `PLACES`.
-    """
-    pattern = patterns(config, params, tokens, attention_rate=attention_rate)
-    query = np.repeat(task.read, len(task.columns) // len(task.read))
-    member = jax.nn.one_hot(places(task), len(PLACES))
-    return jnp.einsum("lhcp,cpk->lhck", pattern[:, :, query], member, precision="float32")
+def _paid_to(aim: Bool[Array, "B q p"]) -> Callable[[Array], Array]:
+    def paid(pattern: Float[Array, "B H q p"]) -> Float[Array, " H"]:
+        total = jnp.einsum("bhqp,bqp->h", pattern, aim.astype(pattern.dtype), precision="float32")
+        return total / aim.any(-1).sum()
+
+    return paid
 
 
 def entropy(pattern: Float[Array, "*L q p"]) -> Float[Array, "*L q"]:
@@ -124,9 +96,7 @@ def entropy(pattern: Float[Array, "*L q p"]) -> Float[Array, "*L q"]:
 
 
 def distance(before: Float[Array, "*L q p"], after: Float[Array, "*L q p"]) -> Float[Array, "*L q"]:
-    """Half the sum of absolute differences over keys (total variation): how much attention each query has
-    moved, 0 to 1.
-    """
+    """How much attention each query has moved, 0 to 1: half the sum of absolute differences over keys."""
     return jnp.abs(after - before).sum(-1) / 2
 
 
@@ -134,27 +104,13 @@ def at_distance(pattern: Float[Array, "*L q p"], distance: int, first: int) -> F
     """Mean attention that the queries from `first` on pay to the key so many places before them.
 
     Distance 1 is the previous-token score. On random tokens that repeat with period T, distance T − 1 is the
-    induction score: the token after the last occurrence of this one (Olsson et al. 2022, arXiv:2209.11895).
+    induction score: the token after the last occurrence of this one. `head_scores` needs no period.
     """
     queries = jnp.arange(max(first, distance), pattern.shape[-2])
     return pattern[..., queries, queries - distance].mean(-1)
 
 
-def previous_token(pattern: Float[Array, "*L q p"]) -> Float[Array, "*L"]:
-    """Mean attention to the token before."""
-    return at_distance(pattern, 1, 1)
-
-
-def induction(pattern: Float[Array, "*L q p"], period: int) -> Float[Array, "*L"]:
-    """Mean attention, on tokens that repeat once after `period`, from the second time on to the token after
-    the same one's first time.
-    """
-    return at_distance(pattern, period - 1, period)
-
-
-def _cached(
-    config: ModelConfig, name: str, reduce: Callable[[Array], Array], *inputs: Any, **options: Any
-) -> Array:
-    with jax.default_matmul_precision("float32"):
-        _, cache = tap.run_with_cache(functools.partial(model.forward, config))(*inputs, **options)
-    return jnp.stack([reduce(cache[f"blocks.{layer}.attn.{name}"]) for layer in range(config.num_layers)])
+def _by_layer(run: Run, tokens: Array, name: str, reduce: Callable[[Array], Array]) -> Array:
+    names = [f"blocks.{layer}.attn.{name}" for layer in range(run.config.num_layers)]
+    cache = run.cache(tokens, names=names)
+    return jnp.stack([reduce(cache[name]) for name in names])

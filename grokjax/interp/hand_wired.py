@@ -1,5 +1,6 @@
-"""Weights made by hand: an adder that is exact, and a pair of heads that does induction. Planted truths for
-every tool that looks inside.
+"""Runs made by hand: an adder that is exact, and a pair of heads that does induction.
+
+They are planted truths for every tool that looks inside.
 
 `adder`: one layer, two heads of width 2, a stream of 9 dimensions and 2 (base − 1) neurons add two n-digit
   numbers in sequence mode, the most significant digit first. With A the sum of the operands, s_j the answer
@@ -30,11 +31,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Key
 
 from grokjax.config import ModelConfig
 from grokjax.model import initializers
-from grokjax.tasks import Addition, Induction, vocabulary
+from grokjax.run import Run
+from grokjax.tasks import Addition, Induction
 
 DIGIT, ONE, OPERAND, ANSWER, EQUALS, REST, PLACE, LEFT_OVER, SUM = range(9)
 """The stream of the adder: the token's digit; 1; scores as an operand and as a visible digit; whether it is
@@ -47,38 +49,35 @@ AWAY = -60.0
 """The score of what a head does not look at: e^-60 of a digit is nothing."""
 
 
-def adder(task: Addition, *, sharpness: float = 10.0) -> tuple[ModelConfig, PyTree]:
-    """Config and parameters of a model that answers every problem of the task, by a margin of about
-    `sharpness` nats.
+def adder(task: Addition, *, sharpness: float = 10.0) -> Run:
+    """A run that answers every problem of the task, by a margin of about `sharpness` nats.
 
-    ValueError unless the task is n-digit addition in sequence mode, most significant digit first with the
-    leading one and without other options, and the numbers are no longer than FITS allows.
+    Raises ValueError unless the task is n-digit addition in sequence mode, most significant digit first with
+    the leading one and without other options, and the numbers are no longer than FITS allows.
     """
     free = ("num_digits", "base", "batch_size", "outputs", "num_examples", "table_seed", "cascade")
     if task != Addition(**{name: getattr(task, name) for name in free}):
         raise ValueError(
-            f"{task} has another format: compiled is sequence mode, the most significant digit first, without options"
+            f"{task} has another format: the adder works in sequence mode, "
+            "the most significant digit first, without options"
         )
     if any(task.base ** (task.num_digits + more) > most for more, most in FITS.items()):
         raise ValueError(
-            f"base={task.base}, num_digits={task.num_digits}: base^(n+1) must be at most {FITS[1]}, base^(n+3) {FITS[3]}"
+            f"base={task.base}, num_digits={task.num_digits}: "
+            f"base^(n+1) must be at most {FITS[1]}, base^(n+3) {FITS[3]}"
         )
-    config = ModelConfig(
-        **vocabulary.shape(task), d_model=9, num_heads=2, d_head=2, d_mlp=2 * (task.base - 1)
-    )
-    W_E, W_U, symbols = (
-        np.zeros((config.vocabulary, 9)),
-        np.zeros((9, config.num_outputs)),
-        np.arange(config.num_outputs),
-    )
+    config = ModelConfig.of(task, d_model=9, num_heads=2, d_head=2, d_mlp=2 * (task.base - 1))
+    W_E, W_U = np.zeros((config.vocabulary, 9)), np.zeros((9, config.num_outputs))
+    symbols = np.arange(config.num_outputs)
     W_E[: task.base, DIGIT], W_E[task.base + 1, EQUALS] = np.arange(task.base), 1
     W_U[SUM], W_U[ONE] = 2 * sharpness * symbols, -sharpness * symbols**2.0
     block = _adding_heads(task.base, task.num_digits) | _steps(task.base)
-    return config, jax.tree.map(jnp.float32, dict(W_E=W_E, W_pos=_positions(task), blocks=[block], W_U=W_U))
+    params = dict(W_E=W_E, W_pos=_positions(task), blocks=[block], W_U=W_U)
+    return Run(task, config, jax.tree.map(jnp.float32, params))
 
 
 def _positions(task):
-    """Scores are relative to the most significant column's: those of the heaviest digits are the most exact."""
+    """Scores are relative to the most significant column's: the heaviest digits' are the most exact."""
     n, log = task.num_digits, np.log(task.base)
     W_pos = np.zeros((task.num_positions, 9))
     W_pos[:, ONE], W_pos[:, [OPERAND, ANSWER]] = 1, AWAY
@@ -97,12 +96,10 @@ def _adding_heads(base, n):
     W_Q[ONE, :, 0] = W_Q[REST, 1, 1] = np.sqrt(2)  # scores are divided by the root of the width, 2
     W_K[OPERAND, 0, 0] = W_K[ANSWER, 1, 0] = W_K[EQUALS, 1, 1] = 1
     W_V[DIGIT, :, 0] = 1
-    W_O[0, 0, LEFT_OVER] = (
-        2 * (base**n - 1) / (base - 1)
-    )  # the sum of the weights base^column of all operand digits
-    W_O[1, 0, LEFT_OVER] = -(base ** (n + 1)) / (
-        base - 1
-    )  # of all answer digits and of endlessly many after them
+    # the sum of the weights base^column of all operand digits
+    W_O[0, 0, LEFT_OVER] = 2 * (base**n - 1) / (base - 1)
+    # that of all answer digits and of endlessly many after them
+    W_O[1, 0, LEFT_OVER] = -(base ** (n + 1)) / (base - 1)
     return dict(W_Q=W_Q, W_K=W_K, W_V=W_V, W_O=W_O)
 
 
@@ -129,22 +126,16 @@ def induction(
     num_heads: int = 2,
     sharpness: float = 20.0,
     noise: float = 0.1,
-) -> tuple[ModelConfig, PyTree]:
-    """Config and parameters of a model that finds every repeat: head `previous` of layer 0 and head
-    `inducing` of layer 1 do it.
+) -> Run:
+    """A run that finds every repeat: head `previous` of layer 0 and head `inducing` of layer 1 do it.
 
     Where the present token stood m times before, its successors share a logit of `sharpness`; elsewhere all
     that was seen shares it. The weights of the other heads are normal with standard deviation noise /
     sqrt(D). The stream: token, token before, place, what is said.
     """
     V, P = task.vocabulary, task.num_positions
-    config = ModelConfig(
-        **vocabulary.shape(task),
-        num_layers=2,
-        num_heads=num_heads,
-        d_model=3 * V + P,
-        d_head=max(V, P),
-        mlp=False,
+    config = ModelConfig.of(
+        task, num_layers=2, num_heads=num_heads, d_model=3 * V + P, d_head=max(V, P), mlp=False
     )
     params = jax.tree.map(lambda leaf: noise * np.array(leaf), initializers.init(config, key))
     token, before, said, place = np.arange(V), V + np.arange(V), 2 * V + np.arange(V), 3 * V + np.arange(P)
@@ -153,7 +144,7 @@ def induction(
     _wire(second, inducing, config, sharpness, query=token, key=before, value=token, output=said)
     rows = lambda columns: np.eye(config.d_model)[columns]
     outward = dict(W_E=rows(token), W_pos=rows(place), W_U=sharpness * rows(said).T)
-    return config, jax.tree.map(jnp.float32, params | outward)
+    return Run(task, config, jax.tree.map(jnp.float32, params | outward))
 
 
 def _wire(block, head, config, sharpness, *, query, key, value, output):
@@ -167,18 +158,17 @@ def _wire(block, head, config, sharpness, *, query, key, value, output):
     block["W_O"][head, np.arange(len(output)), output] = 1
 
 
-def widened(
-    config: ModelConfig, params: PyTree, key: Key[Array, ""], d_model: int
-) -> tuple[ModelConfig, PyTree]:
-    """The same function in a stream of d_model dimensions and in a random basis of it: what was on an axis is
-    on none.
+def widened(run: Run, key: Key[Array, ""], d_model: int) -> Run:
+    """A run that computes the same in a wider stream and in a random basis: what was on an axis is on none.
 
-    ValueError with layer norm, which depends on the basis, without added positions, or for a narrower stream.
+    Raises ValueError with layer norm, which depends on the basis, without learned positions, or for a
+    narrower stream.
     """
+    config, params = run.config, run.params
     if config.layer_norm or config.positions != "learned" or d_model < config.d_model:
         raise ValueError(
-            f"layer_norm={config.layer_norm}, positions={config.positions!r}, d_model={d_model}: they must be False, "
-            f"'learned' and at least {config.d_model}"
+            f"layer_norm={config.layer_norm}, positions={config.positions!r}, d_model={d_model}: "
+            f"they must be False, 'learned' and at least {config.d_model}"
         )
     basis = jnp.linalg.qr(random.normal(key, (d_model, config.d_model)))[0]
     reads, writes = ("W_Q", "W_K", "W_V", "W_in", "W_U"), ("W_E", "W_pos", "W_O", "W_out", "b_out")
@@ -188,4 +178,5 @@ def widened(
         name: turn.get(name, jnp.asarray)(W) for name, W in tensors.items() if name != "blocks"
     }
     wide = dataclasses.replace(config, d_model=d_model, d_head=config.head_width, d_mlp=config.mlp_width)
-    return wide, turned(params) | dict(blocks=[turned(block) for block in params["blocks"]])
+    blocks = [turned(block) for block in params["blocks"]]
+    return run.replace(config=wide, params=turned(params) | dict(blocks=blocks))

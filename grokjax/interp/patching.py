@@ -1,118 +1,175 @@
-"""Activation patching: what a run answers when one activation is copied in from its run on other inputs
-(Heimersheim & Nanda, arXiv:2404.15255).
+"""Patching: what a run answers when activations are copied in from its run on other inputs.
 
-`tokens` are the inputs that are answered, `source` those that the copies come from, example by example;
-`score(logits [B, P, V])` is what is measured of the answer. Its value on `tokens` and on `source` are the two
-ends that `effect` measures between.
+`tokens` are the inputs that are answered, `source` those that the copies come from, example by example.
+`score(logits [B, P, V])` is what is measured of the answer: a number, an array or a tree of them. Its values
+on `tokens` and on `source` are the two ends that `effect` measures between. Attributions and integrated
+gradients estimate the same from gradients, for every entry of an activation at once.
+Heimersheim & Nanda, arXiv:2404.15255.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PyTree
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from grokjax.config import ModelConfig
+from grokjax import objective
 from grokjax.interp import activations
+from grokjax.run import Run
 
 Score = Callable[[Array], Any]
+Tokens = Int[Array, "B P"]
+
+
+def patch(
+    run: Run, tokens: Tokens, source: Tokens, score: Score, name: str, *, axis: int | Sequence[int] = 1
+) -> PyTree:
+    """The score with the activation `name` copied at one index after another of an axis, leaves [size, ...].
+
+    With several axes the copies are made at one entry of all of them, leaves [size, size, ...]; with none,
+    `axis=()`, the whole activation is copied. Axis 1 is the position, or the head of `pattern` and
+    `attn_scores`; axis 2 the head of q, k, v, z and result, or the query of a pattern.
+    Raises ValueError for an unknown name, or for an axis that the activation does not have.
+    """
+    theirs = run.cache(source, names=[name])[name]
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    if not all(1 <= one < theirs.ndim for one in axes):
+        raise ValueError(f"axis={axis}: {name} has the axes 1 to {theirs.ndim - 1} behind the examples")
+    sizes = tuple(theirs.shape[one] for one in axes)
+
+    def at(place):
+        here = jnp.array(True)
+        for one, index in zip(axes, jnp.unravel_index(place, sizes), strict=True):
+            here &= (jnp.arange(theirs.shape[one]) == index).reshape(-1, *[1] * (theirs.ndim - 1 - one))
+        return score(run.run_with_cache(tokens, {name: lambda x: jnp.where(here, theirs, x)}, names=())[0])
+
+    found = jax.lax.map(at, jnp.arange(int(np.prod(sizes))))
+    return jax.tree.map(lambda leaf: leaf.reshape(*sizes, *leaf.shape[1:]), found)
 
 
 def positions(
-    config: ModelConfig,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    source: Int[Array, "B P"],
-    score: Score,
-    *,
-    name: str = "blocks.0.resid_pre",
-    attention_rate: Array | float = 1.0,
+    run: Run, tokens: Tokens, source: Tokens, score: Score, *, name: str = "blocks.0.resid_pre"
 ) -> PyTree:
-    """The score, leaves [P, ...], with the activation `name`, of shape [B, P, ...], copied at one position
-    after another.
+    """The score, leaves [P, ...], with an activation [B, P, ...] copied at one position after another."""
+    return patch(run, tokens, source, score, name)
+
+
+def components(run: Run, tokens: Tokens, source: Tokens, score: Score) -> dict[str, PyTree]:
+    """The score, leaves [P, ...] by name, with one position of the stream, or of what adds to it, copied."""
+    kinds = ("embed", "resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
+    names = [name for name in activations.names(run) if name.endswith(kinds)]
+    return {name: patch(run, tokens, source, score, name) for name in names}
+
+
+def heads(run: Run, tokens: Tokens, source: Tokens, score: Score, *, part: str = "z") -> PyTree:
+    """The score, leaves [L, H, ...], with one head's `part` copied at every position.
+
+    part: z (what it reads), result (what it adds), q, k, v, pattern or attn_scores
     """
-    return _Patched(config, params, tokens, source, score, attention_rate).positions(name)
+    return _by_layer(run, tokens, source, score, part, 1 if part in OF_PATTERN else 2)
 
 
-def heads(
-    config: ModelConfig,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    source: Int[Array, "B P"],
-    score: Score,
-    *,
-    part: str = "z",
-    attention_rate: Array | float = 1.0,
-) -> PyTree:
-    """The score, leaves [L, H, ...], with one head's `part` copied at every position: z (what it reads), or
-    q, k, v.
+def heads_by_position(run: Run, tokens: Tokens, source: Tokens, score: Score, *, part: str = "z") -> PyTree:
+    """The score, leaves [L, P, H, ...], with one head's `part` copied at one position.
+
+    part: as in `heads`; the position of a pattern or of scores is the query's
     """
-    patched = _Patched(config, params, tokens, source, score, attention_rate)
-    which = jnp.arange(config.num_heads)
-
-    def of_layer(layer: int) -> PyTree:
-        name = f"blocks.{layer}.attn.{part}"
-        return jax.lax.map(lambda head: patched.score({name: lambda x: (which == head)[:, None]}), which)
-
-    return jax.tree.map(lambda *layers: jnp.stack(layers), *map(of_layer, range(config.num_layers)))
+    return _by_layer(run, tokens, source, score, part, (2, 1) if part in OF_PATTERN else (1, 2))
 
 
-def components(
-    config: ModelConfig,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    source: Int[Array, "B P"],
-    score: Score,
-    *,
-    attention_rate: Array | float = 1.0,
-) -> dict[str, PyTree]:
-    """The score, leaves [P, ...], by name, with the residual stream or what a layer adds to it copied at each
-    position.
-    """
-    sites = ("embed", "resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
-    names = [name for name in activations.names(config) if name.endswith(sites)]
-    patched = _Patched(config, params, tokens, source, score, attention_rate)
-    return {name: patched.positions(name) for name in names}
+OF_PATTERN = ("pattern", "attn_scores")
+"""The activations [B, H, q, p], whose head comes before their positions."""
+
+
+def _by_layer(run, tokens, source, score, part, axis):
+    one = lambda layer: patch(run, tokens, source, score, f"blocks.{layer}.attn.{part}", axis=axis)
+    return jax.tree.map(lambda *layers: jnp.stack(layers), *map(one, range(run.config.num_layers)))
 
 
 def effect(
     patched: Float[Array, "..."], clean: Float[Array, ""], corrupted: Float[Array, ""]
 ) -> Float[Array, "..."]:
-    """Which share of the way from the score on `tokens` (0) to the score on `source` (1) the copy has gone."""
+    """The share of the way from the score on `tokens` (0) to that on `source` (1) that the copy has gone."""
     return (patched - clean) / (corrupted - clean)
 
 
-class _Patched:
-    """The activations on `source`, and the score on `tokens` with some of them."""
+def attributions(
+    run: Run, tokens: Tokens, source: Tokens, score: Score, *, at: Sequence[str] | None = None
+) -> dict[str, Array]:
+    """How much a scalar score rises, to first order, when each entry of the activations `at` is copied.
 
-    def __init__(self, config, params, tokens, source, score, attention_rate):
-        self.config, self.params, self.tokens, self.of, self.rate = (
-            config,
-            params,
-            tokens,
-            score,
-            attention_rate,
-        )
-        self.source = activations.cached(config, params, source, attention_rate=attention_rate)[1]
+    It is the gradient on `tokens` times the difference between the activations: attribution patching (Nanda
+    2023; Syed et al., arXiv:2310.10348), from one backward pass. Sums over axes estimate what `patch` finds.
 
-    def positions(self, name):
-        place = jnp.arange(self.tokens.shape[1])
-        return jax.lax.map(
-            lambda at: self.score({name: lambda x: (place == at).reshape(-1, *[1] * (x.ndim - 2))}), place
-        )
+    at: names of activations (None: all)
+    """
+    at = activations.names(run) if at is None else at
+    ours, theirs = (run.cache(inputs, names=at) for inputs in (tokens, source))
+    slopes = activations.gradients(run, tokens, score, at=at)
+    return {name: slopes[name] * _difference(ours[name], theirs[name]) for name in at}
 
-    def score(self, masks):
-        """masks: by name, a function of the activation that says where it is copied."""
-        edits = {
-            name: lambda x, name=name, mask=mask: jnp.where(mask(x), self.source[name], x)
-            for name, mask in masks.items()
-        }
-        unknown = sorted(set(masks) - set(self.source))
-        if unknown:
-            raise ValueError(
-                f"no activation is named {', '.join(unknown)}; there are {', '.join(sorted(self.source))}"
-            )
-        return self.of(
-            activations.cached(self.config, self.params, self.tokens, edits, attention_rate=self.rate)[0]
+
+def integrated_gradients(
+    run: Run, tokens: Tokens, source: Tokens, score: Score, name: str, *, steps: int = 16
+) -> Array:
+    """What each entry of an activation adds to the rise of a scalar score when the whole of it is copied.
+
+    The gradient is averaged on the straight way from the activation's value on `tokens` to that on `source`,
+    by the midpoint rule, and multiplied by the difference (Sundararajan et al. 2017, arXiv:1703.01365). The
+    entries sum to `patch(..., axis=())` less the score on `tokens`, up to the rule's error.
+    """
+    ours, theirs = (run.cache(inputs, names=[name])[name] for inputs in (tokens, source))
+    way = _difference(ours, theirs)
+
+    def slope(share):
+        there = {name: lambda x: ours + share * way}
+        return activations.gradients(run, tokens, score, at=[name], edits=there)[name]
+
+    return jax.lax.map(slope, (jnp.arange(steps) + 0.5) / steps).mean(0) * way
+
+
+def _difference(ours, theirs):
+    # what nothing may read has the score -inf on both sides: there is no difference
+    return jnp.where(ours == theirs, 0.0, theirs - ours)
+
+
+def path_ablation(
+    run: Run,
+    tokens: Tokens,
+    source: Tokens,
+    kept: Bool[Array, "C P"],
+    own_token: Bool[Array, " C"],
+) -> Float[Array, "B C V"]:
+    """Logits of every answer when it reads only some places; the others carry another example's tokens.
+
+    A path is cut, not a whole activation: from the tokens at a place through the values into the place where
+    the answer is read, by the weights of the example's own pattern.
+
+    kept: the places from which each answer reads `tokens`; from all others it reads `source`
+    own_token: whether the token at the place of reading itself, which needs no attention, is its own
+    In single and parallel mode all answers have one place, and `kept` has one row. Raises ValueError for more
+    layers than one or a layer norm.
+    """
+    config = run.config
+    if config.num_layers != 1 or config.layer_norm:
+        raise ValueError(
+            f"num_layers={config.num_layers}, layer_norm={config.layer_norm}: "
+            "paths are separate in one layer without layer norm"
         )
+    names = ("blocks.0.attn.pattern", "blocks.0.attn.v", "blocks.0.resid_pre")
+    ours, theirs = (run.cache(x, names=names) for x in (tokens, source))
+    read = jnp.asarray(run.task.read)
+    pattern = ours["blocks.0.attn.pattern"][:, :, read]
+    own, other = (jnp.where(mine, pattern, 0) for mine in (kept, ~kept))
+    z = sum(
+        jnp.einsum("bhcp,bphk->bchk", weights, cache["blocks.0.attn.v"], precision="float32")
+        for weights, cache in ((own, ours), (other, theirs))
+    )
+    before, swapped = (cache["blocks.0.resid_pre"][:, read] for cache in (ours, theirs))
+    added = jnp.einsum("bchk,hkd->bcd", z, run.params["blocks"][0]["W_O"], precision="float32")
+    mid = jnp.where(own_token[:, None], before, swapped) + added
+    name = "blocks.0.resid_mid" if config.mlp else "blocks.0.resid_post"
+    logits = run.run_with_cache(tokens, {name: lambda x: x.at[:, read].set(mid)}, names=())[0]
+    return objective.by_answer(run.task, logits[:, read])

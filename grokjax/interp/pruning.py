@@ -1,8 +1,7 @@
-"""How few neurons of the last layer a run can do with: the others held at their means over the batch,
-position by position.
+"""How few neurons of the last layer a run can do with, when the others are held at their means.
 
-What the last layer's neurons write adds up in the logits (without layer norm), so a set of neurons is a sum
-and no weight is trained again.
+The means are over the batch, position by position. What the last layer's neurons write adds up in the logits
+(without layer norm), so a set of neurons is a sum and no weight is trained again.
 """
 
 from collections.abc import Sequence
@@ -11,16 +10,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int
 
 from grokjax import objective
-from grokjax.config import ModelConfig
-from grokjax.interp import activations
+from grokjax.interp import last_block
+from grokjax.run import Run
 
 
 class Kept(NamedTuple):
-    """With each set of neurons: mean loss (nats) and share of right answers, in reading order, and share of
-    problems with all of them.
+    """Mean loss (nats) and share of right answers, in reading order, and of problems with all answers right.
+
+    K are the sets of neurons.
     """
 
     loss: Float[Array, "K C"]
@@ -29,32 +29,25 @@ class Kept(NamedTuple):
 
 
 class _Sum(NamedTuple):
-    """Logits as a constant and what each neuron adds: `held` [C, B, V], `change` [M, C, B] times `writes` [M,
-    C, V].
-    """
+    """Logits as a constant and what each neuron adds, its change times what it writes."""
 
-    held: Array
-    change: Array
-    writes: Array
+    held: Float[Array, "C B V"]
+    change: Float[Array, "M C B"]
+    writes: Float[Array, "M C V"]
 
 
 def greedy(
-    config: ModelConfig,
-    task: Any,
-    params: PyTree,
-    batch: Any,
-    *,
-    places: Sequence[int] | None = None,
-    shortlist: int = 8,
+    run: Run, batch: Any, *, places: Sequence[int] | None = None, shortlist: int = 8
 ) -> Int[Array, " M"]:
-    """When each neuron goes, 0 the first, if one after another goes the one whose removal at that moment
-    costs the least loss.
+    """When each neuron goes, 0 the first, if always the one goes whose removal then costs the least loss.
 
-    The cost is exact for the `shortlist` neurons whose cost is least to second order. Not many at once: those
-    that cost nothing alone pull
-    the same way. places: those of the answers that count, in reading order (None: all).
+    They go one at a time, since those that cost nothing alone pull the same way.
+
+    places: those of the answers that count, in reading order (None: all)
+    shortlist: the number of neurons, those whose cost is least to second order, whose exact cost is compared
+    Raises ValueError for a model without MLP or with layer norm.
     """
-    parts, labels = _chosen(_sum(config, task, params, batch), batch, places)
+    parts, labels = _chosen(_sum(run, batch), batch, places)
     own = (parts.change * jnp.take_along_axis(parts.writes, labels[None], 2)).mean(
         (1, 2)
     )  # what each adds to the right answers
@@ -77,22 +70,23 @@ def greedy(
         unit = short[jnp.where(when[short] < 0, cost, jnp.inf).argmin()]
         return (without(logits, unit), when.at[unit].set(step)), None
 
-    width = config.mlp_width
+    width = run.config.mlp_width
     with jax.default_matmul_precision("float32"):
         start = _logits(parts, jnp.ones(width, bool)), jnp.full(width, -1)
         return jax.lax.scan(remove, start, jnp.arange(width))[0][1]
 
 
 def ranked(damage: Float[Array, " M"] | Int[Array, " M"], counts: Sequence[int]) -> Bool[Array, "K M"]:
-    """The neurons kept at each count where the most damaging stay: by what each costs alone
-    (`ablation.neurons`) or when it goes.
+    """The neurons kept at each count, where the most damaging stay.
+
+    damage: what each costs alone (`ablation.neurons`), or when it goes (`greedy`)
     """
     return jnp.argsort(jnp.argsort(-damage)) < jnp.asarray(counts)[:, None]
 
 
-def scores(config: ModelConfig, task: Any, params: PyTree, batch: Any, masks: Bool[Array, "K M"]) -> Kept:
-    """How well the run does with each set of neurons."""
-    parts, labels = _chosen(_sum(config, task, params, batch), batch, None)
+def scores(run: Run, batch: Any, masks: Bool[Array, "K M"]) -> Kept:
+    """How well the run does with each set of neurons; with all of them as it does by itself."""
+    parts, labels = _chosen(_sum(run, batch), batch, None)
 
     def one(kept):
         logits = _logits(parts, kept)
@@ -103,24 +97,19 @@ def scores(config: ModelConfig, task: Any, params: PyTree, batch: Any, masks: Bo
         return jax.lax.map(one, masks)
 
 
-def _sum(config, task, params, batch):
+def _sum(run, batch):
+    config, task = run.config, run.task
     if config.layer_norm or not config.mlp:
         raise ValueError(
-            f"mlp={config.mlp}, layer_norm={config.layer_norm}: pruning needs an MLP, and no layer norm behind it"
+            f"mlp={config.mlp}, layer_norm={config.layer_norm}: "
+            "pruning needs an MLP, and no layer norm behind it"
         )
-    last = config.num_layers - 1
-    logits, cache = activations.cached(config, params, batch.tokens)
-    places = np.asarray(task.read)[np.minimum(np.arange(len(task.columns)), len(task.read) - 1)]
-    post = jnp.moveaxis(cache[f"blocks.{last}.mlp.post"][:, places], (0, 1, 2), (2, 1, 0))
-    change = post - post.mean(-1, keepdims=True)
-    with jax.default_matmul_precision("float32"):
-        writes = params["blocks"][last]["W_out"] @ params["W_U"]
-        by_answer = jnp.moveaxis(objective.by_answer(task, logits[:, np.asarray(task.read)]), 1, 0)
-        each = len(task.columns) // len(
-            task.read
-        )  # parallel mode: the outputs of one position are several answers
-        writes = jnp.tile(writes.reshape(len(writes), each, -1), (1, len(task.read), 1))
-        return _Sum(by_answer - jnp.einsum("mcb,mcv->cbv", change, writes), change, writes)
+    stream = last_block.after_attention(run, batch.tokens)[0]
+    post = jnp.repeat(last_block.neurons(run, stream), len(task.columns) // len(task.read), 1)
+    change = jnp.moveaxis(post - post.mean(0), (0, 1, 2), (2, 1, 0))
+    writes, logits = last_block.neuron_logits(run), jnp.moveaxis(last_block.logits(run, stream), 1, 0)
+    held = logits - jnp.einsum("mcb,mcv->cbv", change, writes, precision="float32")
+    return _Sum(held, change, writes)
 
 
 def _chosen(parts, batch, places):

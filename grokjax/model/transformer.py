@@ -10,14 +10,16 @@ Parameters: W_E [V, D], W_pos [P, D] (learned and abacus positions), W_U [D, V_o
 Activations, by the names of TransformerLens without `hook_`; l is the layer, B any leading axes of the
 tokens:
   embed, pos_embed                                   [B, P, D]      pos_embed where the encoding is added
-  blocks.l.resid_pre, resid_mid, resid_post          [B, P, D]      resid_mid and what follows in a block only
-  with an MLP blocks.l.ln1.normalized, ln2.normalized            [B, P, D]      with layer norm
+  blocks.l.resid_pre, resid_mid, resid_post          [B, P, D]      resid_mid, ln2 and mlp only with an MLP
+  blocks.l.ln1.scale, ln2.scale                      [B, P, 1]      with layer norm: what it divides by
+  blocks.l.ln1.normalized, ln2.normalized            [B, P, D]      with layer norm: after gain and bias
   blocks.l.attn.q, k, v, z                           [B, P, H, K]   q, k only with live attention; before RoPE
   blocks.l.attn.attn_scores                          [B, H, q, p]   live attention
   blocks.l.attn.pattern                              [B, H, q, p]
   blocks.l.attn.result                               [B, P, H, D]   what each head adds to the residual stream
   blocks.l.attn_out, mlp_out                         [B, P, D]
   blocks.l.mlp.pre, post                             [B, P, M]
+  ln_final.scale                                     [B, P, 1]      with layer norm
   ln_final.normalized                                [B, P, D]      with layer norm
 """
 
@@ -127,10 +129,10 @@ def normalized(config: ModelConfig, p: PyTree, name: str, x: Array, tap: Tap) ->
 def layer_norm(p: PyTree, x: Float[Array, "... D"], tap: Tap) -> Float[Array, "... D"]:
     """Mean 0 and variance 1 over the width, then the gain and the bias."""
     centred = x - x.mean(-1, keepdims=True)
-    return (
-        tap("normalized", centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5)) * p["w"]
-        + p["b"]
-    )
+    variance = (centred**2).mean(-1, keepdims=True) + 1e-5
+    if tap is untouched:  # one product, as in training: dividing by the root rounds otherwise
+        return centred * jax.lax.rsqrt(variance) * p["w"] + p["b"]
+    return tap("normalized", centred / tap("scale", jnp.sqrt(variance)) * p["w"] + p["b"])
 
 
 def attend(

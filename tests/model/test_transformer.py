@@ -29,9 +29,8 @@ def model(seed=1, **options):
 
 def documented(config):
     """The names and shapes of the docstring's table, for a batch of 4."""
-    letters = dict(
-        B=4, P=5, q=5, p=5, D=config.d_model, H=config.num_heads, K=config.head_width, M=config.mlp_width
-    )
+    letters = {"1": 1, "B": 4, "P": 5, "q": 5, "p": 5}
+    letters |= dict(D=config.d_model, H=config.num_heads, K=config.head_width, M=config.mlp_width)
     table = {}
     for names, axes in re.findall(
         r"^  ([\w., ]+?)  +\[([\w, ]+)\]", transformer.__doc__.split("Activations")[1], re.M
