@@ -1,5 +1,4 @@
-"""Does something different happen when the answer is written from its least significant digit on? Same seeds,
-both orders.
+"""Does writing the answer from its least significant digit on change how addition is learned?
 
     python -m experiments.formats.answer_order
 

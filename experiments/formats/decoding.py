@@ -1,7 +1,8 @@
-"""Are the answer digits predicted one after the other or separately, and what is the loss a mean of? Right,
-own and random prefixes.
+"""Are the answer digits predicted one after the other or separately, and what is the loss a mean of?
 
     python -m experiments.formats.decoding
+
+Right, own and random prefixes.
 
 --digits 3, most significant first, --d_model 64 with 4 heads, --batch 128, decay .5, --steps 1200, --seeds 8:
 sequence mode, the same without the leading answer digit (one loss term less), the same with logits for all 12

@@ -1,7 +1,8 @@
-"""What is learned when nothing carries? Digitwise addition falls to 0, and ablation shows which neurons and
-heads hold the table.
+"""What is learned when nothing carries?
 
     python -m experiments.formats.digitwise
+
+Digitwise addition falls to 0, and ablation shows which neurons and heads hold the table.
 
 --digits 2 in sequence mode, --d_model 32 with 4 heads and 128 neurons, --batch 128, --steps 3000, --seeds 8,
 no weight decay. Each neuron and head in turn is held at its mean over 2000 problems; damage is the fall of

@@ -1,5 +1,4 @@
-"""Does every seed learn the two tasks without arithmetic, a repeated subsequence and skip trigrams, and does
-it form induction heads?
+"""Does every seed learn a repeated subsequence and skip trigrams, and form induction heads?
 
     python -m experiments.formats.induction_and_skip_trigram
 

@@ -1,7 +1,8 @@
-"""Which positional encoding learns addition, and which adds longer numbers than it was trained on? Exact
-match on a grid of lengths.
+"""Which positional encoding learns addition, and which adds longer numbers than it was trained on?
 
     python -m experiments.formats.positions
+
+Exact match on a grid of lengths.
 
 Operands of 1 or 2 digits (--trained 2) in a format with room for --digits 5, --order msb and lsb, with and
 without index hints; 1 layer, --d_model 32 with 4 heads, --batch 64, rate 6e-3, decay .1, --steps 1200,

@@ -1,7 +1,8 @@
-"""Which heads and neurons does which answer digit need, and where is its addition table looked up? Ablation
-and patching of 16 runs.
+"""Which heads and neurons does which answer digit need, and where is its addition table looked up?
 
     python -m experiments.mechanism.ablation_map
+
+Ablation and patching of 16 runs.
 
 The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 16). Every
 head and every neuron is held at its mean over --per_class problems of each carry class, in the last snapshot;

@@ -1,7 +1,8 @@
-"""Are long carry chains followed step by step, layer by layer, or all at once? And when is each length of
-chain learned?
+"""Are long carry chains followed step by step, layer by layer, or all at once?
 
     python -m experiments.mechanism.carry_chains
+
+And when is each length of chain learned?
 
 --digits 4, --d_model 64, 4 heads, --batch 128, --steps 2000, --seeds 8, sequence mode, decay .1. Learned:
 exact match by carry class along the training of 1 layer, most significant digit first, least significant

@@ -1,5 +1,4 @@
-"""How does one layer of attention and an MLP predict a digit: which places does it read, by which circuits,
-and since when?
+"""How do one layer of attention and an MLP predict a digit: which places are read, and by which circuits?
 
     python -m experiments.mechanism.circuits
 

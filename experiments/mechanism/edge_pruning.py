@@ -1,7 +1,8 @@
-"""How few edges between components does addition need, and do seeds keep the same ones? Minimal edge sets at
-a fixed loss, by carry class.
+"""How few edges between components does addition need, and do seeds keep the same ones?
 
     python -m experiments.mechanism.edge_pruning
+
+Minimal edge sets at a fixed loss, by carry class.
 
 The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 16), last
 snapshot. In --problems problems of each carry class every edge is replaced by its value on another problem of

@@ -1,7 +1,8 @@
-"""Do the embeddings of the digits become number-shaped, a line or a circle, and when? PCA, Fourier spectra
-and R² over training.
+"""Do the embeddings of the digits become number-shaped, a line or a circle, and when?
 
     python -m experiments.mechanism.embeddings_over_training
+
+PCA, Fourier spectra and R² over training.
 
 The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch
 256, --steps 2500, --seeds 16), at 13

@@ -1,5 +1,4 @@
-"""Are digit pairs that never occurred in training added rightly, and where does a run get the order of its
-digit tokens from?
+"""Are digit pairs that never occurred in training added right, and where do tokens get their order from?
 
     python -m experiments.mechanism.held_out
 

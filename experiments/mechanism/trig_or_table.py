@@ -1,7 +1,8 @@
-"""Does multi-digit addition use trigonometry, as modular addition does, or a table? Neurons over their own
-pair, against controls.
+"""Does multi-digit addition use trigonometry, as modular addition does, or a table?
 
     python -m experiments.mechanism.trig_or_table
+
+Neurons over their own pair, against controls.
 
 The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch
 256, --steps 2500, --seeds 16). Each neuron's, and each attention output's, mean activation over the two

@@ -1,7 +1,8 @@
-"""When does modular addition generalise, and how long after it has memorised? The preset of Nanda et al.,
-several seeds.
+"""When does modular addition generalise, and how long after it has memorised?
 
     python -m experiments.modular.grokking
+
+The preset of Nanda et al., several seeds.
 
 --modulus 113, --seeds 4, --steps 12000 full-batch steps on 30% of the table.
 

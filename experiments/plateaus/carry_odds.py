@@ -1,7 +1,9 @@
-"""What odds of no carry to carry does a model give after one digit d of the column below: the exact (10 − d −
-c):(d + c)?
+"""What odds of no carry to carry does a model give after one digit d of the column below?
 
     python -m experiments.plateaus.carry_odds
+
+What odds of no carry to carry does a model give after one digit d of the column below: the exact (10 − d −
+c):(d + c)?
 
 The tens of 2 digits in single mode, --d_model 16, --batch 256, --steps 3000; digits 1 and 2 of 3 digits in
 sequence mode, least significant first, --sequence_d_model 64, --sequence_batch 128, --sequence_steps 1500;

@@ -1,7 +1,8 @@
-"""What does a model answer to each true answer, over training? Mean probabilities from all inputs, a strip
-and an animation, and the noise.
+"""What does a model answer to each true answer, over training?
 
     python -m experiments.plateaus.confusion
+
+Mean probabilities from all inputs, a strip and an animation, and the noise.
 
 The tens of 2-digit addition, single mode, --d_model 16 with 4 heads, --batch 256, --steps 3000, --seeds 8, no
 weight decay; all 10^4 inputs at every snapshot. The noise of a set of problems is the rms deviation of its

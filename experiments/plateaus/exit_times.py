@@ -1,7 +1,8 @@
-"""When does a digit leave ln b, by base, digit and number of digits? Sequence mode, most significant digit
-first, and a fitted law.
+"""When does a digit leave ln b, by base, digit and number of digits?
 
     python -m experiments.plateaus.exit_times
+
+Sequence mode, most significant digit first, and a fitted law.
 
 --bases 3,5,7,10,16 at --digits 3; in base 10 also --lengths 2,4,5; --d_model 64 with 4 heads, --batch 128,
 --steps 1200, --seeds 8. The exit is the first step at which the running median of the loss is below 95% of ln

@@ -1,7 +1,8 @@
-"""Which law over whole answers does a model predict on each shelf, and how dependent are its digits? By the
-chain rule, for all inputs.
+"""Which distribution over whole answers does a model predict on each shelf?
 
     python -m experiments.plateaus.joint_distribution
+
+By the chain rule, for all inputs.
 
 2-digit addition, sequence mode, most significant first, --d_model 32 with 4 heads, --batch 128, --steps 2000,
 --seeds 8, no weight decay. For all 10^4 inputs (or one in --every) the law of the 3 answer digits is the

@@ -1,7 +1,8 @@
-"""What does the leading digit (0 or 1) know on its first shelf, "a little lower than ln 2"? Three exact
-candidates, by number of digits.
+"""What does the leading digit know on its first shelf, "a little lower than ln 2"?
 
     python -m experiments.plateaus.leading_digit
+
+Three exact candidates, by number of digits.
 
 Single-digit mode, --lengths 2,3,4,5, --d_model 64 with 4 heads, --batch 128, decay .5, --seeds 8; learning
 rate 3e-4 for --steps 1500, and for the first shelf, which is too short there, 1e-4 for --slow_steps 800.

@@ -1,7 +1,9 @@
-"""Is ln 2 / b a real shelf, and which of the levels h(c) / b^j, "own pair and j pairs below known", do runs
-stop at? Bases 2 to 10.
+"""Is ln 2 / b a real shelf, and which of the levels h(c) / b^j do runs stop at?
 
     python -m experiments.plateaus.lower_shelves
+
+Is ln 2 / b a real shelf, and which of the levels h(c) / b^j, "own pair and j pairs below known", do runs stop
+at? Bases 2 to 10.
 
 Single-digit mode, --d_model 64 and --narrow 16 with 4 heads, --batch 128, no decay (which would lift low
 shelves), --steps 1500, --seeds 8: digit 2 of 3 digits in base 2 to 10 (narrow: 3, 4 and 10), digit 3 of 4 in

@@ -1,7 +1,8 @@
-"""In which order does a model learn to add: own pair, carries of depth 1, of depth 2? And where does the rest
-of its probability go?
+"""In which order does a model learn to add: digit pair, carries of depth 1, of depth 2?
 
     python -m experiments.plateaus.naive_phases
+
+And where does the rest of its probability go?
 
 --bases 3,5,10 with 3 digits in sequence mode, most significant first, --d_model 64, --batch 128, --steps
 3000, --seeds 8: digit 2, whose carry can come from 1 or 2 columns below. Then the digits 2 and 3 of --digits

@@ -1,7 +1,8 @@
-"""Which shelves do the losses of an addition show, and which exact level is each? Every digit, every seed,
-with those that fit none.
+"""Which shelves do the losses of an addition show, and which exact level is each?
 
     python -m experiments.plateaus.shelf_atlas
+
+Every digit, every seed, with those that fit none.
 
 --digits 3, --d_model 64, --batch 128, --steps 2000, --seeds 32 of sequence mode, most significant digit
 first; --plain 8 of these seeds once more without weight decay, to tell shelves of the task from those of the

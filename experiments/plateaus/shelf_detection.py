@@ -1,7 +1,8 @@
-"""How well are shelves detected? Recall, precision and level error on synthetic curves, beside ruptures and a
-threshold rule.
+"""How well are shelves detected?
 
     python -m experiments.plateaus.shelf_detection
+
+Recall, precision and level error on synthetic curves, beside ruptures and a threshold rule.
 
 --curves 1000: of each kind, with planted shelves and without; --first_seed 1000000: of the held-out curves,
 counted from 100 (the rivals' one number each is tuned on the curves of seeds 0-99, ours has none to tune).

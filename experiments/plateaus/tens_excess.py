@@ -1,7 +1,8 @@
-"""Why does the shelf of the tens lie above its exact level h(.45) = .68814? Leak, miscalibration and spread,
-by rate, batch and averaging.
+"""Why does the shelf of the tens lie above its exact level h(.45) = .68814?
 
     python -m experiments.plateaus.tens_excess
+
+Leak, miscalibration and spread, by rate, batch and averaging.
 
 The tens of 2 digits in single mode, --d_model 16 with 4 heads, no weight decay, --steps 3000: --batch 256 at
 rates .0005, .001 and .002 for --seeds 16, and --batches 64,1024 at .001 for --batch_seeds 8. A run counts if

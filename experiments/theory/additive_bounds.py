@@ -1,7 +1,8 @@
-"""What can logits that are a sum of tables, one per token, know? The propositions of the note on frozen
-attention, each as a number.
+"""What can logits that are a sum of tables, one per token, know?
 
     python -m experiments.theory.additive_bounds
+
+The propositions of the note on frozen attention, each as a number.
 
 Theory but for --seeds 8 random models, whose frozen attention is held to be such a sum; --joints 100 random
 joint laws for the fitting.

@@ -1,7 +1,8 @@
-"""What can attention alone do? Frozen and live attention without an MLP against the bound of additive logits,
-where it bites and where not.
+"""What can attention alone do?
 
     python -m experiments.theory.no_mlp
+
+Frozen and live attention without an MLP against the bound of additive logits, where it bites and where not.
 
 --digits 2, --d_model 64 with --heads 8, --batch 256, --steps 2000, --seeds 8, no weight decay: the digits
 --single 0,1,2 in single mode, and the --orders 0,1 (lsb, msb) of sequence mode; frozen attention is one
