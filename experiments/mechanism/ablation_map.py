@@ -7,11 +7,11 @@ Ablation and patching of 16 runs.
 The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 16). Every
 head and every neuron is held at its mean over --per_class problems of each carry class, in the last snapshot;
 the classes weigh in the mean over all as they do among uniform problems. Then, for each answer digit, another
-own pair (with the same carry) is copied into one place at a time, at the position where the digit is read,
+digit pair (with the same carry) is copied into one place at a time, at the position where the digit is read,
 and the rise of the new answer's logit above the old one's is measured.
 Time: 2 minutes of two cores beside the training of the shared runs (5 minutes); GPU: not measured.
 
-Found: another own pair changes its answer digit through the MLP alone (.99 to 1.01 of the change in each
+Found: another digit pair changes its answer digit through the MLP alone (.99 to 1.01 of the change in each
   digit, 0 past it): the tables are there. A digit's damage is spread over 134 (units, leading) to 196 of 512
   neurons and 2 or 3 of 4 heads; neighbouring digits share .55 of these neurons, others .42, random sets of
   these sizes .2.
@@ -113,7 +113,7 @@ def of_units(sweep: Sweep, per_class: int) -> Damages:
 
 
 def shares(sweep: Sweep, digit: int) -> Float[np.ndarray, "3 S"]:
-    """Which share of the change of the answer to another own pair passes each of PLACES, in the last
+    """Which share of the change of the answer to another digit pair passes each of PLACES, in the last
     snapshot.
     """
     task = sweep.task
@@ -238,7 +238,7 @@ def answers(neurons: np.ndarray, heads: np.ndarray, moved: dict[int, np.ndarray]
         Answer(
             "001-77",
             "locate the addition tables somehow?",
-            "share of the change of the answer when another own pair is copied into attention's output, the "
+            "share of the change of the answer when another digit pair is copied into attention's output, the "
             "MLP's output alone, and "
             "attention's output past the MLP, at the position that is read; units that hold 90% of a "
             "digit's damage; common share of "

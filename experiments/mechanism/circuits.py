@@ -6,17 +6,17 @@ The shared runs of `experiments.frame.adder` (--digits 5, most significant digit
 heads, 512 neurons, batch 256, rate 1e-3, decay .1, --steps 2500, --seeds 16) at their end, and for the times
 at all saved steps.
 
-Looks: the mean attention of a head, where a digit is predicted, to the own pair, the pair below ..., on 512
+Looks: the mean attention of a head, where a digit is predicted, to the digit pair, the pair below ..., on 512
   problems. Needs: the values from all places but some are swapped for another problem's (`interp.reading`);
-  an ideal reader of the own pair and j pairs below is wrong on base^-j 2c(1-c) of the problems, c the
+  an ideal reader of the digit pair and j pairs below is wrong on base^-j 2c(1-c) of the problems, c the
   probability of a carry into the lowest pair. Times: a digit leaves ln 10 when the running median of its loss
-  is below 95% of it; a head has risen when half of its attention there is on the own pair: between two saved
+  is below 95% of it; a head has risen when half of its attention there is on the digit pair: between two saved
   steps, which are 50 to 100 apart, or by a straight line between them. The digit after the leading one, which
   starts below ln 10, is left out there.
 
 Time: a minute on two cores that others used too, apart from the shared training; GPU: not measured. Found (16
-  seeds): one head looks at the own pair of every digit (.96 of its attention), another at the pair below; 90%
-  of what tells keys apart in the scores is position by position. The own pair alone is right on .588 of the
+  seeds): one head looks at the digit pair of every digit (.96 of its attention), another at the pair below; 90%
+  of what tells keys apart in the scores is position by position. The digit pair alone is right on .588 of the
   digits, with one pair below on .966, with two on .988, all places on .995; pairs above and `=` are not
   needed, the visible digits hardly. The MLP writes 98% of a right answer's logit, the heads nothing. The head
   rises while its digit falls from ln 10 (attention .32 to .49 at the exit), before it in none of 64 exits.
@@ -97,7 +97,7 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         answers=[
             mechanism(sweep, seen),
-            own_pair(seen, times),
+            digit_pair(seen, times),
             hand_made(),
             bases(seen),
             amfftc(sweep, seen),
@@ -154,7 +154,7 @@ def sets(task: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def ideal(task: Any, below: int) -> dict[str, float]:
-    """How often a reader of the own pair and so many pairs below is right, its carry into the lowest of them
+    """How often a reader of the digit pair and so many pairs below is right, its carry into the lowest of them
     taken from another problem.
     """
     carry = lambda column: float(carry_probability(task.base, max(column, 0)))
@@ -166,7 +166,7 @@ def ideal(task: Any, below: int) -> dict[str, float]:
 
 
 def grid(sweep: Sweep, seen: Seen) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The mean attention where each digit is predicted: heads ordered by what they pay to their own pair; one
+    """The mean attention where each digit is predicted: heads ordered by what they pay to their digit pair; one
     run, and the mean of all.
     """
     task = sweep.task
@@ -240,7 +240,7 @@ def mechanism(sweep: Sweep, seen: Seen) -> Answer:
     ]
     expected = lambda below: np.mean(list(ideal(task, below).values()))
     chain = "; ".join(
-        f"own pair and {j} below {said(right(f'{j} below'), '.3f')}, ideal {expected(j):.3f}"
+        f"digit pair and {j} below {said(right(f'{j} below'), '.3f')}, ideal {expected(j):.3f}"
         for j in range(3)
     )
     others = "; ".join(f"{name} {said(right(name), '.3f')}" for name in names[3:])
@@ -252,7 +252,7 @@ def mechanism(sweep: Sweep, seen: Seen) -> Answer:
         "share of a right answer's logit "
         "over the mean that the MLP writes",
         f"{chain}; {others}; MLP {said(of_the_mlp(sweep, seen), '.3f')}",
-        "confirmed: heads fetch the own pair and two pairs below, by position; the MLP makes carry and "
+        "confirmed: heads fetch the digit pair and two pairs below, by position; the MLP makes carry and "
         "digit of them"
         if holds
         else "open: these places are not all that the runs need",
@@ -266,7 +266,7 @@ def of_the_mlp(sweep: Sweep, seen: Seen) -> Interval:
     )
 
 
-def own_pair(seen: Seen, times: dict[str, dict[str, Any]]) -> Answer:
+def digit_pair(seen: Seen, times: dict[str, dict[str, Any]]) -> Answer:
     """001-65."""
     own = seen.looks[:, :, 1:, OWN]
     best = own.max(1)
@@ -288,7 +288,7 @@ def own_pair(seen: Seen, times: dict[str, dict[str, Any]]) -> Answer:
     return Answer(
         "001-65",
         "attention head that looks specifically at -6th and -12th digits",
-        "attention of the best head to the own pair; runs where it is above ½ for every digit; fall of the "
+        "attention of the best head to the digit pair; runs where it is above ½ for every digit; fall of the "
         "log-odds (nats) without that "
         "head and without another; step at which it is ½ less step of the exit from ln b",
         f"{said(statistics.mean(best.mean(1)), '.2f')}; {counted(every, runs)}; "

@@ -2,7 +2,7 @@
 
     python -m experiments.mechanism.trig_or_table
 
-Neurons over their own pair, against controls.
+Neurons over their digit pair, against controls.
 
 The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch
 256, --steps 2500, --seeds 16). Each neuron's, and each attention output's, mean activation over the two

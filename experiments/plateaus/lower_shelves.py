@@ -2,7 +2,7 @@
 
     python -m experiments.plateaus.lower_shelves
 
-Is ln 2 / b a real shelf, and which of the levels h(c) / b^j, "own pair and j pairs below known", do runs stop
+Is ln 2 / b a real shelf, and which of the levels h(c) / b^j, "digit pair and j pairs below known", do runs stop
 at? Bases 2 to 10.
 
 Single-digit mode, --d_model 64 and --narrow 16 with 4 heads, --batch 128, no decay (which would lift low
@@ -128,8 +128,8 @@ def title(cell: Cell) -> str:
 
 
 def names(cell: Cell) -> list[str]:
-    """The levels of the cascade, highest first: nothing, own pair, and with j pairs below."""
-    return ["nothing", "own_pair", *(f"own_pair+lower:{j}" for j in range(1, cell.digit + 1))]
+    """The levels of the cascade, highest first: nothing, digit pair, and with j pairs below."""
+    return ["nothing", "digit_pair", *(f"digit_pair+lower:{j}" for j in range(1, cell.digit + 1))]
 
 
 def summary(runs: dict[int, shelves.Shelf], num_runs: int) -> dict[str, Any]:
@@ -164,10 +164,10 @@ def stops(rows: list[shelves.Row], this: Study) -> dict[str, Any]:
 
 
 def two_stops(cell: Cell, num_runs: int) -> tuple[list[int], list[int], dict[str, statistics.Interval]]:
-    """Runs with a shelf at ln b and then one within ABOVE of the own pair's level; those that end below .05;
+    """Runs with a shelf at ln b and then one within ABOVE of the digit pair's level; those that end below .05;
     lengths of both (steps).
     """
-    level = cell.levels["own_pair"]
+    level = cell.levels["digit_pair"]
     second = {row.run: row for row in cell.rows if level - LEAST <= row.level <= level + ABOVE}
     both = [run for run in cell.shown.get("nothing", {}) if run in second]
     done = [run for run in both if any(row.run == run and row.level < 0.05 for row in cell.rows)]
@@ -183,7 +183,7 @@ def answers(this: Study, cells: list[Cell], rows: list[shelves.Row]) -> list[Ans
     runs, tens = this["seeds"], [cell for cell in cells if cell.digit == 1]
     deep = [cell for cell in cells if cell.digit >= 2]
     at = lambda cell, name: cell.shown.get(name, {})
-    first = {title(cell): len(at(cell, "own_pair+lower:1")) for cell in deep}
+    first = {title(cell): len(at(cell, "digit_pair+lower:1")) for cell in deep}
     cascade = {
         title(cell): {
             j: len(at(cell, name)) for j, name in enumerate(names(cell)[1:]) if cell.levels[name] > 0
@@ -201,9 +201,9 @@ def answers(this: Study, cells: list[Cell], rows: list[shelves.Row]) -> list[Ans
         Answer(
             "001-29",
             "is 1/10 log 2 … a real shelf anywhere?",
-            "runs with a shelf at h(c)/b, own pair and one pair below known",
+            "runs with a shelf at h(c)/b, digit pair and one pair below known",
             "; ".join(
-                f"{name} ({cell.levels['own_pair+lower:1']:.4f}): {counted(first[name], runs)}"
+                f"{name} ({cell.levels['digit_pair+lower:1']:.4f}): {counted(first[name], runs)}"
                 for cell in deep
                 for name in [title(cell)]
             ),

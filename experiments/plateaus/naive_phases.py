@@ -9,7 +9,7 @@ And where does the rest of its probability go?
 4 in single mode, --single_steps 1500, on their shelf near ln 2.
 Time: 600 s on two cores that others used too; GPU: not measured.
 
-Found: in every base the own pair comes first (base 3, 5, 10: medians 75, 162, 288 steps), then carries of
+Found: in every base the digit pair comes first (base 3, 5, 10: medians 75, 162, 288 steps), then carries of
   depth 1 (150, 250, 550), then of depth 2 (188, 538, 1338), in this order in 7, 8 and 8 of 8 runs. In base 10
   these are first crossings of noisy curves: the median of depth 2 is near .65 from step 700 to 3000. Between
   them, where depth 2 decides, the answer with carries of depth 1 rises to .48 in base 10: that phase is real.
@@ -55,11 +55,11 @@ SMALL: dict[str, study.Setting] = {
 SIZE = 1500
 """Problems that are measured on, or all where they are fewer."""
 LEARNED = 0.75
-"""The mean probability from which on something counts as learned; who knows the own pair alone has .5 on each
+"""The mean probability from which on something counts as learned; who knows the digit pair alone has .5 on each
 of the last two.
 """
 CURVES = (
-    "own pair: naive or naive + 1",
+    "digit pair: naive or naive + 1",
     "right where depth 1 decides",
     "right where depth 2 decides",
     "depth-1 answer there",
@@ -183,7 +183,7 @@ def measure(this: Study) -> Finding:
         numbers={
             "learned_at": {
                 f"base {base}": dict(
-                    zip(("own_pair", "depth_1", "depth_2"), (x.median for x in one.learned), strict=True)
+                    zip(("digit_pair", "depth_1", "depth_2"), (x.median for x in one.learned), strict=True)
                 )
                 for base, one in found.items()
             },
@@ -236,7 +236,7 @@ def answers(this: Study, found: dict[int, Phases], rests: list[Rest]) -> list[An
         Answer(
             "001-12",
             "plot the sum with carries of depth 1 but not 2, and of depth 2",
-            f"base {largest}: median step at which own pair, depth 1, depth 2 are at a probability of "
+            f"base {largest}: median step at which digit pair, depth 1, depth 2 are at a probability of "
             f"{LEARNED}",
             when(found[largest]),
             "built: python -m experiments.plateaus.naive_phases",
@@ -244,7 +244,7 @@ def answers(this: Study, found: dict[int, Phases], rests: list[Rest]) -> list[An
         Answer(
             "001-13",
             "shelves of probability, distinguishable phases",
-            f"base {largest}: runs that learn own pair, depth 1, depth 2 in this order, at different "
+            f"base {largest}: runs that learn digit pair, depth 1, depth 2 in this order, at different "
             "snapshots (every 25 steps)",
             counted(found[largest].in_order, runs),
             ("confirmed" if low is not None and low > 0.5 else "refuted")

@@ -2,11 +2,11 @@
 know.
 
 Notation: base b, n digits, column k (0 = units, n = the leading digit of the answer), x_k and y_k the digits
-  of its *own pair*, all uniform and independent, C_k the carry into it, c_k = (1 − b^−k)/2 its probability, h
+  of its *digit pair*, all uniform and independent, C_k the carry into it, c_k = (1 − b^−k)/2 its probability, h
   the entropy of a coin, T(m, c) = `sums.carry_entropy`.
 
 What a predictor may know, by name; "+" joins: `nothing`; `digit_sum` and `digit_multiset`, of all digits of
-both operands; `own_pair`; `lower:J`, the pairs of the J columns below; `one_lower_digit`, one operand's digit
+both operands; `digit_pair`; `lower:J`, the pairs of the J columns below; `one_lower_digit`, one operand's digit
 of the column below; `pair_above`, that of the column above; `previous_answer`, the answer digit written just
 before; `answer_so_far`, all answer digits that are visible.
 """
@@ -74,14 +74,14 @@ def named(
 
 
 def digitwise(base: int, num_digits: int, mode: str = "sequence") -> list[Level]:
-    """The levels of addition without carries: each column is the sum of its own pair mod base, and there is
+    """The levels of addition without carries: each column is the sum of its digit pair mod base, and there is
     no leading digit.
     """
     check(base, num_digits, "msb", mode)
     sums = columns.digit_sum_losses_without_carries(base, num_digits)
     rows = []
     for digit in range(num_digits):
-        known = {"nothing": math.log(base), "digit_sum": float(sums[digit]), "own_pair": 0.0}
+        known = {"nothing": math.log(base), "digit_sum": float(sums[digit]), "digit_pair": 0.0}
         if mode == "sequence":
             known["answer_so_far"] = math.log(base)
         rows += [Level(digit, name, nats) for name, nats in known.items()]
@@ -137,9 +137,9 @@ def _pairs(base: int, digit: int, leading: bool) -> Rows:
     """Operand digits alone: the carry is open where all J lower pairs sum to b−1 (chance b^−J), and is then
     that into column k−J.
     """
-    own = "" if leading else "own_pair+"
+    own = "" if leading else "digit_pair+"
     for lower in range(leading, digit + 1):
-        name = f"{own}lower:{lower}" if lower else "own_pair"
+        name = f"{own}lower:{lower}" if lower else "digit_pair"
         yield name, binary_entropy(carry_probability(base, digit - lower)) / base**lower
     if digit:
         yield f"{own}one_lower_digit", carry_entropy(base, carry_probability(base, digit - 1))
@@ -149,10 +149,10 @@ def _higher_answer(base: int, num_digits: int, digit: int) -> Rows:
     """Most significant first: a_n … a_{k+1} are q = ⌊(x + y)/b^{k+1}⌋, and q = X + Y + C_{k+1} with X, Y
     uniform below m = b^{n−1−k}.
 
-    `answer_so_far`: H(q, a_k) − H(q), each ln m + T. With the own pair: unless it sums to b−1, C_{k+1} is
+    `answer_so_far`: H(q, a_k) − H(q), each ln m + T. With the digit pair: unless it sums to b−1, C_{k+1} is
       known and q says nothing of C_k; if it does, C_{k+1} = C_k = C, and `H(C | X+Y+C) = H(C) + H(X+Y) −
       H(X+Y+C) = h(c) + T(m, 0) − T(m, c)`.
-    The pair above and its answer digit give C_{k+1}: the loss is 0 where the own pair sums to b−1, h(c_k)
+    The pair above and its answer digit give C_{k+1}: the loss is 0 where the digit pair sums to b−1, h(c_k)
     elsewhere, whatever else is seen.
     """
     if digit == num_digits:
@@ -165,17 +165,17 @@ def _higher_answer(base: int, num_digits: int, digit: int) -> Rows:
     )
     yield "answer_so_far", _bounded(math.log(base) + here.nats - out.nats, here.error + out.error)
     for lower in range(digit + 1):
-        name = "answer_so_far+own_pair" + (f"+lower:{lower}" if lower else "")
+        name = "answer_so_far+digit_pair" + (f"+lower:{lower}" if lower else "")
         yield name, _open_carry(base, above, carry_probability(base, digit - lower), lower)
     alone = binary_entropy(carry_probability(base, digit))
     leading_is_previous = digit == num_digits - 1
-    yield "own_pair+previous_answer", alone * (1 - 1 / base) if leading_is_previous else alone
+    yield "digit_pair+previous_answer", alone * (1 - 1 / base) if leading_is_previous else alone
     if not leading_is_previous:
-        yield "answer_so_far+own_pair+pair_above", alone * (1 - 1 / base)
+        yield "answer_so_far+digit_pair+pair_above", alone * (1 - 1 / base)
 
 
 def _open_carry(base: int, above: int, carry: Fraction, lower: int) -> Value:
-    """`b^−J [h(c) + (T(m, 0) − T(m, c))/b]` for the carry c into the lowest known pair, J columns below."""
+    """`b^−J [h(c) + (T(m, 0) − T(m, c))/b]` for the carry c into the lowest kndigit pair, J columns below."""
     if carry == 0:
         return 0.0
     free, taken = carry_entropy(above, Fraction(0)), carry_entropy(above, carry)
@@ -194,8 +194,8 @@ def _lower_answer(base: int, num_digits: int, digit: int) -> Rows:
     leading = digit == num_digits
     yield "answer_so_far", carry if leading else math.log(base)
     if not leading:
-        yield "answer_so_far+own_pair", carry
-    own = "" if leading else "own_pair+"
+        yield "answer_so_far+digit_pair", carry
+    own = "" if leading else "digit_pair+"
     for lower in range(1, digit + 1):
         yield f"answer_so_far+{own}lower:{lower}", 0.0
     if digit:

@@ -38,7 +38,7 @@ def _digit_at_least(base: int, num_digits: int, digit: int) -> float:
     """A lower bound for a digit other than the leading one.
 
     Tell the predictor the pairs below it, from the nearest downwards, until one does not sum to b−1: the
-    carry is known then, and the own pair is a random one of the J columns fewer that are left. Knowing more
+    carry is known then, and the digit pair is a random one of the J columns fewer that are left. Knowing more
     it loses `H(x + y mod b | M of n−J columns)`.
     """
     left = [

@@ -134,9 +134,9 @@ def test_wrong_shapes_are_refused():
 
 def test_fits_are_the_near_levels_nearest_first():
     shelf = shelves.Shelf(0.70, 0.002, 0, 100, True)
-    levels = [("own pair", 0.6931), ("nothing", 2.3026), ("own pair and one", 0.6881), ("far", 0.5)]
+    levels = [("digit pair", 0.6931), ("nothing", 2.3026), ("digit pair and one", 0.6881), ("far", 0.5)]
     found = shelves.fits(shelf, levels)
-    assert [fit.name for fit in found] == ["own pair", "own pair and one"]
+    assert [fit.name for fit in found] == ["digit pair", "digit pair and one"]
     assert found[0].distance == pytest.approx(0.0069) and found[0].standard_errors == pytest.approx(3.45)
     assert shelves.fits(shelf, levels, relative=0.0, least=0.001) is None
     assert shelves.fits(shelf._replace(level=0.019), [("zero", 0.0)])[0].nats == 0

@@ -30,7 +30,7 @@ def test_long_curves_are_means_of_equally_many_steps():
 
 
 def test_every_panel_shows_its_digit_runs_median_and_levels():
-    figure = figures.losses(loss(), levels={1: [("own_pair", 0.6931)], 0: [("nothing", 2.3026)]})
+    figure = figures.losses(loss(), levels={1: [("digit_pair", 0.6931)], 0: [("nothing", 2.3026)]})
     assert [axes.get_title("left") for axes in figure.axes] == ["digit 2", "digit 1", "digit 0 (units)"]
     for axes, column in zip(figure.axes, (2, 1, 0), strict=True):
         (lines,) = axes.collections
@@ -39,7 +39,7 @@ def test_every_panel_shows_its_digit_runs_median_and_levels():
         assert axes.get_yscale() == "log"
     assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [
         [],
-        ["own pair  0.6931"],
+        ["digit pair  0.6931"],
         ["nothing  2.303"],
     ]
     assert "nats" in figure.figure.get_supylabel() and "optimiser step" in figure.figure.get_supxlabel()

@@ -38,14 +38,14 @@ def marked(levels, curves):
 
 
 def test_only_the_levels_in_view_are_drawn():
-    axes = marked([("own_pair", 0.6931), ("nothing", 2.3)], [])
-    assert [text.get_text() for text in axes.texts] == ["own pair  0.6931"]
+    axes = marked([("digit_pair", 0.6931), ("nothing", 2.3)], [])
+    assert [text.get_text() for text in axes.texts] == ["digit pair  0.6931"]
     assert [line.get_ydata()[0] for line in axes.lines] == [0.6931]
 
 
 @pytest.mark.parametrize("x, side", [(0.95, "left"), (0.05, "right")])
 def test_a_name_stands_where_no_curve_is(x, side):
-    (text,) = marked([("own_pair", 0.5)], [(x, 0.54)] * 5).texts
+    (text,) = marked([("digit_pair", 0.5)], [(x, 0.54)] * 5).texts
     assert text.get_horizontalalignment() == side
 
 

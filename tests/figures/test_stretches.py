@@ -28,9 +28,9 @@ def test_every_curve_needs_an_entry():
 
 def test_a_map_of_shelves_has_a_line_each_and_the_exact_levels():
     found = {"digit 1": [(2.3, 10, 400), (0.7, 500, 900)], "digit 0": []}
-    figure = figures.shelf_map(found, levels={"digit 1": [("own pair", 0.6881)]})
+    figure = figures.shelf_map(found, levels={"digit 1": [("digit pair", 0.6881)]})
     first, second = figure.axes
     assert [list(line.get_ydata()) for line in first.lines][:2] == [[2.3, 2.3], [0.7, 0.7]]
-    assert [text.get_text() for text in first.texts] == ["own pair  0.6881"] and not second.lines
+    assert [text.get_text() for text in first.texts] == ["digit pair  0.6881"] and not second.lines
     data = figures.shelf_map(found).data
     assert data["panel"].tolist() == ["digit 1"] * 2 and data["last_step"].tolist() == [400, 900]

@@ -16,14 +16,14 @@ def level(found, column, known):
 def test_the_levels_of_addition_are_the_papers():
     found = exact.of_task(gj.Addition())
     assert level(found, 0, "nothing") == pytest.approx(math.log(10))
-    assert level(found, 1, "own_pair") == pytest.approx(0.6881388)
+    assert level(found, 1, "digit_pair") == pytest.approx(0.6881388)
     assert level(found, 4, "answer_so_far") == pytest.approx(2.113267, abs=1e-6)
 
 
 def test_single_mode_has_one_column_with_its_digits_levels():
     found = exact.of_task(gj.Addition(num_digits=2, mode="single", digit=1))
     assert list(found) == [0]
-    assert level(found, 0, "own_pair") == pytest.approx(0.6881388)
+    assert level(found, 0, "digit_pair") == pytest.approx(0.6881388)
     assert not any("answer" in known for known, _ in found[0])
 
 

@@ -25,7 +25,7 @@ def test_all_pairs_known_leave_nothing_and_rows_name_the_operands():
     assert law[answers.rows(4, x, y, (0, 1))].argmax(1).tolist() == [3 + 4 + 2, 14 + 13]
 
 
-def test_the_own_pair_leaves_the_carry():
+def test_the_digit_pair_leaves_the_carry():
     law = answers.laws(10, 2, (1,))
     x, y = np.array([[0, 4]]), np.array([[0, 3]])
     tens = law[answers.rows(10, x, y, (1,))[0]].reshape(10, 10, 10).sum((0, 2))

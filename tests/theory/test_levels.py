@@ -32,19 +32,19 @@ def brute_force(base, num_digits, order, mode):
     levels = {}
     for k, answer in enumerate(answers):
         leading = k == num_digits
-        own = {} if leading else {"own_pair": [x[k], y[k]]}
+        own = {} if leading else {"digit_pair": [x[k], y[k]]}
         lower = {f"lower:{j}": [*x[k - j : k], *y[k - j : k]] for j in range(1, k + 1)}
         written = list(range(k + 1, num_digits + 1)) if order == "msb" else list(range(k - 1, -1, -1))
         seen = [answers[i] for i in written]
         sets = {"nothing": [], "digit_sum": [operands.sum(1)], "digit_multiset": [multiset], **own}
-        prefix, pair = ("", []) if leading else ("own_pair+", own["own_pair"])
+        prefix, pair = ("", []) if leading else ("digit_pair+", own["digit_pair"])
         sets |= {prefix + name: pair + columns for name, columns in lower.items()}
         if k:
             sets[prefix + "one_lower_digit"] = [*pair, y[k - 1]]
         if mode == "sequence":
             sets["answer_so_far"] = seen
             if not leading:
-                sets["answer_so_far+own_pair"] = seen + pair
+                sets["answer_so_far+digit_pair"] = seen + pair
             if not (leading and order == "msb"):
                 sets |= {
                     f"answer_so_far+{prefix}{name}": seen + pair + columns for name, columns in lower.items()
@@ -55,7 +55,7 @@ def brute_force(base, num_digits, order, mode):
                         answers[min(written) if order == "msb" else max(written)],
                     ]
             if order == "msb" and k + 1 < num_digits:
-                sets["answer_so_far+own_pair+pair_above"] = [*seen, *pair, x[k + 1], y[k + 1]]
+                sets["answer_so_far+digit_pair+pair_above"] = [*seen, *pair, x[k + 1], y[k + 1]]
         levels |= {(k, name): conditional_entropy(answer, *known) for name, known in sets.items()}
     return levels
 
@@ -82,11 +82,11 @@ def five_digits():
 
 
 NUMBERS = {
-    "own_pair": {1: 0.6881, 2: 0.6931, 3: 0.6931, 4: 0.6931},
-    "own_pair+lower:1": {2: 0.0688, 3: 0.0693, 4: 0.0693},
-    "own_pair+one_lower_digit": {1: 0.491187, 2: 0.503722, 3: 0.503828},
-    "answer_so_far+own_pair+pair_above": {1: 0.619325, 2: 0.623787, 3: 0.623832},
-    "answer_so_far+own_pair": {3: 0.691882, 2: 0.693079, 1: 0.688139},
+    "digit_pair": {1: 0.6881, 2: 0.6931, 3: 0.6931, 4: 0.6931},
+    "digit_pair+lower:1": {2: 0.0688, 3: 0.0693, 4: 0.0693},
+    "digit_pair+one_lower_digit": {1: 0.491187, 2: 0.503722, 3: 0.503828},
+    "answer_so_far+digit_pair+pair_above": {1: 0.619325, 2: 0.623787, 3: 0.623832},
+    "answer_so_far+digit_pair": {3: 0.691882, 2: 0.693079, 1: 0.688139},
     "answer_so_far": {4: 2.113267, 5: 0.693},
     "digit_sum": {5: 0.604217},
     "digit_multiset": {5: 0.599552},
@@ -94,8 +94,8 @@ NUMBERS = {
 }
 """What the notes print for most significant first, 5 digits, base 10."""
 LEAST_FIRST = {
-    "own_pair+previous_answer": {1: 0.491187, 2: 0.503722, 3: 0.503828},
-    "answer_so_far+own_pair": {1: 0.491187, 2: 0.499873, 3: 0.499998},
+    "digit_pair+previous_answer": {1: 0.491187, 2: 0.503722, 3: 0.503828},
+    "answer_so_far+digit_pair": {1: 0.491187, 2: 0.499873, 3: 0.499998},
 }
 
 
@@ -172,7 +172,7 @@ def test_levels_of_a_digit_do_not_depend_on_columns_above_it():
 
 
 def test_rows_as_json_have_a_bound_only_where_there_is_one():
-    assert levels.Level(2, "own_pair", 0.5).row() == {"digit": 2, "known": "own_pair", "nats": 0.5}
+    assert levels.Level(2, "digit_pair", 0.5).row() == {"digit": 2, "known": "digit_pair", "nats": 0.5}
     assert levels.Level(2, "digit_multiset", 0.5, 0.1).row() == {
         "digit": 2,
         "known": "digit_multiset",
@@ -184,8 +184,8 @@ def test_rows_as_json_have_a_bound_only_where_there_is_one():
 def test_nearest_levels_of_a_measured_shelf():
     rows = levels.named(10, 2, mode="single", outputs="tokens")
     assert [row.known for row in levels.nearest(rows, 1, 0.70, count=2)] == [
-        "own_pair",
-        "own_pair+one_lower_digit",
+        "digit_pair",
+        "digit_pair+one_lower_digit",
     ]
     assert levels.nearest(rows, 1, 2.48, count=1)[0] == levels.Level(1, "any_token", float(np.log(12)))
     assert {row.known for row in rows} >= {"nothing", "digit_sum", "any_token"} and "digit_multiset" not in {
@@ -201,7 +201,7 @@ def test_digitwise_addition_by_brute_force():
         assert found[digit, "digit_sum"] == pytest.approx(
             conditional_entropy(answer, operands.sum(1)), abs=1e-12
         )
-        assert found[digit, "own_pair"] == 0
+        assert found[digit, "digit_pair"] == 0
         assert found[digit, "nothing"] == found[digit, "answer_so_far"] == pytest.approx(np.log(3))
     assert (2, "nothing") not in found
 
