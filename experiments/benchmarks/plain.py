@@ -1,4 +1,4 @@
-"""The first rival: a plain model, every activation at every position, under a plain `jax.vmap` over the runs."""
+"""The first rival: a plain model, every activation at every position, under a plain `jax.vmap`."""
 
 import functools
 import os

@@ -238,7 +238,8 @@ def answers(neurons: np.ndarray, heads: np.ndarray, moved: dict[int, np.ndarray]
         Answer(
             "001-77",
             "locate the addition tables somehow?",
-            "share of the change of the answer when another digit pair is copied into attention's output, the "
+            "share of the change of the answer when another digit pair is copied into attention's output, "
+            "the "
             "MLP's output alone, and "
             "attention's output past the MLP, at the position that is read; units that hold 90% of a "
             "digit's damage; common share of "

@@ -10,12 +10,14 @@ Looks: the mean attention of a head, where a digit is predicted, to the digit pa
   problems. Needs: the values from all places but some are swapped for another problem's (`interp.reading`);
   an ideal reader of the digit pair and j pairs below is wrong on base^-j 2c(1-c) of the problems, c the
   probability of a carry into the lowest pair. Times: a digit leaves ln 10 when the running median of its loss
-  is below 95% of it; a head has risen when half of its attention there is on the digit pair: between two saved
+  is below 95% of it; a head has risen when half of its attention there is on the digit pair: between two
+  saved
   steps, which are 50 to 100 apart, or by a straight line between them. The digit after the leading one, which
   starts below ln 10, is left out there.
 
 Time: a minute on two cores that others used too, apart from the shared training; GPU: not measured. Found (16
-  seeds): one head looks at the digit pair of every digit (.96 of its attention), another at the pair below; 90%
+  seeds): one head looks at the digit pair of every digit (.96 of its attention), another at the pair below;
+  90%
   of what tells keys apart in the scores is position by position. The digit pair alone is right on .588 of the
   digits, with one pair below on .966, with two on .988, all places on .995; pairs above and `=` are not
   needed, the visible digits hardly. The MLP writes 98% of a right answer's logit, the heads nothing. The head
@@ -154,7 +156,8 @@ def sets(task: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def ideal(task: Any, below: int) -> dict[str, float]:
-    """How often a reader of the digit pair and so many pairs below is right, its carry into the lowest of them
+    """How often a reader of the digit pair and so many pairs below is right, its carry into the lowest of
+    them
     taken from another problem.
     """
     carry = lambda column: float(carry_probability(task.base, max(column, 0)))
@@ -166,7 +169,8 @@ def ideal(task: Any, below: int) -> dict[str, float]:
 
 
 def grid(sweep: Sweep, seen: Seen) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The mean attention where each digit is predicted: heads ordered by what they pay to their digit pair; one
+    """The mean attention where each digit is predicted: heads ordered by what they pay to their digit pair;
+    one
     run, and the mean of all.
     """
     task = sweep.task

@@ -142,7 +142,8 @@ def drawn_pairs(count: int) -> list[tuple[int, int]]:
 
 
 def on_pairs(sweep: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Each run's accuracy [S] of the units over all problems of shdigit pairs, and over those whose units' pair
+    """Each run's accuracy [S] of the units over all problems of shdigit pairs, and over those whose units'
+    pair
     was never shown.
     """
     problems = every(sweep.task)

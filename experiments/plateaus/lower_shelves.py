@@ -2,7 +2,8 @@
 
     python -m experiments.plateaus.lower_shelves
 
-Is ln 2 / b a real shelf, and which of the levels h(c) / b^j, "digit pair and j pairs below known", do runs stop
+Is ln 2 / b a real shelf, and which of the levels h(c) / b^j, "digit pair and j pairs below known", do runs
+stop
 at? Bases 2 to 10.
 
 Single-digit mode, --d_model 64 and --narrow 16 with 4 heads, --batch 128, no decay (which would lift low
@@ -164,7 +165,8 @@ def stops(rows: list[shelves.Row], this: Study) -> dict[str, Any]:
 
 
 def two_stops(cell: Cell, num_runs: int) -> tuple[list[int], list[int], dict[str, statistics.Interval]]:
-    """Runs with a shelf at ln b and then one within ABOVE of the digit pair's level; those that end below .05;
+    """Runs with a shelf at ln b and then one within ABOVE of the digit pair's level; those that end below
+    .05;
     lengths of both (steps).
     """
     level = cell.levels["digit_pair"]

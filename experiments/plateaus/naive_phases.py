@@ -55,7 +55,8 @@ SMALL: dict[str, study.Setting] = {
 SIZE = 1500
 """Problems that are measured on, or all where they are fewer."""
 LEARNED = 0.75
-"""The mean probability from which on something counts as learned; who knows the digit pair alone has .5 on each
+"""The mean probability from which on something counts as learned; who knows the digit pair alone has .5 on
+each
 of the last two.
 """
 CURVES = (

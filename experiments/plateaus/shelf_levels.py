@@ -11,7 +11,8 @@ x}, with "bound" where x is not exact but right to within it.
 
 Time: 3 s for 5 digits and for 20, 6 s for 6 to 12 (where the multisets of 6 digits are enumerated), 11 s for
   100. With the command above digit 4, the first after the leading one, has 2.113267 given `answer_so_far` and
-  .623832 given `answer_so_far+digit_pair+pair_above`; digit 1 has .688139 given `digit_pair` and .491187 given
+  .623832 given `answer_so_far+digit_pair+pair_above`; digit 1 has .688139 given `digit_pair` and .491187
+  given
   `digit_pair+one_lower_digit`.
 """
 

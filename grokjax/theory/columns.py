@@ -23,7 +23,8 @@ def carry_given_digit(base: int, column: int, digit: int) -> Fraction:
     """
     if column < 1 or not 0 <= digit < base:
         raise ValueError(
-            f"column={column}, digit={digit}: a carry needs a column of at least 1 and a digit of 0 to {base - 1}"
+            f"column={column}, digit={digit}: a carry needs a column of at least 1 and a digit of 0 to "
+            f"{base - 1}"
         )
     return (digit + carry_probability(base, column - 1)) / base
 

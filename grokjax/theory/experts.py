@@ -185,6 +185,7 @@ def _checked(joint: Float[ndarray, "*X V"]) -> Float[ndarray, "*X V"]:
     joint = np.asarray(joint, float)
     if joint.ndim < 2 or not np.isfinite(joint).all() or joint.min() < 0 or abs(joint.sum() - 1) > 1e-9:
         raise ValueError(
-            f"joint of shape {joint.shape} and sum {joint.sum():.6g} must be a law P(tokens, outcome): ≥ 0, of sum 1"
+            f"joint of shape {joint.shape} and sum {joint.sum():.6g} must be a law P(tokens, outcome): ≥ 0, "
+            "of sum 1"
         )
     return joint

@@ -1,14 +1,21 @@
-"""Exact shelves: the Bayes-optimal loss of every answer digit of an addition, given what a predictor may
-know.
+"""Exact shelves: the least loss of every answer digit of an addition, given what a predictor may know.
 
-Notation: base b, n digits, column k (0 = units, n = the leading digit of the answer), x_k and y_k the digits
-  of its *digit pair*, all uniform and independent, C_k the carry into it, c_k = (1 − b^−k)/2 its probability, h
-  the entropy of a coin, T(m, c) = `sums.carry_entropy`.
+Notation:
+  b, n: base and number of digits of each operand
+  k: a column, 0 = units, n = the leading digit of the answer
+  x_k, y_k: the digit pair of a column, uniform and independent
+  C_k, c_k: the carry into column k, and its probability (1 − b^−k)/2
+  h: the entropy of a coin;  T(m, c): `sums.carry_entropy`
 
-What a predictor may know, by name; "+" joins: `nothing`; `digit_sum` and `digit_multiset`, of all digits of
-both operands; `digit_pair`; `lower:J`, the pairs of the J columns below; `one_lower_digit`, one operand's digit
-of the column below; `pair_above`, that of the column above; `previous_answer`, the answer digit written just
-before; `answer_so_far`, all answer digits that are visible.
+What a predictor may know, by name; "+" joins several:
+  nothing
+  digit_sum, digit_multiset: of all digits of both operands
+  digit_pair: the two operand digits of the column
+  lower:J: the digit pairs of the J columns below
+  one_lower_digit: one operand's digit of the column below
+  pair_above: the digit pair of the column above
+  previous_answer: the answer digit written just before
+  answer_so_far: all answer digits that are visible
 """
 
 import math
@@ -108,7 +115,7 @@ def check(base: int, num_digits: int, order: str, mode: str) -> None:
 def _levels(
     base: int, num_digits: int, order: str, mode: str, together: dict[str, Sequence[Value]]
 ) -> list[Level]:
-    """The rows of every digit; `together`: more losses by digit, units first, given something of all digits."""
+    """The rows of every digit; `together`: losses by digit, units first, given something of all digits."""
     answer = {"msb": _higher_answer, "lsb": _lower_answer}[order]
     together = {"digit_sum": columns.digit_sum_losses(base, num_digits).tolist(), **together}
     levels = []

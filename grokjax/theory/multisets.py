@@ -32,7 +32,7 @@ def weights(counts: Int[ndarray, "N V"]) -> Float[ndarray, "N"]:
 
 @functools.lru_cache(maxsize=64)
 def multisets(base: int, size: int) -> Int[ndarray, "N V"]:
-    """Every multiset of `size` digits as its counts per digit, in the order in which `removals` finds them."""
+    """Every multiset of `size` digits as counts per digit, in the order of `removals`."""
     if base == 1:
         return np.array([[size]], np.int16)
     parts = [multisets(base - 1, below) for below in range(size + 1)]
