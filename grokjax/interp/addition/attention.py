@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 from grokjax.interp import attention
 from grokjax.run import Run
 from grokjax.tasks import layout
+from grokjax.tasks.protocol import answer_positions
 
 PLACES = ("digit pair", "pair below", "pair above", "=", "visible answers", "other")
 """What an answer can look at: the operands' digits of its own column, of the next less significant one
@@ -57,8 +58,6 @@ def places(task: Any) -> Int[np.ndarray, "C P"]:
 
 def to_places(run: Run, tokens: Int[Array, "B P"]) -> Float[Array, "L H C place"]:
     """The mean attention that each head pays to each of `PLACES`, where each answer is read."""
-    task = run.task
-    query = np.repeat(task.read, len(task.columns) // len(task.read))
-    member = jax.nn.one_hot(places(task), len(PLACES))
-    pattern = attention.patterns(run, tokens)[:, :, query]
+    member = jax.nn.one_hot(places(run.task), len(PLACES))
+    pattern = attention.patterns(run, tokens)[:, :, np.asarray(answer_positions(run.task))]
     return jnp.einsum("lhcp,cpk->lhck", pattern, member, precision="float32")

@@ -1,4 +1,4 @@
-"""What patterns are reduced to, on patterns that are planted: a positional head looks where its table says."""
+"""The places that answers look at, and a positional head that looks where its table says."""
 
 import dataclasses
 
@@ -8,26 +8,11 @@ import pytest
 from jax import random
 
 import grokjax as gj
-from grokjax.interp import attention
+from grokjax.interp.addition import attention
 
 TASK = gj.Addition(num_digits=2, batch_size=6)
 #            a1 a0 + b1 b0 = s2 s1, s0 is read by nothing
 OWN, BELOW, ABOVE, EQUALS, ANSWERS, OTHER = range(6)
-
-
-def test_attention_at_a_distance_is_that_of_the_planted_diagonal():
-    pattern = np.full((2, 6, 6), 0.05)
-    pattern[1, np.arange(2, 6), np.arange(2, 6) - 2] = 0.75
-    np.testing.assert_allclose(attention.at_distance(jnp.asarray(pattern), 2, 0), [0.05, 0.75], rtol=1e-6)
-    np.testing.assert_allclose(attention.at_distance(jnp.asarray(pattern), 1, 3), [0.05, 0.05], rtol=1e-6)
-    np.testing.assert_allclose(attention.induction(jnp.asarray(pattern), 3), [0.05, 0.75], rtol=1e-6)
-    np.testing.assert_allclose(attention.previous_token(jnp.asarray(pattern)), [0.05, 0.05], rtol=1e-6)
-
-
-def test_entropy_is_0_on_one_key_and_the_logarithm_of_their_number_on_all():
-    np.testing.assert_allclose(
-        attention.entropy(jnp.array([[1.0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25]])), [0, np.log(4)], rtol=1e-6
-    )
 
 
 def test_the_places_of_every_answer():
@@ -49,9 +34,16 @@ def test_the_places_of_every_answer():
         ],
     )
     single = attention.places(dataclasses.replace(TASK, mode="single", digit=1))
-    assert attention.columns(TASK).tolist() == [1, 0, -1, 1, 0, -1, -1, -1] and attention.asked(
-        TASK
-    ).tolist() == [2, 1, 0]
+    assert attention.operand_columns(TASK).tolist() == [
+        1,
+        0,
+        -1,
+        1,
+        0,
+        -1,
+        -1,
+        -1,
+    ] and attention.answer_columns(TASK).tolist() == [2, 1, 0]
     np.testing.assert_array_equal(single, [[OWN, BELOW, OTHER, OWN, BELOW, EQUALS]])
 
 
@@ -72,32 +64,19 @@ def planted(own):
     """A positional model whose head `own` looks from every answer at its own pair, and from the leading one
     at `=`.
     """
-    config = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=4, num_heads=2, attention="positional")
+    config = gj.ModelConfig.of(TASK, d_model=4, num_heads=2, attention="positional")
     params = gj.model.init(config, random.key(0))
     table = np.zeros((2, 8, 8), np.float32)
     for query, keys in ((5, [5]), (6, [0, 3]), (7, [1, 4])):
         table[own, query, keys] = 50
-    return config, {**params, "blocks": [{**params["blocks"][0], "attn_logits": jnp.asarray(table)}]}
+    blocks = [{**params["blocks"][0], "attn_logits": jnp.asarray(table)}]
+    return gj.Run(TASK, config, {**params, "blocks": blocks})
 
 
 @pytest.mark.parametrize("own", [0, 1])
 def test_the_planted_head_looks_at_its_own_pair_and_the_other_does_not(own):
-    config, params = planted(own)
-    found = attention.looks(config, TASK, params, TASK.batch(random.key(1)).tokens)
+    found = attention.to_places(planted(own), TASK.batch(random.key(1)).tokens)
     assert found.shape == (1, 2, 3, len(attention.PLACES))
     np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-6)
     np.testing.assert_allclose(found[0, own, :, [OWN, EQUALS]], [[0, 1, 1], [1, 0, 0]], atol=1e-6)
     np.testing.assert_allclose(found[0, 1 - own, 1:, OWN], [2 / 7, 2 / 8], rtol=1e-5)
-
-
-def test_the_mean_over_classes_is_the_mean():
-    config = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=4, num_heads=2)
-    params, tokens = gj.model.init(config, random.key(0)), TASK.batch(random.key(1)).tokens
-    classes = jnp.array([0, 1, 1, 0, 1, 1])
-    found = attention.patterns_by_class(config, params, tokens, classes, 3)
-    assert found.shape == (1, 2, 3, 8, 8) and not found[:, :, 2].any()
-    np.testing.assert_allclose(
-        found[:, :, 0], attention.patterns(config, params, tokens[jnp.array([0, 3])]), atol=1e-6
-    )
-    whole = (2 * found[:, :, 0] + 4 * found[:, :, 1]) / 6
-    np.testing.assert_allclose(whole, attention.patterns(config, params, tokens), atol=1e-6)
