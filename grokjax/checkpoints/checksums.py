@@ -14,7 +14,9 @@ from grokjax.checkpoints import multihost
 from grokjax.trees import named_leaves
 
 Manifest = dict[str, Any]
-"""epoch, step, runs, keep, format, versions, and `items`: item -> leaf name -> dtype, shape, crc32 [runs]."""
+"""epoch, step, keep, chunks (of metrics before it), versions, the stamp of its part (see `identity`), and
+`items`: item -> leaf name -> dtype, shape, crc32 [runs].
+"""
 
 
 def is_key(leaf: Any) -> bool:
@@ -67,19 +69,26 @@ def canonical(body: Manifest) -> bytes:
 
 
 def read(path: pathlib.Path) -> Manifest:
-    """The manifest of a snapshot's directory; ValueError if it is missing or damaged."""
-    file = path / "checksums" / "metadata"
+    """The manifest of a snapshot's directory; ValueError if it is missing or damaged, or another epoch's."""
+    file, where = path / "checksums" / "metadata", f"epoch {path.name} in {path.parent}"
     try:
         seal = json.loads(file.read_text())
         body, number = seal["manifest"], seal["crc32"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"epoch {path.name} in {path.parent} is damaged: its checksums cannot be read ({type(error).__name__})"
-        ) from error
-    if zlib.crc32(canonical(body)) != number:
-        raise ValueError(
-            f"epoch {path.name} in {path.parent} is damaged: its checksums are not those that were written"
+        whole = (
+            isinstance(body["epoch"], int)
+            and isinstance(body["step"], int)
+            and isinstance(body["keep"], bool)
         )
+        whole &= all(isinstance(leaves, dict) for leaves in body["items"].values())
+        sealed = zlib.crc32(canonical(body)) == number
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"{where} is damaged: its checksums cannot be read ({type(error).__name__})"
+        ) from error
+    if not (sealed and whole):
+        raise ValueError(f"{where} is damaged: its checksums are not those that were written")
+    if body["epoch"] != int(path.name):
+        raise ValueError(f"{where} does not belong there: it was saved as epoch {body['epoch']}")
     return body
 
 
@@ -95,5 +104,6 @@ def verify(name: str, array: np.ndarray, record: dict[str, Any], rows: slice) ->
     for i, (found, right) in enumerate(zip(of_rows(array), saved, strict=True)):
         if found != right:
             raise ValueError(
-                f"{name} of run {range(*rows.indices(shape[0]))[i]} has checksum {found:08x}, saved was {right:08x}"
+                f"{name} of run {range(*rows.indices(shape[0]))[i]} has checksum {found:08x}, "
+                f"saved was {right:08x}"
             )

@@ -11,6 +11,8 @@ from typing import IO
 import filelock
 
 TEMPORARY = ".tmp-"
+ASIDE = "set-aside"
+"""The folder of a sweep for what lay in its place and was not its own."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -41,21 +43,27 @@ def sync(folder: pathlib.Path) -> None:
         os.close(descriptor)
 
 
-def discard(path: pathlib.Path, trash: pathlib.Path) -> None:
-    """Remove a file or folder so that it is gone at once, also for who is killed on the way."""
-    trash.mkdir(parents=True, exist_ok=True)
-    target = trash / f"{path.parent.name}-{path.name}"
+def move(path: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """Move a file or folder into another folder, under a name that is free there; its new path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{path.parent.name}-{path.name}"
     number = 0
     while target.exists():
         number += 1
         target = target.with_name(f"{path.parent.name}-{path.name}-{number}")
     os.rename(path, target)
+    return target
+
+
+def discard(path: pathlib.Path, trash: pathlib.Path) -> None:
+    """Remove a file or folder so that it is gone at once, also for who is killed on the way."""
+    move(path, trash)
     shutil.rmtree(trash, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def explained(what: str, directory: pathlib.Path) -> Iterator[None]:
-    """Turn whatever a write raises into one OSError: what could not be written, where, why, and what to do."""
+    """Turn whatever a write raises into one OSError: what could not be written, where, why, what to do."""
     try:
         yield
     except Exception as error:
@@ -74,9 +82,10 @@ def sentence(what: str, directory: pathlib.Path, error: BaseException) -> str:
         or any(os.strerror(number) in text for number in FULL)
         or free == 0
     ):
+        many = "no room for more files, or a limit on them: " if (free or 0) > 1e8 else ""
         return (
-            f"the disk is full: {what} could not be written to {directory} ({(free or 0) / 1e6:.1f} MB are free); "
-            "what was saved before is intact: make room and go on with --resume"
+            f"the disk is full: {what} could not be written to {directory} ({many}{(free or 0) / 1e6:.1f} MB "
+            "are free); what was saved before is intact: make room and go on with --resume"
         )
     reason = text.strip().splitlines()[0] if text.strip() else type(error).__name__
     return f"{what} could not be written to {directory}: {reason}; what was saved before is intact"

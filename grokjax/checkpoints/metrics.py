@@ -1,79 +1,12 @@
-"""Metrics of every step in immutable chunk files that are appended, never rewritten; the zip's CRC finds
-damage.
-"""
+"""The metrics of a sweep by name, put together from the chunks of its parts when they are asked for."""
 
-import pathlib
-import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from grokjax.checkpoints import disk
-
-AXIS_FREE = ("test_step",)
-"""Metrics without a run axis, [E]; all others are [S, T or E, ...]."""
-
-
-class Chunk(NamedTuple):
-    """A file with the metrics of steps first … last - 1."""
-
-    first: int
-    last: int
-    path: pathlib.Path
-
-
-def chunks(directory: pathlib.Path) -> list[Chunk]:
-    """The chunks of a part in order of their steps."""
-    if not directory.is_dir():
-        return []
-    named = ((re.fullmatch(r"steps-(\d+)-(\d+)\.npz", path.name), path) for path in directory.iterdir())
-    return sorted(Chunk(int(match[1]), int(match[2]), path) for match, path in named if match)
-
-
-def end(directory: pathlib.Path) -> int:
-    """The steps from 0 on that the chunks cover without a gap or an overlap."""
-    covered = 0
-    for chunk in chunks(directory):
-        if chunk.first != covered:
-            break
-        covered = chunk.last
-    return covered
-
-
-def covers(directory: pathlib.Path, step: int) -> bool:
-    """Whether a chain of chunks leads from step 0 to exactly this one."""
-    covered = 0
-    for chunk in chunks(directory):
-        if chunk.first == covered <= step and chunk.last <= step:
-            covered = chunk.last
-    return covered == step
-
-
-def discard_from(directory: pathlib.Path, step: int | None) -> None:
-    """Drop the chunks that go beyond a step (None: all): those steps will be computed again."""
-    for chunk in reversed(chunks(directory)):
-        if step is None or chunk.last > step:
-            chunk.path.unlink()
-
-
-def write(directory: pathlib.Path, first: int, last: int, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write the metrics of steps first … last - 1 as one file."""
-    path = directory / f"steps-{first:08d}-{last:08d}.npz"
-    with disk.explained(f"the metrics of steps {first} to {last}", directory):
-        disk.write(
-            path,
-            lambda file: np.savez(
-                file, allow_pickle=False, **{name: compact(name, array) for name, array in arrays.items()}
-            ),
-        )
-
-
-def compact(name: str, array: np.ndarray) -> np.ndarray:
-    """Float32 for everything that belongs to runs."""
-    return array if name in AXIS_FREE else array.astype(np.float32)
+from grokjax.checkpoints import chunks
+from grokjax.checkpoints.chunks import AXIS_FREE
+from grokjax.checkpoints.identity import Place
 
 
 def join(pieces: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -96,50 +29,32 @@ def num_steps(arrays: Mapping[str, np.ndarray]) -> int:
     return lengths.pop() if lengths else 0
 
 
-def member(path: pathlib.Path, name: str) -> np.ndarray:
-    """One array of a chunk, without reading the others; ValueError that names the file if it is damaged."""
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-            file.read()  # the CRC is compared at the end of the member
-            return array
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        NotImplementedError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise ValueError(
-            f"{path} is damaged: {name!r} cannot be read ({str(error) or type(error).__name__})"
-        ) from error
-
-
-def names(path: pathlib.Path) -> list[str]:
-    """The metrics in a chunk."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+def nothing(place: Place) -> tuple[int, int]:
+    """No steps and no chunks that must be there."""
+    return 0, 0
 
 
 class Metrics(Mapping[str, np.ndarray]):
-    """The metrics of a sweep by name, read from the disk when asked for: "loss" [S, T, C], "test_loss" [S, E,
-    C], "test_step" [E].
+    """The metrics of a sweep by name, read from the disk when asked for and checked: `metrics["loss"]`.
 
-    A part that has fewer steps than another is filled with NaN.
+    loss, accuracy [S, T, C]: of every training step before its update, in nats and as a share; column k of C
+      belongs to digit k (0: units)
+    gradient_norm, gradient_norm.NAME, parameter_norm, exact_match [S, T]: of every training step
+    test_loss, test_accuracy [S, E, C], test_exact_match [S, E]: of every evaluation
+    test_step [E]: the updates that were done before each evaluation
+    A part that has fewer steps than another is filled with NaN. Raises KeyError, with the names that there
+    are, for an unknown name, and ValueError, naming the file, for a damaged one.
     """
 
-    def __init__(self, directories: list[pathlib.Path], num_runs: list[int]):
-        self.directories, self.num_runs = directories, num_runs
+    def __init__(self, places: Sequence[Place], reached: Callable[[Place], tuple[int, int]] = nothing):
+        self.places, self.reached = list(places), reached
+
+    def __repr__(self) -> str:
+        num_runs = sum(place.identity.runs for place in self.places)
+        return f"metrics of {num_runs} runs: {', '.join(self) or 'none yet'}"
 
     def __iter__(self) -> Iterator[str]:
-        first = next((chunks(directory)[0].path for directory in self.directories if chunks(directory)), None)
-        return iter(names(first) if first else [])
+        return iter(next((chunks.names(*part[0]) for part in self._rows() if part), []))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -151,25 +66,31 @@ class Metrics(Mapping[str, np.ndarray]):
         if name not in self:
             raise KeyError(f"no metric {name!r}; there are {', '.join(self) or 'none yet'}")
         parts = [
-            [member(chunk.path, name) for chunk in contiguous(directory)] for directory in self.directories
+            [chunks.array(chunk, stamp, name, place.identity) for chunk, stamp in row]
+            for place, row in zip(self.places, self._rows(), strict=True)
         ]
         if name in AXIS_FREE:
             return max((np.concatenate(part) for part in parts if part), key=len)
-        return side_by_side(parts, self.num_runs)
+        return side_by_side(parts, [place.identity.runs for place in self.places])
 
-
-def contiguous(directory: pathlib.Path) -> list[Chunk]:
-    """The chunks of a part; ValueError if a stretch of steps between them is missing."""
-    found, covered = chunks(directory), 0
-    for chunk in found:
-        if chunk.first != covered:
-            raise ValueError(f"{directory} is damaged: after step {covered} comes {chunk.path.name}")
-        covered = chunk.last
-    return found
+    def _rows(self) -> list[list[tuple[chunks.Chunk, chunks.Header]]]:
+        """The proven chunks of every part; ValueError if there are fewer than a saved state had before it."""
+        rows = []
+        for place in self.places:
+            step, number = self.reached(place)  # asked first: while the sweep is trained more may come
+            row = chunks.row(place.metrics, place.identity)
+            end = row[-1][0].last if row else 0
+            if end < step or len(row) < number:
+                raise ValueError(
+                    f"{place.metrics} is damaged: before the state of step {step} there were "
+                    f"{number or 'more'} files of metrics, there are {len(row)}, up to step {end}"
+                )
+            rows.append(row)
+        return rows
 
 
 def side_by_side(parts: list[list[np.ndarray]], num_runs: list[int]) -> np.ndarray:
-    """Chunks [S_part, T_chunk, ...] of several parts as one array [S, T, ...], NaN where a part is shorter."""
+    """Chunks [S_part, T_chunk, ...] of several parts as one [S, T, ...], NaN where a part is shorter."""
     length = max(sum(chunk.shape[1] for chunk in part) for part in parts)
     example = next(part[0] for part in parts if part)
     whole = np.full((sum(num_runs), length, *example.shape[2:]), np.nan, example.dtype)

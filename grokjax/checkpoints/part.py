@@ -2,15 +2,19 @@
 
 import pathlib
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grokjax.checkpoints import disk, metrics, multihost, schedule, snapshots
+from grokjax.checkpoints import chunks, disk, metrics, multihost, schedule, snapshots
+from grokjax.checkpoints.identity import Place
 from grokjax.checkpoints.saver import Saver
 from grokjax.checkpoints.spec import Spec, columns
 from grokjax.training import Epoch
 from grokjax.training.state import Program, shapes
+
+if TYPE_CHECKING:
+    from grokjax.training.state import Snapshot
 
 FLUSH_SECONDS = 30.0
 """Metrics wait no longer than this to be written."""
@@ -19,33 +23,21 @@ SAVE_SECONDS = 600.0
 FLUSH, SAVE = 1, 2
 
 
-class Restored(NamedTuple):
-    """An epoch read back, to go on from: its number, the optimiser steps done, and the state of all runs,
-    numpy leaves [S, ...].
+class Part:
+    """A stretch of the runs of a sweep with its own snapshots and metrics: runs first … first + num_runs - 1.
+
+    damage: sentences about what was found not to be intact, or not to be this part's
     """
 
-    number: int
-    step: int
-    runs: Any
-
-
-class Part:
-    """A stretch of the runs of a sweep with its own snapshots and metrics: runs first … first + num_runs - 1."""
-
-    def __init__(self, directory: pathlib.Path, spec: Spec, *, index: int, first: int, num_runs: int):
-        self.directory, self.spec, self.index, self.first, self.num_runs = (
-            directory,
-            spec,
-            index,
-            first,
-            num_runs,
-        )
-        self.metrics, self.snapshots = folders(directory, index)
+    def __init__(self, directory: pathlib.Path, spec: Spec, place: Place):
+        self.directory, self.spec = directory, spec
+        self.metrics, self.snapshots, self.identity = place
+        self.index, self.first, self.num_runs = place.identity[1:]
         self.schedule = schedule.epochs(spec.save, spec.num_epochs)
         self.damage: list[str] = []
         self._saver: Saver | None = None
         self._buffer: list[dict[str, np.ndarray]] = []
-        self._end, self._written = 0, 0
+        self._end, self._written, self._chunks = 0, 0, 0
         self._flushed = self._saved = time.monotonic()
         self._newest: Any = None
         self._newest_saved: int | None = None
@@ -58,7 +50,7 @@ class Part:
             **{name: column[own] for name, column in columns(self.spec.hypers).items()}
         )
 
-    def restore(self, target: Any = None) -> Restored | None:
+    def restore(self, target: Any = None) -> "Snapshot | None":
         """The newest intact full state, or None: begin at the beginning. What was recorded after it is
         dropped, to be computed again.
 
@@ -80,6 +72,7 @@ class Part:
             found = None
         newer = [epoch for epoch in candidates if found is None or epoch > found.number]
         multihost.on_first(lambda: self._forget(newer, None if found is None else found.step))
+        self._chunks = multihost.first_says(len(chunks.chunks(self.metrics)))
         if found is not None:
             self._end = self._written = found.step
             self._newest_saved = found.number
@@ -117,13 +110,15 @@ class Part:
 
     def flush(self) -> None:
         """Write the metrics that are not on the disk yet; if several processes train, all must call it."""
-        multihost.on_first(self._write)
+        self._chunks += multihost.first_says(bool(multihost.on_first(self._write)))
         self._buffer, self._written, self._flushed = [], self._end, time.monotonic()
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
         joined = metrics.join(self._buffer) if self._buffer else {}
-        if any(array.size for array in joined.values()):
-            metrics.write(self.metrics, self._written, self._end, joined)
+        if not any(array.size for array in joined.values()):
+            return False
+        chunks.write(self.metrics, self.identity, self._chunks, (self._written, self._end), joined)
+        return True
 
     def wait(self) -> int | None:
         """Wait for the save under way; the newest epoch that is safely saved."""
@@ -162,7 +157,8 @@ class Part:
         length = metrics.num_steps(arrays)
         if self._end + length != epoch.step:
             raise ValueError(
-                f"epoch {epoch.number} ends at step {epoch.step}: it brings {length} steps, before it there are {self._end}"
+                f"epoch {epoch.number} ends at step {epoch.step}: it brings {length} steps, before it there "
+                f"are {self._end}"
             )
         if any(array.size for array in arrays.values()):
             self._buffer.append(arrays)
@@ -172,46 +168,47 @@ class Part:
         # Metrics first: a state on the disk always has all metrics before it.
         self.flush()
         if self._saver is None:
-            self._saver = Saver(
-                self.snapshots, self.spec.epoch_steps, schedule.keeps_everything(self.spec.save)
-            )
-        runs = epoch.on_host() if isinstance(epoch, Epoch) else epoch.runs
-        self._saver.save(epoch.number, epoch.step, runs=runs, keep=keep)
+            everything = schedule.keeps_everything(self.spec.save)
+            self._saver = Saver(self.snapshots, self.spec.epoch_steps, everything, self.identity)
+        state = epoch.on_host() if isinstance(epoch, Epoch) else epoch.state
+        self._saver.save(epoch.number, epoch.step, state=state, keep=keep, chunks=self._chunks)
+        self.damage += self._saver.notes
+        self._saver.notes.clear()
         self._newest_saved, self._saved = epoch.number, time.monotonic()
 
-    def _read(self, epoch: int, target: Any) -> Restored | None:
+    def _read(self, epoch: int, target: Any) -> "Snapshot | None":
         """A saved state if it is intact, whole and preceded by all its metrics."""
+        rows = slice(0, self.num_runs)
         try:
-            step = snapshots.manifest(self.snapshots, epoch)["step"]
+            body = snapshots.manifest(self.snapshots, epoch, self.identity)
+            step = body["step"]
             # The ragged last epoch of a shorter sweep is no place to go on from.
             if step != self.spec.step_of(epoch):
                 return None
-            leaves = snapshots.arrays(self.snapshots, epoch, snapshots.ITEMS, slice(0, self.num_runs))
+            leaves = snapshots.arrays(self.snapshots, epoch, snapshots.ITEMS, rows, self.identity)
+            number = chunks.until(self.metrics, self.identity, step)
+            if number != body.get("chunks", number):
+                raise ValueError(f"{self.metrics} lacks metrics of steps before {step}")
         except ValueError as error:
             self.damage.append(str(error))
             return None
-        if not metrics.covers(self.metrics, step):
-            self.damage.append(
-                f"{self.metrics} lacks metrics of steps before {step}, where epoch {epoch} ends"
-            )
-            return None
-        params = {
-            name.removeprefix("params."): leaf for name, leaf in leaves.items() if name.startswith("params.")
-        }
-        rest = {name.removeprefix("rest."): leaf for name, leaf in leaves.items() if name.startswith("rest.")}
         where = f"epoch {epoch} in {self.snapshots}"
-        named = rest | {f"params.{name}": leaf for name, leaf in params.items()}
-        return Restored(epoch, step, snapshots.shaped(named, target, where))
+        named = {name.removeprefix("rest."): leaf for name, leaf in leaves.items()}
+        from grokjax.training.state import Snapshot
+
+        return Snapshot(epoch, step, snapshots.shaped(named, target, where))
 
     def _forget(self, epochs: list[int], step: int | None) -> None:
         """Drop states that were not intact (their parameters stay until they are replaced) and metrics beyond
-        the step to go on from.
+        the step to go on from. What is not this part's is moved aside.
         """
         for epoch in epochs:
+            try:
+                snapshots.manifest(self.snapshots, epoch, self.identity)
+            except ValueError:
+                aside = disk.move(self.snapshots / str(epoch), self.directory / disk.ASIDE)
+                self.damage.append(f"epoch {epoch} in {self.snapshots} was moved to {aside}")
+                continue
             disk.discard(self.snapshots / str(epoch) / "rest", self.snapshots.parent / "trash")
-        metrics.discard_from(self.metrics, step)
-
-
-def folders(directory: pathlib.Path, part: int) -> tuple[pathlib.Path, pathlib.Path]:
-    """Where the metrics and the snapshots of a part lie."""
-    return directory / "metrics" / f"part-{part}", directory / "checkpoints" / f"part-{part}"
+        aside = self.directory / disk.ASIDE
+        self.damage += chunks.discard_from(self.metrics, self.identity, step, aside)

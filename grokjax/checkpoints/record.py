@@ -1,86 +1,100 @@
-"""Settings as JSON and back: dataclasses, callables and plain values, so that a directory tells how to run
-its sweep again.
-"""
+"""Settings as JSON and back, so that a directory tells how to run its sweep again."""
 
 import dataclasses
-import importlib
-import sys
+import functools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from grokjax.checkpoints import names
 
 PLAIN = (bool, int, float, str, type(None))
 
 
 def encode(value: Any) -> Any:
-    """JSON that `decode` turns back: dataclasses by class and fields, callables by `module:qualname`,
-    sequences as tuples.
+    """JSON that `decode` turns back: dataclasses by class and fields, functions by `module:qualname`, partial
+    functions with their arguments, sequences as tuples.
     """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, PLAIN):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {
-            field.name: encode(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-            if field.init
-        }
-        return {"class": name_of(type(value)), "fields": fields}
+        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+        return {"class": names.name_of(type(value)), **bases(type(value)), "fields": fields}
     if isinstance(value, (tuple, list, range)):
         return [encode(item) for item in value]
+    if isinstance(value, functools.partial):
+        keywords = {name: encode(argument) for name, argument in value.keywords.items()}
+        return {
+            "partial": names.name_of(value.func),
+            "arguments": [encode(argument) for argument in value.args],
+            "keywords": keywords,
+        }
     if callable(value):
-        return {"object": name_of(value)}
+        return {"object": names.name_of(value)}
     return {"unknown": repr(value)}
 
 
-def decode(record: Any, where: str) -> Any:
-    """The value that `encode` recorded; ValueError naming `where` if a class or function of the user's cannot
-    be imported.
+def bases(cls: type) -> dict[str, str]:
+    """What a user's class derives from, for who reads the description without that class."""
+    above = [base for base in cls.__mro__[1:] if dataclasses.is_dataclass(base)]
+    return {"subclass_of": names.name_of(above[0])} if above else {}
+
+
+def decode(record: Any, where: str, trusted: Sequence[Any] = ()) -> Any:
+    """The value that `encode` recorded.
+
+    trusted: modules, classes and functions that the record may name beside what `names` allows
+    Raises ValueError naming `where` for a class or function that may not be looked up, or is not there.
     """
     if isinstance(record, list):
-        return tuple(decode(item, where) for item in record)
+        return tuple(decode(item, where, trusted) for item in record)
     if not isinstance(record, dict):
         return record
-    if "unknown" in record:
-        raise ValueError(
-            f"{where}: {record['unknown']} was not recorded; dataclasses, functions, numbers, strings and tuples of them are"
-        )
     if "object" in record:
-        return find(record["object"], where)
-    fields = {name: decode(value, f"{where}.{name}") for name, value in record["fields"].items()}
-    try:
-        return find(record["class"], where)(**fields)
-    except TypeError as error:
+        return names.function(record["object"], where, trusted)
+    if "partial" in record:
+        keywords = {name: decode(x, f"{where}.{name}", trusted) for name, x in record["keywords"].items()}
+        arguments = decode(record["arguments"], where, trusted)
+        return functools.partial(names.function(record["partial"], where, trusted), *arguments, **keywords)
+    if "class" not in record:
         raise ValueError(
-            f"{where}: {record['class']} does not take the recorded fields {sorted(fields)}: {error}"
+            f"{where}: {record.get('unknown', record)} was not recorded; dataclasses, functions, numbers, "
+            "strings and tuples of them are"
+        )
+    fields = {name: decode(value, f"{where}.{name}", trusted) for name, value in record["fields"].items()}
+    cls = names.dataclass(record["class"], where, trusted)
+    try:
+        return cls(**fields)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{where}: {record['class']} does not take the recorded fields {shown(record)}: {error}"
         ) from error
 
 
-def name_of(thing: Any) -> str:
-    """`module:qualname`; a script run with `python -m` under its real name; a callable without a name by its
-    repr.
-    """
-    qualname = getattr(thing, "__qualname__", None)
-    if qualname is None:
-        return repr(thing)
-    module = thing.__module__
-    spec = getattr(sys.modules.get(module), "__spec__", None)
-    return f"{spec.name if module == '__main__' and spec else module}:{qualname}"
-
-
-def find(name: str, where: str) -> Any:
-    """The class or function of a recorded name."""
-    module, _, path = name.partition(":")
-    try:
-        thing: Any = importlib.import_module(module)
-        for part in path.split("."):
-            thing = getattr(thing, part)
-        return thing
-    except (ImportError, AttributeError, ValueError) as error:
+def require_readable(value: Any, where: str) -> None:
+    """Raise a ValueError for what `decode` could never find again: better before training than after it."""
+    for name in unreadable(encode(value), where):
         raise ValueError(
-            f"{where} was recorded as {name!r}, which cannot be imported here: put it into an importable module"
-        ) from error
+            f"{name}, which could not be found again when the sweep is opened: define it at the top of a "
+            "module, by its name (functools.partial of such a function is recorded too)"
+        )
+
+
+def unreadable(record: Any, where: str) -> Iterator[str]:
+    """A phrase for each part of an encoded value that cannot be read back."""
+    if isinstance(record, list):
+        record = {"fields": {str(i): item for i, item in enumerate(record)}}
+    if not isinstance(record, dict):
+        return
+    for kind in ("object", "partial", "class", "unknown"):
+        if kind in record and (kind == "unknown" or not names.can_be_found(record[kind])):
+            yield f"{where} is {record[kind]}"
+    inner = record.get("fields", {}) | record.get("keywords", {})
+    for name, value in [*inner.items(), *((str(i), x) for i, x in enumerate(record.get("arguments", [])))]:
+        yield from unreadable(value, f"{where}.{name}")
 
 
 def differences(recorded: Any, requested: Any, name: str) -> list[str]:
@@ -95,7 +109,7 @@ def differences(recorded: Any, requested: Any, name: str) -> list[str]:
         and "fields" in recorded
         and "fields" in requested
     )
-    if both and recorded["class"] == requested["class"]:
+    if both and names.current(recorded["class"]) == names.current(requested["class"]):
         old, new = {**defaults(requested["class"]), **recorded["fields"]}, requested["fields"]
         return [
             line
@@ -115,16 +129,22 @@ def same(a: Any, b: Any) -> bool:
 
 
 def defaults(class_name: str) -> dict[str, Any]:
-    """The encoded defaults of a recorded class's fields; {} where it cannot be imported."""
+    """The encoded defaults of a class's fields; {} where it is not at hand."""
     try:
-        fields = dataclasses.fields(find(class_name, class_name))
-    except (ValueError, TypeError):
+        fields = dataclasses.fields(names.dataclass(class_name, class_name))
+    except ValueError:
         return {}
     return {f.name: encode(f.default) for f in fields if f.default is not dataclasses.MISSING}
 
 
 def shown(record: Any) -> str:
     """An encoded value for a sentence."""
-    if isinstance(record, dict) and "class" in record:
-        return f"{record['class'].split(':')[-1]}({', '.join(f'{key}={shown(value)}' for key, value in record['fields'].items())})"
-    return str(record["object"]) if isinstance(record, dict) and "object" in record else repr(record)
+    if not isinstance(record, dict):
+        return repr(record)
+    inner = {**record.get("fields", {}), **record.get("keywords", {})}
+    text = ", ".join(f"{key}={shown(value)}" for key, value in inner.items())
+    if "class" in record:
+        return f"{record['class'].split(':')[-1]}({text})"
+    if "partial" in record:
+        return f"partial({record['partial']}, {text})"
+    return str(record.get("object", record))

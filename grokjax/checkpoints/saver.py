@@ -1,4 +1,4 @@
-"""Write snapshots of one part of a sweep with Orbax: asynchronous, one chunk per run, committed by a rename."""
+"""Writes snapshots of a part with Orbax: asynchronous, one chunk per run, committed by a rename."""
 
 import logging
 import pathlib
@@ -8,47 +8,59 @@ from typing import Any
 import jax
 import numpy as np
 
-from grokjax.checkpoints import checksums, disk, multihost, snapshots
-from grokjax.checkpoints.spec import FORMAT, versions
+from grokjax.checkpoints import checksums, disk, multihost, paths, snapshots
+from grokjax.checkpoints.identity import Identity
+from grokjax.checkpoints.surroundings import versions
 
 FULL_STATES = 2
 """How many of the newest full states are kept for resuming."""
 
 
 class Saver:
-    """The Orbax manager of one part. `keep_full` keeps the full state of every epoch."""
+    """The Orbax manager of one part. `keep_full` keeps the full state of every epoch.
 
-    def __init__(self, directory: pathlib.Path, epoch_steps: int, keep_full: bool):
+    identity: what every snapshot is stamped with; None: nothing
+    """
+
+    def __init__(
+        self, directory: pathlib.Path, epoch_steps: int, keep_full: bool, identity: Identity | None = None
+    ):
         import orbax.checkpoint as ocp  # imported here: 0.7 s that reading does without
 
-        self.directory, self.trash, self.epoch_steps, self.keep_full = (
-            directory,
-            directory.parent / "trash",
-            epoch_steps,
-            keep_full,
-        )
+        self.directory, self.epoch_steps, self.keep_full = directory, epoch_steps, keep_full
+        self.identity, self.trash = identity, directory.parent / "trash"
         self.pending: int | None = None
+        self.notes: list[str] = []
         self.facts: dict[int, tuple[int, bool]] = {}
+        self.done: set[int] = set()
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=None, cleanup_tmp_directories=True, enable_async_checkpointing=True
+            max_to_keep=None,
+            cleanup_tmp_directories=True,
+            enable_async_checkpointing=True,
+            # Else threads wait for a folder that could not be made, for 300 s at the end of the process.
+            async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
         )
         # Compression makes weights 8% smaller, and is a third of a save's work and half of reading's.
         handlers: Any = {item: ocp.PyTreeCheckpointHandler(use_compression=False) for item in snapshots.ITEMS}
         handlers["checksums"] = ocp.JsonCheckpointHandler()
         with disk.explained("the folder of the snapshots", directory):
             directory.mkdir(parents=True, exist_ok=True)
-            self.manager = ocp.CheckpointManager(directory, options=options, item_handlers=handlers)
+            self.link = paths.Plain(directory)
+            self.manager = ocp.CheckpointManager(self.link.path, options=options, item_handlers=handlers)
 
-    def save(self, epoch: int, step: int, *, runs: Any, keep: bool) -> None:
-        """Begin to save a state (leaves [S, ...]) and return; it counts as saved after `wait`. An epoch that
-        was there is replaced.
+    def save(self, epoch: int, step: int, *, state: Any, keep: bool, chunks: int = 0) -> None:
+        """Begin to save a state (leaves [S, ...]) and return; it counts as saved after `wait`.
+
+        An epoch that was there is replaced; one that is not this part's is moved aside (`notes` says so).
+        keep: for ever, not only to resume from;  chunks: of metrics that were written before it
         """
         self.wait()
-        items = dict(params=writable(runs.params), rest=writable(without_params(runs)))
-        facts = dict(format=FORMAT, versions=versions(), epoch=epoch, step=step, keep=keep)
+        items = dict(params=writable(state.params), rest=writable(without_params(state)))
+        facts = dict(epoch=epoch, step=step, keep=keep, chunks=chunks, versions=versions())
+        facts |= self.identity.stamp() if self.identity else {}
         with disk.explained(f"epoch {epoch}", self.directory):
             body = checksums.manifest(items, facts)
-            self._change(lambda: self._discard([epoch] if epoch in snapshots.epochs(self.directory) else []))
+            self._change(lambda: self._replace(epoch))
             # force: without it Orbax returns False, silently, for an epoch older than the newest.
             self.manager.save(epoch, args=arguments(items, checksums.sealed(body)), force=True)
         self.pending, self.facts[epoch] = epoch, (step, keep)
@@ -63,8 +75,10 @@ class Saver:
         # Only here does an asynchronous save report a full disk.
         with disk.explained(f"epoch {epoch}", self.directory):
             self.manager.wait_until_finished()
-            if epoch not in snapshots.epochs(self.directory):
-                raise OSError("Orbax reported no error, but the epoch is not there")
+            self.done.add(epoch)
+            if gone := sorted(self.done - set(snapshots.epochs(self.directory))):
+                which = ", ".join(map(str, gone))
+                raise OSError(f"what was saved of epoch {which} is no longer there: was it moved or removed?")
             self._change(lambda: self._prune(epoch))
 
     def close(self) -> None:
@@ -73,6 +87,7 @@ class Saver:
             self.wait()
         finally:
             self.manager.close()
+            self.link.close()
 
     def _change(self, action: Callable[[], bool]) -> None:
         """Let the first process remove epochs; if it did, Orbax looks again at what is there."""
@@ -102,7 +117,7 @@ class Saver:
         """Step and keep flag of a saved epoch; a damaged one is kept as it is."""
         if epoch not in self.facts:
             try:
-                body = snapshots.manifest(self.directory, epoch)
+                body = snapshots.manifest(self.directory, epoch, self.identity)
                 self.facts[epoch] = body["step"], body["keep"]
             except ValueError:
                 self.facts[epoch] = epoch * self.epoch_steps, True
@@ -118,14 +133,24 @@ class Saver:
         """Remove whole epochs; True if there were any."""
         for epoch in epochs:
             self.facts.pop(epoch, None)
+            self.done.discard(epoch)
             disk.discard(self.directory / str(epoch), self.trash)
         return bool(epochs)
 
+    def _replace(self, epoch: int) -> bool:
+        """Make room for an epoch; True if there was one."""
+        if epoch not in snapshots.epochs(self.directory):
+            return False
+        self.facts.pop(epoch, None)
+        if note := snapshots.removed(self.directory, epoch, self.identity, self.trash):
+            self.notes.append(note)
+        return True
 
-def without_params(runs: Any) -> dict[str, Any]:
-    """The other fields of a state (a dataclass or NamedTuple) by name."""
-    names = runs._fields if hasattr(runs, "_fields") else runs.__dataclass_fields__
-    return {name: getattr(runs, name) for name in names if name != "params"}
+
+def without_params(state: Any) -> dict[str, Any]:
+    """The other fields of a state (a dataclass or NamedTuple) by their names on the disk."""
+    names = state._fields if hasattr(state, "_fields") else state.__dataclass_fields__
+    return {snapshots.as_stored(name): getattr(state, name) for name in names if name != "params"}
 
 
 def writable(tree: Any) -> Any:

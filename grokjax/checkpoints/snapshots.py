@@ -11,12 +11,21 @@ import jax.numpy as jnp
 import numpy as np
 import tensorstore
 
-from grokjax.checkpoints import checksums
+from grokjax.checkpoints import checksums, disk
+from grokjax.checkpoints.identity import Identity
 from grokjax.trees import named_leaves
 
 ITEMS = ("params", "rest")
 """The two array items of a snapshot: parameters, kept for ever, and the rest of the state, kept for resuming.
 """
+STORED = {"opt_state": "moments"}
+"""Fields of the state that have another name on the disk, where names do not change."""
+
+
+def as_stored(name: str) -> str:
+    """The name on the disk of a leaf of the state."""
+    field, dot, rest = name.partition(".")
+    return STORED.get(field, field) + dot + rest
 
 
 def epochs(directory: pathlib.Path) -> list[int]:
@@ -31,24 +40,30 @@ def is_full(directory: pathlib.Path, epoch: int) -> bool:
     return (directory / str(epoch) / "rest").is_dir()
 
 
-def manifest(directory: pathlib.Path, epoch: int) -> checksums.Manifest:
-    """Step, leaves and checksums of a saved epoch; ValueError if damaged."""
-    return checksums.read(directory / str(epoch))
+def manifest(directory: pathlib.Path, epoch: int, identity: Identity | None = None) -> checksums.Manifest:
+    """Step, leaves and checksums of a saved epoch; ValueError if damaged, or of another part or sweep."""
+    body = checksums.read(directory / str(epoch))
+    if identity is not None:
+        identity.refuse(body, f"epoch {epoch} in {directory}")
+    return body
 
 
 def arrays(
-    directory: pathlib.Path, epoch: int, items: Iterable[str] = ("params",), rows: slice = slice(None)
+    directory: pathlib.Path,
+    epoch: int,
+    items: Iterable[str] = ("params",),
+    rows: slice = slice(None),
+    identity: Identity | None = None,
 ) -> dict[str, np.ndarray]:
     """The leaves of the items by `item.name`, the given runs only, e.g. `{"params.W_E": [S, V, D]}`.
 
     ValueError naming directory, epoch, leaf and run if anything is missing, cut short, altered, or of another
     shape or type.
     """
-    records = {
-        (item, name): record
-        for item in items
-        for name, record in manifest(directory, epoch)["items"][item].items()
-    }
+    recorded = manifest(directory, epoch, identity)["items"]
+    if missing := [item for item in items if item not in recorded]:
+        raise ValueError(f"epoch {epoch} in {directory} is damaged: its {missing[0]} have no checksums")
+    records = {(item, name): record for item in items for name, record in recorded[item].items()}
     path = directory / str(epoch)
     found = {}
     for (item, name), array in zip(records, read_leaves(path, list(records), rows), strict=True):
@@ -56,10 +71,27 @@ def arrays(
             if isinstance(array, Exception):
                 raise ValueError(f"{item}.{name} cannot be read ({reason(array)})")
             checksums.verify(f"{item}.{name}", array, records[item, name], rows)
-        except ValueError as error:
+            if identity is not None and len(array) < len(range(*rows.indices(identity.runs))):
+                raise ValueError(f"{item}.{name} has fewer than {identity.runs} runs")
+        except (ValueError, KeyError, TypeError, IndexError) as error:
             raise ValueError(f"epoch {epoch} in {directory} is damaged: {error}") from error
         found[f"{item}.{name}"] = array
     return found
+
+
+def removed(
+    directory: pathlib.Path, epoch: int, identity: Identity | None, trash: pathlib.Path
+) -> str | None:
+    """Removes a saved epoch of this part; another's, or one that proves nothing, is moved aside, with a
+    sentence about it.
+    """
+    path = directory / str(epoch)
+    try:
+        manifest(directory, epoch, identity)
+    except ValueError as error:
+        return f"{error}; it was moved to {disk.move(path, directory.parent.parent / disk.ASIDE)}"
+    disk.discard(path, trash)
+    return None
 
 
 def read_leaves(
@@ -126,11 +158,12 @@ def shaped(leaves: dict[str, np.ndarray], target: Any, where: str) -> Any:
     """The leaves in the structure of `target`, one run's shapes and types; ValueError if they are not those
     of a state [S, ...] of it.
     """
-    names = named_leaves(target)
+    names = {as_stored(name): leaf for name, leaf in named_leaves(target).items()}
     for name in [*names, *sorted(leaves.keys() - names.keys())]:
         if name not in leaves or name not in names:
             raise ValueError(
-                f"{where} is of another model: {name} is {'not in it' if name not in leaves else 'in it but not expected'}"
+                f"{where} is of another model: {name} is "
+                f"{'not in it' if name not in leaves else 'in it but not expected'}"
             )
         expected, leaf = names[name], leaves[name]
         key = checksums.is_key(expected)
@@ -138,7 +171,8 @@ def shaped(leaves: dict[str, np.ndarray], target: Any, where: str) -> Any:
         dtype = np.dtype(np.uint32) if key else np.dtype(expected.dtype)
         if leaf.shape[1:] != shape or leaf.dtype != dtype:
             raise ValueError(
-                f"{where} is of another model: {name} is {leaf.dtype}{list(leaf.shape[1:])} per run, not {dtype}{list(shape)}"
+                f"{where} is of another model: {name} is {leaf.dtype}{list(leaf.shape[1:])} per run, "
+                f"not {dtype}{list(shape)}"
             )
     rebuilt = [
         as_keys(leaves[name], leaf) if checksums.is_key(leaf) else leaves[name]

@@ -1,23 +1,19 @@
 """What a sweep is (Spec), and its record on disk: config.json and hypers.npz, whole or not there."""
 
 import dataclasses
-import functools
-import importlib.metadata
 import json
 import math
 import pathlib
-import platform
-import zipfile
 from typing import Any
 
 import jax
 import numpy as np
 
-from grokjax.checkpoints import disk, record, schedule
-from grokjax.config import INTEGERS
+from grokjax.checkpoints import description, disk, identity, names, record, schedule, surroundings
+from grokjax.checkpoints.description import read as read
+from grokjax.checkpoints.surroundings import versions as versions
+from grokjax.config import INTEGERS, require_fit
 
-FORMAT = 1
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grokjax")
 FIXED = ("task", "config", "recipe", "epoch_steps", "save", "block")
 """The entries of config.json that a sweep keeps for ever; `steps` and the number of runs may grow."""
 
@@ -26,10 +22,12 @@ FIXED = ("task", "config", "recipe", "epoch_steps", "save", "block")
 class Spec:
     """A sweep to be run: task, ModelConfig, Recipe, Hyper with leaves [S], and its lengths.
 
-    steps: optimiser steps of every run;  epoch_steps: those of one epoch (the last may be shorter);  save:
-      see `schedule.epochs`
-    block: runs of one program;  part_runs: the most runs of a part (None: all in one);  num_devices, command:
-      recorded only
+    steps: optimiser steps of every run;  epoch_steps: those of one epoch (the last may be shorter)
+    save: see `schedule.epochs`
+    block: runs of one program;  part_runs: the most runs of a part (None: all in one)
+    num_devices, command: recorded only
+    Raises ValueError for lengths out of range, a config that does not fit the task, and settings that could
+    not be read back (lambdas, what is defined inside a function).
     """
 
     task: Any
@@ -51,10 +49,18 @@ class Spec:
                 not isinstance(value, int) or isinstance(value, bool) or value < 1
             ):
                 raise ValueError(f"{name}={value!r} must be an integer of at least 1")
+        if self.steps > description.MOST_STEPS or self.num_epochs > description.MOST_EPOCHS:
+            raise ValueError(
+                f"steps={self.steps} must be at most {description.MOST_STEPS}, "
+                f"in at most {description.MOST_EPOCHS} epochs of epoch_steps={self.epoch_steps}"
+            )
         schedule.epochs(self.save, self.num_epochs)
         lengths = {name: np.shape(column) for name, column in columns(self.hypers).items()}
         if len(set(lengths.values())) != 1 or len(next(iter(lengths.values()))) != 1 or self.num_runs < 1:
             raise ValueError(f"every field of the hypers must have one entry per run, shape [S]: {lengths}")
+        require_fit(self.config, self.task)
+        for name in ("task", "config", "recipe"):
+            record.require_readable(getattr(self, name), name)
 
     @property
     def num_runs(self) -> int:
@@ -73,10 +79,11 @@ class Spec:
 
 def columns(hypers: Any) -> dict[str, np.ndarray]:
     """The fields of the hypers as numpy arrays [S]: int32 for seeds and bits, float32 for the rest."""
-    names = [field.name for field in dataclasses.fields(hypers)]
     return {
-        name: np.asarray(getattr(hypers, name), np.int32 if name in INTEGERS else np.float32)
-        for name in names
+        field.name: np.asarray(
+            getattr(hypers, field.name), np.int32 if field.name in INTEGERS else np.float32
+        )
+        for field in dataclasses.fields(hypers)
     }
 
 
@@ -87,14 +94,12 @@ def parts_of(first: int, num_runs: int, most: int | None) -> list[dict[str, int]
 
 
 def describe(spec: Spec, parts: list[dict[str, int]]) -> dict[str, Any]:
-    """What config.json holds."""
-    device = jax.devices()[0]
+    """What config.json holds, but for its format and what proves it."""
     return dict(
-        format=FORMAT,
         task=record.encode(spec.task),
         config=record.encode(spec.config),
         recipe=record.encode(spec.recipe),
-        hypers={"class": record.name_of(type(spec.hypers)), "file": "hypers.npz"},
+        hypers={"class": names.name_of(type(spec.hypers)), "file": description.HYPERS},
         steps=spec.steps,
         epoch_steps=spec.epoch_steps,
         save=spec.save.replace(" ", ""),
@@ -103,69 +108,32 @@ def describe(spec: Spec, parts: list[dict[str, int]]) -> dict[str, Any]:
         num_devices=spec.num_devices,
         num_processes=jax.process_count(),
         command=spec.command,
-        machine=dict(platform=device.platform, device=device.device_kind, processor=platform.machine()),
-        versions=versions(),
+        machine=surroundings.machine(),
+        versions=surroundings.versions(),
+        settings=surroundings.settings(),
     )
 
 
-@functools.cache
-def versions() -> dict[str, str]:
-    """Of Python and of every package whose change may change bits."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+def write(directory: pathlib.Path, spec: Spec, parts: list[dict[str, int]], found: Any = None) -> None:
+    """Record the sweep: the hypers first, then config.json, whose arrival makes the directory a sweep.
 
-
-def write(directory: pathlib.Path, spec: Spec, parts: list[dict[str, int]]) -> None:
-    """Record the sweep: the hypers first, then config.json, whose arrival makes the directory a sweep."""
+    found: what is recorded already, whose format and id stay
+    """
+    made = describe(spec, parts)
+    if found is not None and found["format"] == 1:
+        made = {"format": 1, **made}
+    else:
+        sums = {name: description.checksum(column) for name, column in columns(spec.hypers).items()}
+        made["hypers"] |= {"crc32": sums}
+        own = identity.new_id() if found is None else found["id"]
+        made = description.sealed({"format": description.FORMAT, "id": own, **made})
     with disk.explained("the description of the sweep", directory):
         disk.write(
-            directory / "hypers.npz", lambda file: np.savez(file, allow_pickle=False, **columns(spec.hypers))
+            directory / description.HYPERS,
+            lambda file: np.savez(file, allow_pickle=False, **columns(spec.hypers)),
         )
-        text = json.dumps(describe(spec, parts), indent=1)
+        text = json.dumps(made, indent=1)
         disk.write(directory / "config.json", lambda file: file.write(text.encode()))
-
-
-def read(directory: pathlib.Path) -> dict[str, Any]:
-    """The content of config.json; FileNotFoundError where there is no sweep, ValueError where it is damaged
-    or of another format.
-    """
-    path = directory / "config.json"
-    if not directory.is_dir():
-        raise FileNotFoundError(f"{directory} is not a directory: there is no sweep")
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{directory} holds no sweep: it has no config.json (if one was killed at its very start, use --resume)"
-        )
-    try:
-        found = json.loads(path.read_text())
-        number = found["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: it is not the description of a sweep ({error})") from error
-    if number != FORMAT:
-        raise ValueError(f"{path} has format {number}, this version of grokjax reads format {FORMAT}")
-    return found
-
-
-def read_hypers(directory: pathlib.Path, num_runs: int) -> dict[str, np.ndarray]:
-    """The recorded fields of the hypers, arrays [S]."""
-    path = directory / "hypers.npz"
-    try:
-        # Opened here: numpy leaves a damaged file open.
-        with open(path, "rb") as file, np.load(file) as archive:
-            found = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is missing or damaged: {error}") from error
-    if any(len(column) < num_runs for column in found.values()):
-        raise ValueError(
-            f"{path} is damaged: config.json names {num_runs} runs, it has {min(map(len, found.values()))}"
-        )
-    # More rows than runs: a kill came between writing the longer hypers and config.json.
-    return {name: column[:num_runs] for name, column in found.items()}
 
 
 def num_runs_of(found: dict[str, Any]) -> int:
@@ -174,8 +142,8 @@ def num_runs_of(found: dict[str, Any]) -> int:
 
 
 def refuse_differences(directory: pathlib.Path, found: dict[str, Any], spec: Spec) -> None:
-    """ValueError naming the fields and both values if the recorded sweep is another than the requested; more
-    steps and runs are none.
+    """Raise a ValueError that names the fields and both values if the recorded sweep is another than the
+    requested; more steps and runs are none.
     """
     asked = json.loads(json.dumps(describe(spec, [])))
     lines = [line for name in FIXED for line in record.differences(found[name], asked[name], name)]
@@ -183,10 +151,15 @@ def refuse_differences(directory: pathlib.Path, found: dict[str, Any], spec: Spe
         lines.append(
             f"steps: recorded {found['steps']}, asked for {spec.steps} (more are allowed, fewer are not)"
         )
-    lines += hyper_differences(read_hypers(directory, num_runs_of(found)), columns(spec.hypers))
-    if found["hypers"]["class"] != asked["hypers"]["class"]:
-        lines.append(f"hypers: recorded {found['hypers']['class']}, asked for {asked['hypers']['class']}")
-    if lines:
+    defaults = {field.name: field.default for field in dataclasses.fields(spec.hypers)}
+    recorded = description.read_hypers(directory, found)
+    for name in defaults.keys() - recorded.keys():  # a knob that came later counts as its default
+        recorded[name] = np.full(num_runs_of(found), defaults[name], columns(spec.hypers)[name].dtype)
+    lines += hyper_differences(recorded, columns(spec.hypers))
+    classes = found["hypers"]["class"], asked["hypers"]["class"]
+    if names.current(classes[0]) != names.current(classes[1]):
+        lines.append(f"hypers: recorded {classes[0]}, asked for {classes[1]}")
+    if lines := lines + surroundings.refusals(found):
         raise ValueError(f"{directory} holds another sweep; {'; '.join(lines)}")
 
 
@@ -201,19 +174,14 @@ def hyper_differences(recorded: dict[str, np.ndarray], requested: dict[str, np.n
         unequal = ~((old == new) | (np.isnan(old) & np.isnan(new)))
         if unequal.any():
             run = int(unequal.argmax())
-            lines.append(f"{name} of run {run}: recorded {old[run]}, asked for {new[run]}")
+            # as they were typed: str gives the shortest decimal of a float32
+            lines.append(f"{name} of run {run}: recorded {old[run]!s}, asked for {new[run]!s}")
     return sorted(lines) + [
         f"{name}: in one of the two sweeps only" for name in sorted(recorded.keys() ^ requested.keys())
     ]
 
 
-def version_changes(found: dict[str, Any], spec: Spec) -> list[str]:
-    """Sentences about versions, machine kind and devices that changed: the sweep goes on, but perhaps not
-    with the same bits.
-    """
-    now = describe(spec, [])
-    old, new = ({**description["versions"], **description["machine"]} for description in (found, now))
-    changed = [name for name in new if old.get(name, new[name]) != new[name]]
-    return [
-        f"{name} was {old[name]} and is {new[name]}: further steps may have other bits" for name in changed
-    ]
+def notes(found: dict[str, Any] | None, spec: Spec) -> list[str]:
+    """Sentences for who starts or goes on: what changed around the sweep, what this device does not do."""
+    changed = [] if found is None else surroundings.changes(found, describe(spec, []))
+    return changed + surroundings.ignored(spec.recipe)

@@ -1,56 +1,81 @@
-"""Read a sweep from its directory, lazily: `open_sweep(directory)`, and `over`, a function of one run over
-all runs and epochs.
-"""
+"""Read a sweep from its directory, lazily: `open_sweep(directory)`."""
 
 import functools
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from grokjax.checkpoints import metrics, record, schedule, snapshots
+from grokjax import sweep
+from grokjax.checkpoints import description, identity, metrics, names, record, schedule, snapshots
 from grokjax.checkpoints import spec as specs
-from grokjax.checkpoints.part import folders
 from grokjax.config import Hyper
-from grokjax.mapping import map_runs
+from grokjax.run import Run, described
 from grokjax.training.state import Program, RunState, shapes
 
 
 class Sweep:
-    """A sweep's directory. Nothing is read before it is asked for, and what is read is checked."""
+    """A sweep's directory. Nothing is read before it is asked for, and what is read is checked.
 
-    def __init__(self, directory: str | pathlib.Path):
+    trusted: modules, classes and functions of the user's that its settings may name (see `names`)
+
+    An epoch is given by its number, or counted from the last one saved: -1, which is also what None stands
+    for; or by `step`, the optimiser steps done. `len(sweep)` is the number of runs.
+    """
+
+    def __init__(self, directory: str | pathlib.Path, trusted: Sequence[Any] = ()):
         self.directory = pathlib.Path(directory).absolute()
+        self.trusted = tuple(trusted)
         self.record = specs.read(self.directory)
-        self._parts = [folders(self.directory, index) for index in range(len(self.record["parts"]))]
+        self._parts = identity.places(self.directory, self.record)
 
     def __repr__(self) -> str:
-        return f"sweep of {self.num_runs} runs, {self.num_steps} steps, in {self.directory}"
+        try:
+            task = described(self.task)
+        except ValueError:
+            task = self.record["task"]["class"]
+        saved = len(self.epochs)
+        return (
+            f"sweep of {self.num_runs} runs, {self.num_steps} steps of {task}, "
+            f"{saved} epoch{'s' * (saved != 1)} saved, in {self.directory}"
+        )
+
+    def __len__(self) -> int:
+        return self.num_runs
+
+    def __bool__(self) -> bool:
+        return True
 
     @functools.cached_property
     def task(self) -> Any:
-        """The task; ValueError if it is a class of the user's that cannot be imported here."""
-        return record.decode(self.record["task"], "task")
+        """The task; ValueError if it is a class that may not be looked up (see `names`)."""
+        return record.decode(self.record["task"], "task", self.trusted)
 
     @functools.cached_property
     def config(self) -> Any:
         """The ModelConfig."""
-        return record.decode(self.record["config"], "config")
+        return record.decode(self.record["config"], "config", self.trusted)
 
     @functools.cached_property
     def recipe(self) -> Any:
-        """The Recipe; ValueError if it holds a function of the user's that cannot be imported here."""
-        return record.decode(self.record["recipe"], "recipe")
+        """The Recipe; ValueError if it holds a function that may not be looked up (see `names`)."""
+        return record.decode(self.record["recipe"], "recipe", self.trusted)
 
     @functools.cached_property
     def hypers(self) -> Hyper:
         """The Hyper of all runs, leaves [S]."""
-        return record.find(self.record["hypers"]["class"], "hypers")(
-            **specs.read_hypers(self.directory, self.num_runs)
-        )
+        columns = description.read_hypers(self.directory, self.record)
+        cls = names.dataclass(self.record["hypers"]["class"], "hypers", self.trusted)
+        try:
+            return cls(**columns)
+        except TypeError as error:
+            raise ValueError(
+                f"{self.directory / description.HYPERS} is damaged: its columns are not fields of "
+                f"{cls.__name__} ({error})"
+            ) from error
 
     @property
     def num_runs(self) -> int:
@@ -72,8 +97,7 @@ class Sweep:
         """The epochs saved for ever in all parts, and the newest, ascending; looked up each time: a sweep can
         be watched while it runs.
         """
-        saved = [set(snapshots.epochs(folder)) for _, folder in self._parts]
-        common = set.intersection(*saved)
+        common = set.intersection(*(set(snapshots.epochs(place.snapshots)) for place in self._parts))
         planned = set(schedule.epochs(self.record["save"], -(-self.num_steps // self.epoch_steps)))
         return sorted(
             epoch for epoch in common if epoch in planned or epoch == max(common) or self._is_kept(epoch)
@@ -81,31 +105,54 @@ class Sweep:
 
     def steps(self, epoch: int) -> int:
         """Optimiser steps done at a saved epoch."""
-        self._require(epoch)
-        return max(snapshots.manifest(folder, epoch)["step"] for _, folder in self._parts)
+        epoch = self._epoch(epoch)
+        return max(
+            snapshots.manifest(place.snapshots, epoch, place.identity)["step"] for place in self._parts
+        )
 
     @property
     def metrics(self) -> metrics.Metrics:
-        """Every step of every run by name: "loss", "accuracy" [S, T, C], "gradient_norm" [S, T], "test_loss"
-        [S, E, C], "test_step" [E].
-        """
-        return metrics.Metrics(
-            [folder for folder, _ in self._parts], [part["runs"] for part in self.record["parts"]]
-        )
+        """Every step of every run by name, numpy arrays: `sweep.metrics["loss"]` [S, T, C], see `Metrics`."""
+        return metrics.Metrics(self._parts, reached)
 
-    def params(self, epoch: int, run: int | None = None) -> PyTree:
+    def runs(self, epoch: int | None = None, *, step: int | None = None) -> Run:
+        """All runs at a saved epoch (the last one by default) as a stack, leaves [S, ...]."""
+        epoch = self._epoch(epoch, step)
+        return Run(self.task, self.config, self.params(epoch), self.hypers, self.recipe)
+
+    def run(self, i: int, epoch: int | None = None, *, step: int | None = None) -> Run:
+        """Run number i at a saved epoch (the last one by default); the others are not read."""
+        epoch = self._epoch(epoch, step)
+        hyper = sweep.select(self.hypers, self._checked(i))
+        return Run(self.task, self.config, self.params(epoch, i), hyper, self.recipe)
+
+    def where(self, **values: float) -> np.ndarray:
+        """The indices of the runs whose hyperparameters have these values: `sweep.where(weight_decay=1)`.
+
+        Raises ValueError for what is no field of Hyper.
+        """
+        chosen = np.ones(self.num_runs, bool)
+        for name, value in values.items():
+            if not hasattr(self.hypers, name):
+                raise ValueError(f"{name} is no field of {type(self.hypers).__name__}")
+            column = np.asarray(getattr(self.hypers, name))
+            chosen &= column == np.asarray(value, column.dtype)
+        return np.flatnonzero(chosen)
+
+    def params(self, epoch: int | None = None, run: int | None = None) -> PyTree:
         """The parameters at a saved epoch, leaves [S, ...]; with `run` those of one run, and no others are
         read.
 
         ValueError for an epoch that is not saved, a run that does not exist, or a damaged file (which, and
         whose).
         """
-        return snapshots.plain(self._leaves(epoch, "params", run))
+        return snapshots.plain(self._leaves(self._epoch(epoch), "params", run))
 
-    def state(self, epoch: int, run: int | None = None) -> RunState:
+    def state(self, epoch: int | None = None, run: int | None = None) -> RunState:
         """The full state at an epoch that still has it (the newest two, or all with save="all"), leaves [S,
         ...], or of one run.
         """
+        epoch = self._epoch(epoch)
         leaves = {
             f"params.{name}": leaf for name, leaf in self._leaves(epoch, "params", run).items()
         } | self._leaves(epoch, "rest", run)
@@ -119,23 +166,22 @@ class Sweep:
         return [
             epoch
             for epoch in self.epochs
-            if all(snapshots.is_full(folder, epoch) for _, folder in self._parts)
+            if all(snapshots.is_full(place.snapshots, epoch) for place in self._parts)
         ]
 
     def _leaves(self, epoch: int, item: str, run: int | None) -> dict[str, np.ndarray]:
-        """One item's leaves by name, of all runs or of one."""
-        self._require(epoch)
         if item == "rest" and epoch not in (full := self.full_epochs()):
             raise ValueError(
-                f"{self.directory} keeps only the parameters of epoch {epoch}; full states are there of epochs {full}"
+                f"{self.directory} keeps only the parameters of epoch {epoch}; full states are there of "
+                f"epochs {full}"
             )
+        run = None if run is None else self._checked(run)
         pieces = []
-        for (_, folder), part in zip(self._parts, self.record["parts"], strict=True):
-            rows = (
-                slice(0, part["runs"]) if run is None else slice(run - part["first"], run - part["first"] + 1)
-            )
-            if run is None or part["first"] <= self._checked(run) < part["first"] + part["runs"]:
-                pieces.append(snapshots.arrays(folder, epoch, (item,), rows))
+        for place in self._parts:
+            first, size = place.identity.first, place.identity.runs
+            if run is None or first <= run < first + size:
+                rows = slice(0, size) if run is None else slice(run - first, run - first + 1)
+                pieces.append(snapshots.arrays(place.snapshots, epoch, (item,), rows, place.identity))
         named = {
             name.removeprefix(f"{item}."): np.concatenate([piece[name] for piece in pieces])
             if len(pieces) > 1
@@ -149,43 +195,55 @@ class Sweep:
             raise ValueError(
                 f"run={run} must be one of 0 … {self.num_runs - 1}, the runs of {self.directory}"
             )
-        return run
+        return int(run)
 
-    def _require(self, epoch: int) -> None:
-        if epoch not in (saved := self.epochs):
-            raise ValueError(
-                f"epoch={epoch} is not saved in {self.directory}; saved are {', '.join(map(str, saved)) or 'none yet'}"
-            )
+    def _epoch(self, epoch: int | None = None, step: int | None = None) -> int:
+        """The number of a saved epoch, from its number, from the end, or by its step."""
+        saved = self.epochs
+        listed = ", ".join(map(str, saved)) or "none yet"
+        if step is not None:
+            if epoch is not None:
+                raise ValueError(f"epoch={epoch} and step={step} exclude each other: give one of them")
+            steps = {self.steps(number): number for number in saved}
+            if step not in steps:
+                known = ", ".join(map(str, steps)) or "none yet"
+                raise ValueError(f"step={step} is not saved in {self.directory}; saved are the steps {known}")
+            return steps[step]
+        number = -1 if epoch is None else epoch
+        if -len(saved) <= number < 0:
+            return saved[number]
+        if number not in saved:
+            raise ValueError(f"epoch={epoch} is not saved in {self.directory}; saved are {listed}")
+        return int(number)
 
     def _is_kept(self, epoch: int) -> bool:
         """Whether an epoch outside the schedule stays (the last of a sweep that stopped early or was
         shorter), or is only for resuming.
         """
         try:
-            return all(snapshots.manifest(folder, epoch)["keep"] for _, folder in self._parts)
+            return all(
+                snapshots.manifest(place.snapshots, epoch, place.identity)["keep"] for place in self._parts
+            )
         except ValueError:
             return True
 
 
-def open_sweep(directory: str | pathlib.Path) -> Sweep:
-    """The sweep in a directory; FileNotFoundError or ValueError in one sentence if there is none, or a
-    damaged one.
-    """
-    return Sweep(directory)
+def reached(place: identity.Place) -> tuple[int, int]:
+    """(steps, chunks of metrics) that come before the newest full state of a part: they must be there."""
+    full = [epoch for epoch in snapshots.epochs(place.snapshots) if snapshots.is_full(place.snapshots, epoch)]
+    try:
+        body = snapshots.manifest(place.snapshots, full[-1], place.identity) if full else {}
+    except ValueError:  # said when the state is read
+        body = {}
+    return body.get("step", 0), body.get("chunks", 0)
 
 
-def over(
-    sweep: Sweep | str | pathlib.Path,
-    function: Callable[[PyTree], PyTree],
-    epochs: Iterable[int] | None = None,
-) -> PyTree:
-    """`function` of one run's parameters, of every run and every saved epoch (or the given ones): leaves [E,
-    S, ...] on the host.
+def open_sweep(directory: str | pathlib.Path, trusted: Sequence[Any] = ()) -> Sweep:
+    """The sweep in a directory, of which nothing is read yet but its description.
+
+    trusted: modules, classes and functions of your own that its settings may name. Without them only the
+      project's dataclasses are found, and what your program has defined itself; nothing is imported or run
+      because a file names it.
+    Raises FileNotFoundError or ValueError, in one sentence, if there is none, or a damaged one.
     """
-    sweep = sweep if isinstance(sweep, Sweep) else open_sweep(sweep)
-    chosen = sweep.epochs if epochs is None else list(epochs)
-    if not chosen:
-        raise ValueError(f"no epoch of {sweep.directory} is {'saved yet' if epochs is None else 'asked for'}")
-    mapped = map_runs(function)
-    results = [mapped(sweep.params(epoch)) for epoch in chosen]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *results)
+    return Sweep(directory, trusted)

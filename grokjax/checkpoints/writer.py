@@ -10,14 +10,16 @@ from typing import Self
 
 import filelock
 
-from grokjax.checkpoints import disk, multihost
+from grokjax.checkpoints import disk, identity, multihost
 from grokjax.checkpoints import spec as specs
 from grokjax.checkpoints.part import Part
 from grokjax.checkpoints.saver import quiet
 from grokjax.checkpoints.spec import Spec
 
-OWN = (".lock", "config.json", "hypers.npz", "metrics", "checkpoints")
+OWN = (".lock", "hypers.npz")
 """What a directory may hold that a kill left before it became a sweep."""
+DATA = ("metrics", "checkpoints")
+"""The folders of a sweep's results: without config.json nothing says whose they are."""
 
 
 class Writer:
@@ -30,8 +32,7 @@ class Writer:
     ):
         self.directory, self.spec, self.notes, self._lock = directory, spec, notes, lock
         self.parts = [
-            Part(directory, spec, index=index, first=part["first"], num_runs=part["runs"])
-            for index, part in enumerate(specs.read(directory)["parts"])
+            Part(directory, spec, place) for place in identity.places(directory, specs.read(directory))
         ]
 
     def __enter__(self) -> Self:
@@ -85,9 +86,15 @@ def opened(directory: pathlib.Path, spec: Spec, prepare: Callable[[], list[str]]
         with disk.explained("the directory of the sweep", directory):
             strangers = foreign(directory) if not (directory / "config.json").exists() else []
             directory.mkdir(parents=True, exist_ok=True)
+        if data := [name for name in strangers if name in DATA]:
+            raise ValueError(
+                f"{directory} holds {' and '.join(data)} of a sweep, but no config.json that says of which: "
+                "put its config.json back, or choose another directory"
+            )
         if strangers:
             raise ValueError(
-                f"{directory} holds other files ({', '.join(strangers[:3])}) and no sweep: choose an empty or a new directory"
+                f"{directory} holds other files ({', '.join(strangers[:3])}) and no sweep: "
+                "choose an empty or a new directory"
             )
         held = disk.lock(directory)
         try:
@@ -118,7 +125,7 @@ def begin(directory: pathlib.Path, spec: Spec) -> list[str]:
             f"{directory} already holds a sweep: go on with --resume, or choose another directory"
         )
     specs.write(directory, spec, specs.parts_of(0, spec.num_runs, spec.part_runs))
-    return []
+    return specs.notes(None, spec)
 
 
 def go_on(directory: pathlib.Path, spec: Spec) -> list[str]:
@@ -128,6 +135,6 @@ def go_on(directory: pathlib.Path, spec: Spec) -> list[str]:
     found = specs.read(directory)
     specs.refuse_differences(directory, found, spec)
     parts = found["parts"] + specs.parts_of(specs.num_runs_of(found), spec.num_runs, spec.part_runs)
-    notes = specs.version_changes(found, spec)
-    specs.write(directory, spec, parts)
+    notes = specs.notes(found, spec)
+    specs.write(directory, spec, parts, found)
     return notes

@@ -33,7 +33,7 @@ def main(directory, port, num_processes, process, steps, stop=None):
             first = part.restore(planted_sweep.target())
             print("from", first and first.number, flush=True)
             for epoch in planted_sweep.epochs(part, first):
-                epoch.runs = over_processes(epoch.runs)
+                epoch.state = over_processes(epoch.state)
                 part.record(epoch)
                 if stop and epoch.number == int(stop):
                     break

@@ -58,11 +58,11 @@ def metrics(seeds, first, last):
 
 def spec(num_runs=4, steps=60, **changes):
     """Epochs of 10 steps, all of them saved by the log schedule."""
-    task = grokjax.ModularArithmetic(modulus=5)
+    task = changes.get("task", grokjax.ModularArithmetic(modulus=5))
     hypers = grokjax.grid(grokjax.Hyper(), seed=range(num_runs))
     given = dict(
         task=task,
-        config=grokjax.ModelConfig(d_model=8),
+        config=grokjax.ModelConfig.of(task, d_model=8),
         recipe=grokjax.Recipe(),
         hypers=hypers,
         steps=steps,
@@ -81,7 +81,7 @@ def epochs(part, first, width=4, stopped_at=10**9):
             number=number,
             step=step,
             metrics=metrics(seeds, before, step),
-            runs=runs(seeds, step, width),
+            state=runs(seeds, step, width),
             active=np.full(len(seeds), step < stopped_at),
         )
         if step >= stopped_at:

@@ -31,14 +31,14 @@ def test_saved_on_two_devices_is_read_on_one(tmp_path):
     with checkpoints.create(tmp_path / "sweep", spec) as writer:
         (part,) = writer.parts
         for epoch in planted_sweep.epochs(part, part.restore(planted_sweep.target())):
-            epoch.runs = planted_hosts.over_processes(epoch.runs)
-            assert len(epoch.runs.params["W_E"].sharding.device_set) == 2
+            epoch.state = planted_hosts.over_processes(epoch.state)
+            assert len(epoch.state.params["W_E"].sharding.device_set) == 2
             part.record(epoch)
         part.finish()
     planted_sweep.check(tmp_path / "sweep", spec)
     with checkpoints.resume(tmp_path / "sweep", spec) as writer:
         found = writer.parts[0].restore(planted_sweep.target())
-    jax.tree.map(np.testing.assert_array_equal, found.runs, planted_sweep.runs(range(4), 20))
+    jax.tree.map(np.testing.assert_array_equal, found.state, planted_sweep.runs(range(4), 20))
 
 
 def processes(directory, *arguments):

@@ -96,7 +96,7 @@ def test_flipped_bits_in_array_data_are_found_and_their_run_is_named(tmp_path):
     writing.save(
         0,
         0,
-        runs=types.SimpleNamespace(params={"W": values}, step=np.zeros(4), _fields=("params", "step")),
+        state=types.SimpleNamespace(params={"W": values}, step=np.zeros(4), _fields=("params", "step")),
         keep=True,
     )
     writing.close()
@@ -218,7 +218,7 @@ def test_types_of_every_kind_come_back_to_the_bit(tmp_path):
     )
     runs = types.SimpleNamespace(**rest, _fields=tuple(rest))
     writing = saver.Saver(tmp_path / "part-0", 1, keep_full=True)
-    writing.save(0, 0, runs=runs, keep=True)
+    writing.save(0, 0, state=runs, keep=True)
     writing.close()
     found = {
         name.split(".", 1)[1]: leaf
@@ -250,7 +250,7 @@ def test_saves_do_not_pile_up_in_memory(tmp_path):
     )
     writing, before = saver.Saver(tmp_path / "part-0", 1, keep_full=False), 0
     for epoch in range(16):
-        writing.save(epoch, epoch, runs=runs, keep=epoch == 0)
+        writing.save(epoch, epoch, state=runs, keep=epoch == 0)
         if epoch == 5:
             writing.wait()
             before = resident()

@@ -10,9 +10,11 @@ import pytest
 
 import grokjax
 from grokjax import checkpoints
+from grokjax.checkpoints import description, snapshots
 from grokjax.checkpoints import part as parts
-from grokjax.checkpoints import snapshots
 from grokjax.checkpoints import spec as specs
+
+MODULAR = grokjax.ModularArithmetic(modulus=5)
 
 
 def test_stopped_and_gone_on_with_is_the_uninterrupted_sweep(tmp_path):
@@ -63,9 +65,18 @@ def test_more_runs_are_a_part_of_their_own(tmp_path):
     "changes, sentence",
     [
         (dict(recipe=grokjax.Recipe(stop_below=0.5)), r"recipe.stop_below: recorded 0.0, asked for 0.5"),
-        (dict(config=grokjax.ModelConfig(d_model=16)), r"config.d_model: recorded 8, asked for 16"),
-        (dict(task=grokjax.ModularArithmetic(modulus=7)), r"task.modulus: recorded 5, asked for 7"),
-        (dict(task=grokjax.Addition()), r"task: recorded Modular.*, asked for Addition\(.*\)"),
+        (
+            dict(config=grokjax.ModelConfig.of(MODULAR, d_model=16)),
+            r"config.d_model: recorded 8, asked for 16",
+        ),
+        (
+            dict(task=grokjax.ModularArithmetic(modulus=7)),
+            r"task.modulus: recorded 5, asked for 7; config.vocabulary: .* 6, asked for 8; config.num_out.*",
+        ),
+        (
+            dict(task=grokjax.Addition()),
+            r"task: recorded Modular.*, asked for Addition\(.*\); config.vocabulary: .*",
+        ),
         (dict(block=2), r"block: recorded None, asked for 2"),
         (dict(epoch_steps=5), r"epoch_steps: recorded 10, asked for 5"),
         (dict(save="all"), r"save: recorded 'log', asked for 'all'"),
@@ -237,7 +248,7 @@ def test_the_record_says_what_is_needed_to_run_it_again(tmp_path):
         pass
     found = json.loads((tmp_path / "sweep" / "config.json").read_text())
     assert (
-        found["format"] == 1
+        found["format"] == 2
         and found["steps"] == 60
         and found["epoch_steps"] == 10
         and found["save"] == "log"
@@ -265,9 +276,12 @@ def test_a_change_of_version_is_said_and_not_refused(tmp_path):
     path = tmp_path / "sweep" / "config.json"
     found = json.loads(path.read_text())
     now, found["versions"]["jax"] = found["versions"]["jax"], "0.1.2"
-    path.write_text(json.dumps(found))
-    with checkpoints.resume(tmp_path / "sweep", planted_sweep.spec()) as writer:
-        assert writer.notes == [f"jax was 0.1.2 and is {now}: further steps may have other bits"]
+    path.write_text(json.dumps(description.sealed(found)))
+    with checkpoints.resume(tmp_path / "sweep", planted_sweep.spec(num_devices=2)) as writer:
+        assert writer.notes == [
+            f"jax was 0.1.2 and is {now}: further steps may have other bits",
+            "the number of devices was 1 and is 2: further steps may have other bits",
+        ]
 
 
 def test_two_processes_do_not_write_one_sweep(tmp_path):

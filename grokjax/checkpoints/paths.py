@@ -1,0 +1,37 @@
+"""Orbax looks for its files with a glob, so a folder called `lr[1e-3]` would lose every snapshot: it is given
+another name for it.
+"""
+
+import glob
+import pathlib
+import shutil
+import tempfile
+
+from grokjax.checkpoints import multihost
+
+
+class Plain:
+    """A name without glob's special characters for a folder: `path`, a link until `close` where it needs one.
+
+    Raises OSError where there can be none.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        self.path, self._made = folder, None
+        if not glob.has_magic(str(folder)):
+            return
+        advice = "choose a path without [ ] * and ?"
+        if multihost.several() or glob.has_magic(tempfile.gettempdir()):
+            raise OSError(f"the storage library cannot write to this path: {advice}")
+        try:
+            self._made = pathlib.Path(tempfile.mkdtemp(prefix="grokjax-"))
+            self.path = self._made / folder.name
+            self.path.symlink_to(folder, target_is_directory=True)
+        except OSError as error:
+            raise OSError(f"the storage library cannot write to this path ({error}): {advice}") from error
+
+    def close(self) -> None:
+        """Remove the link; the folder stays."""
+        if self._made is not None:
+            self.path.unlink(missing_ok=True)
+            shutil.rmtree(self._made, ignore_errors=True)
