@@ -83,7 +83,7 @@ def measure(this: Study) -> Finding:
             label.replace(", ", "_").replace(" ", "_"),
             task="addition",
             digits=this["digits"],
-            lengths="/".join(str(length) for length in range(1, this["trained"] + 1)),
+            lengths=tuple(range(1, this["trained"] + 1)),
             d_model=this["d_model"],
             batch=this["batch"],
             learning_rate=RATE,

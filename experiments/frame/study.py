@@ -1,6 +1,4 @@
-"""What every experiment shares: its flags, the sweeps that it trains or finds trained, and how its finding is
-written down.
-"""
+"""What every experiment shares: its settings as flags, and the sweeps that it trains or finds trained."""
 
 import dataclasses
 import pathlib
@@ -12,11 +10,10 @@ from typing import Any
 from absl import flags
 from rich.console import Console
 
-from experiments import seed_sweep
-from grokjax import checkpoints
-from grokjax.cli import machine, request
+from grokjax.checkpoints import Sweep, open_sweep
+from grokjax.cli import machine, running
 from grokjax.cli.values import UsageError, integer
-from grokjax.runner import run
+from grokjax.runner import request
 
 PUBLISHED = pathlib.Path("docs/findings")
 Setting = int | tuple[int, ...]
@@ -38,34 +35,26 @@ class Study:
         """The seeds of every cell: the first ones."""
         return list(range(self["seeds"]))
 
-    def sweep(self, label: str, **options: Any) -> checkpoints.Sweep:
-        """The sweep of `seed_sweep` with these flags, trained as far as its directory lacks it, opened.
+    def sweep(self, label: str, **options: Any) -> Sweep:
+        """Returns a sweep, trained as far as its directory lacks it.
 
-        --seeds and --steps are the study's unless given; a list is a grid. Without --save only the first and
-        the last epoch are kept.
+        options: those of `grokjax.runner.request.made`; a list for a field of Hyper is a grid
+        Seeds and steps are the study's unless given. Without `save` only the first and last epoch are kept.
         """
         return self._sweep(self.directory / label, label, options)
 
-    def shared(self, label: str, **options: Any) -> checkpoints.Sweep:
-        """The same for a sweep that several experiments look into: it lies beside their directories."""
+    def shared(self, label: str, **options: Any) -> Sweep:
+        """Returns the same for a sweep of several experiments: it lies beside their directories."""
         return self._sweep(self.directory.parent / label, label, options)
 
-    def _sweep(self, directory: pathlib.Path, label: str, options: dict[str, Any]) -> checkpoints.Sweep:
-        given = {"seeds": self["seeds"], "steps": self["steps"], "save": "0", **options, "output": directory}
-        argv = [f"--{name}={_flag(value)}" for name, value in given.items()]
-        writer = seed_sweep.prepared(request.read([*argv, "--resume"]), Console(quiet=True))
-        if writer is None:
-            raise UsageError(f"dry_run={options['dry_run']!r}: an experiment needs its sweeps")
-        self.console.print(f"{label}: {' '.join(argv[:-1])}", style="dim", highlight=False)
-        if run.run(writer, self.console).interrupted:
+    def _sweep(self, directory: pathlib.Path, label: str, options: dict[str, Any]) -> Sweep:
+        given = {"seeds": self["seeds"], "steps": self["steps"], "save": "0", **options}
+        command = " ".join([label, *(f"{name}={value}" for name, value in given.items())])
+        asked = request.made(**given, command=command)
+        self.console.print(command, style="dim", highlight=False)
+        if not running.train(directory, asked, self.console).finished:
             raise KeyboardInterrupt
-        return checkpoints.open_sweep(directory)
-
-
-def _flag(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, list | tuple | range) else str(value)
+        return open_sweep(directory)
 
 
 def main(module: ModuleType, argv: Sequence[str]) -> int:
@@ -83,11 +72,11 @@ def main(module: ModuleType, argv: Sequence[str]) -> int:
     short = name.rpartition(".")[2]
     try:
         settings, runs, output = read(short, module.DEFAULTS, argv)
-        console = Console(width=None if sys.stdout.isatty() else seed_sweep.WIDTH)
+        console = running.console()
         conclude(name, module.measure(Study(settings, runs, console)), argv, output, console)
-    except (UsageError, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"{short}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        return 2 if isinstance(error, ValueError) else 1
     except KeyboardInterrupt:
         print(f"{short}: stopped; the same command goes on", file=sys.stderr)
         return 130

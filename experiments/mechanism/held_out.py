@@ -67,9 +67,7 @@ def measure(this: Study) -> Finding:
     renamed = this.sweep("relabelled", relabel=RELABEL, **options)
     pairs = {count: drawn_pairs(count) for count in this["counts"]}
     parts = {
-        count: on_pairs(
-            this.sweep(f"held_out_{count}", held_out="/".join(f"{a}+{b}" for a, b in pairs[count]), **options)
-        )
+        count: on_pairs(this.sweep(f"held_out_{count}", held_out=tuple(pairs[count]), **options))
         for count in this["counts"]
     }
     modular = this.sweep(

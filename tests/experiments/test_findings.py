@@ -16,16 +16,26 @@ from matplotlib.figure import Figure
 
 import experiments
 from experiments import findings
-from experiments.frame import study
-from experiments.frame.study import Answer, Finding
+from experiments.frame import finding, study
+from experiments.frame.finding import Answer, Finding
 from grokjax.curves.statistics import Interval
+from grokjax.figures import Plot
 
 ROOT = pathlib.Path(__file__).parents[2]
+THEMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.ispkg]
 MODULES = [
-    importlib.import_module(f"experiments.{module.name}")
-    for module in pkgutil.iter_modules(experiments.__path__)
+    importlib.import_module(f"experiments.{theme}.{module.name}")
+    for theme in THEMES
+    for module in pkgutil.iter_modules([str(pathlib.Path(experiments.__path__[0]) / theme)])
 ]
-EXPERIMENTS = {module.__name__.rpartition(".")[2]: module for module in MODULES if hasattr(module, "SMALL")}
+EXPERIMENTS = {
+    module.__name__.removeprefix("experiments."): module for module in MODULES if hasattr(module, "SMALL")
+}
+SHORT = {name.rpartition(".")[2]: name for name in EXPERIMENTS}
+
+
+def text(value):
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @pytest.fixture
@@ -38,7 +48,8 @@ def one_device(monkeypatch):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_runs_to_its_finding(name, tmp_path, capsys, one_device):
     module = EXPERIMENTS[name]
-    flags = [f"--{flag}={study._flag(value)}" for flag, value in module.SMALL.items()]
+    flags = [f"--{flag}={text(value)}" for flag, value in module.SMALL.items()]
+    name = name.rpartition(".")[2]
     assert study.main(module, [*flags, f"--runs={tmp_path / 'runs'}", f"--output={tmp_path}"]) == 0, (
         capsys.readouterr().err
     )
@@ -50,7 +61,7 @@ def test_an_experiment_runs_to_its_finding(name, tmp_path, capsys, one_device):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_docstring_opens_with_the_question_and_the_command(name):
     doc = EXPERIMENTS[name].__doc__
-    assert re.match(r"[^\n]+\?[^\n]*\n\n    python -m experiments\." + name, doc), doc[:200]
+    assert re.match(rf"[^\n]+\?[^\n]*\n\n    python -m experiments\.{name}\b", doc), doc[:200]
     assert re.search(r"\bTime\b|\bTakes\b|\btook\b", doc), "the time on two cores is missing"
 
 
@@ -67,34 +78,38 @@ def test_the_page_is_built_from_the_files():
 def test_a_finding_is_whole(path):
     found = json.loads(path.read_text())
     assert set(found) == {"command", "commit", "machine", "task", "size", "seeds", "answers", "numbers"}
-    assert path.stat().st_size <= study.LARGEST and path.with_suffix(".png").is_file()
-    assert found["command"].startswith(f"python -m experiments.{path.stem}") and path.stem in EXPERIMENTS
+    assert path.stat().st_size <= finding.LARGEST and path.with_suffix(".png").is_file()
+    assert found["command"].startswith(f"python -m experiments.{SHORT[path.stem]}")
     for answer in found["answers"]:
         assert re.fullmatch(r"\d{3}-\d{2}", answer["id"]) and all(answer.values())
-        assert answer["verdict"].partition(":")[0] in study.VERDICTS
+        assert answer["verdict"].partition(":")[0] in finding.VERDICTS
 
 
 def a_finding(*answers):
-    return Finding(
-        "t", "s", [0, 1], answers, {"x": Interval(1 / 3, None, float("inf"))}, Figure(), {"a": np.arange(2)}
-    )
+    numbers = {"x": Interval(1 / 3, None, float("inf"))}
+    return Finding("t", "s", [0, 1], answers, numbers, Plot(Figure(), {"a": np.arange(2)}))
 
 
 def test_numbers_are_kept_short_and_as_plain_json():
-    kept = study.record(
-        "some", a_finding(Answer("001-01", "q", "m", "n", "open: why")), ["--seeds=4", "--output=/x"]
-    )
-    assert (
-        kept["numbers"] == {"x": [0.33333, None, None]}
-        and kept["command"] == "python -m experiments.some --seeds=4"
-    )
+    answer = Answer("001-01", "q", "m", "n", "open: why")
+    kept = finding.record("experiments.theme.some", a_finding(answer), ["--seeds=4", "--output=/x"])
+    assert kept["numbers"] == {"x": [0.33333, None, None]}
+    assert kept["command"] == "python -m experiments.theme.some --seeds=4"
 
 
 def test_a_verdict_is_one_of_four_words():
-    with pytest.raises(
-        study.UsageError, match="001-01: the verdict 'perhaps' must begin with one of confirmed"
-    ):
-        study.record("some", a_finding(Answer("001-01", "q", "m", "n", "perhaps")), [])
+    wrong = a_finding(Answer("001-01", "q", "m", "n", "perhaps"))
+    with pytest.raises(ValueError, match="001-01: the verdict 'perhaps' must begin with one of confirmed"):
+        finding.record("experiments.theme.some", wrong, [])
+
+
+def test_a_trial_does_not_replace_what_is_published(tmp_path):
+    defaults = {"seeds": 8, "steps": 100}
+    assert study.read("some", defaults, [])[2] == study.PUBLISHED
+    assert study.read("some", defaults, ["--seeds=8"])[2] == study.PUBLISHED
+    runs = f"--runs={tmp_path}"
+    assert study.read("some", defaults, ["--seeds=2", runs])[2] == tmp_path / "finding"
+    assert study.read("some", defaults, ["--seeds=2", runs, f"--output={tmp_path}"])[2] == tmp_path
 
 
 def test_a_question_has_one_row(tmp_path):
