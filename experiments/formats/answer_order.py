@@ -22,7 +22,7 @@ import numpy as np
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
-from grokjax import figures
+from grokjax import figures, tasks
 from grokjax.curves import shelves, statistics
 from grokjax.runner import exact
 from grokjax.theory.levels import ORDERS
@@ -96,7 +96,7 @@ def shelves_of(sweep: Any) -> list[dict[str, Any]]:
             level=statistics.mean([shelf.level for shelf in runs.values()]),
             length=statistics.summarise(list(runs.values())).length,
         )
-        for level, runs in exact.shown(rows, exact.of_task(sweep.task), least=0.005).items()
+        for level, runs in exact.shown(rows, tasks.exact_levels(sweep.task), least=0.005).items()
     ]
 
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
-from grokjax import figures
+from grokjax import figures, tasks
 from grokjax.curves import shelves, statistics
 from grokjax.runner import exact
 
@@ -118,7 +118,7 @@ def of_task(this: Study, width: int, base: int, n: int, digit: int) -> Cell:
         batch=this["batch"],
         weight_decay=0,
     )
-    rows, levels = shelves.table(sweep.metrics["loss"], this.seeds), exact.of_task(sweep.task)
+    rows, levels = shelves.table(sweep.metrics["loss"], this.seeds), tasks.exact_levels(sweep.task)
     shown = {level.known: runs for level, runs in exact.shown(rows, levels, least=LEAST).items()}
     return Cell(base, digit, width, dict(levels[0]), rows, shown)
 

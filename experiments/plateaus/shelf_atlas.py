@@ -28,7 +28,7 @@ import numpy as np
 from experiments.frame import study
 from experiments.frame.finding import Answer, Finding, counted, said
 from experiments.frame.study import Study
-from grokjax import figures
+from grokjax import figures, tasks
 from grokjax.curves import shelves, statistics
 from grokjax.runner import exact
 from grokjax.theory import levels as theory
@@ -63,7 +63,7 @@ def measure(this: Study) -> Finding:
     options = {name: this[name] for name in ("digits", "d_model", "batch")}
     found = this.sweep("msb", **options)
     plain = this.sweep("without_decay", weight_decay=0, **{**options, "seeds": this["plain"]})
-    loss, levels = found.metrics["loss"], exact.of_task(found.task)
+    loss, levels = found.metrics["loss"], tasks.exact_levels(found.task)
     rows = shelves.table(loss, this.seeds)
     shown = exact.shown(rows, levels, least=LEAST)
     without = exact.shown(shelves.table(plain.metrics["loss"], range(this["plain"])), levels, least=LEAST)
