@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import numpy as np
 
-from grokjax.checkpoints import multihost
 from grokjax.cli import values
 from grokjax.cli.values import UsageError
 
@@ -26,8 +24,8 @@ def join(given: Mapping[str, Any]) -> None:
     if named and len(named) < len(ADDRESS):
         missing = next(flag for flag in ADDRESS if flag not in given)
         raise UsageError(
-            f"--{named[0]}={given[named[0]]} needs --{missing} too: --coordinator=HOST:PORT --num_processes=N --process_id=K "
-            "belong together"
+            f"--{named[0]}={given[named[0]]} needs --{missing} too: --coordinator=HOST:PORT "
+            "--num_processes=N --process_id=K belong together"
         )
     found = address(given) if named else {}
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -49,8 +47,3 @@ def address(given: Mapping[str, Any]) -> dict[str, Any]:
     if process >= number:
         raise UsageError(f"--process_id={process} must be below --num_processes={number}")
     return dict(coordinator_address=given["coordinator"], num_processes=number, process_id=process)
-
-
-def least(number: int) -> int:
-    """The least that a process says; every process must call it."""
-    return int(multihost.gather(np.asarray(number)).min())

@@ -1,29 +1,46 @@
-"""The flags of a sweep, one for every field of the tasks, ModelConfig, Recipe and Hyper, on a registry of
-their own.
-"""
+"""The flags of a sweep: one for every field of task, ModelConfig, Recipe and Hyper, and those of the run."""
 
 import dataclasses
 import textwrap
-import typing
 from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
 
-from grokjax import tasks
-from grokjax.cli.help_texts import GROUPS, SPELLINGS, SWITCHES
+from grokjax.cli import documentation
 from grokjax.cli.values import UsageError
-from grokjax.config import Hyper, ModelConfig, Recipe
+from grokjax.config import DIGITS, SIZES, Hyper, ModelConfig, Recipe
+from grokjax.runner.request import SHORT, TASKS, fields
 
-TASKS: dict[str, Any] = {
-    "addition": tasks.Addition,
-    "digitwise": tasks.DigitwiseAddition,
-    "modular": tasks.ModularAddition,
-    "induction": tasks.Induction,
-    "skip_trigram": tasks.SkipTrigram,
+FLAGS = {field: short for short, field in SHORT.items()}
+"""The flag of a field that has a shorter one; the field's own name works too."""
+CHOICES = {
+    "task": f"{' | '.join(TASKS)} [addition]",
+    "preset": "nanda | nanda_addition | pizza | notes: model, recipe and hyper of a paper "
+    "[nanda_addition for digits, else nanda]",
 }
-OWN = ("task", "preset", *GROUPS["Run and output"])
-"""The flags that are no field."""
+RUN = {
+    "seeds": "number of seeds; the runs are seeds x grid [8]",
+    "first_seed": "the first of them [0]",
+    "seed": "the seeds themselves, instead of --seeds and --first_seed",
+    "steps": "optimiser steps in all [5000]",
+    "epoch_steps": "optimiser steps of one epoch (what --save counts) [50]",
+    "block": "runs that share one program, part of a run's bits; none: by sizes and kind of device [none]",
+    "save": "epochs to save: log (at most 64) | all (with full states) | every:K | 0,10,100 [log]",
+    "output": "directory of the sweep [runs/TASK]",
+    "resume": "go on with what is in --output; with more --steps further, with more --seeds more runs",
+    "dry_run": "print what would be done, then stop: nothing is compiled or written",
+    "distributed": "this is one of several processes of the sweep: on SLURM and in the clouds they find each "
+    "other, see docs/scale.md",
+    "coordinator": "elsewhere: HOST:PORT of the first process, with --num_processes and --process_id",
+    "num_processes": "how many processes there are",
+    "process_id": "which of them this is, from 0",
+    "help": "show this text",
+}
+"""The flags that are no field of a run, with what `--help` says of them."""
+SWITCHES = ("resume", "dry_run", "distributed", "help")
+BY_PRESET = ("weight_decay", "train_fraction")
+NOTES = {"Hyper": "each takes a comma-separated list too; all lists together, with every seed, are a grid"}
 
 
 class _TrueOrFalse(flags.BooleanParser):
@@ -34,23 +51,50 @@ class _TrueOrFalse(flags.BooleanParser):
             raise ValueError("must be true or false") from None
 
 
-def fields(cls: Any) -> dict[str, Any]:
-    """The fields of a dataclass that a user may set, by name, with their annotations; of a partial one those
-    that are open.
-    """
-    fixed = getattr(cls, "keywords", {})
-    cls = getattr(cls, "func", cls)
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.name not in fixed}
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """A flag: its field's name, annotation and text, and whether it is one of those that a task fixes."""
+
+    field: str
+    annotation: Any
+    text: str
+    hidden: bool = False
+
+    @property
+    def name(self) -> str:
+        """As it is typed."""
+        return FLAGS.get(self.field, self.field)
 
 
-def groups() -> dict[str, dict[str, Any]]:
-    """Fields with their annotations, by the group that `--help` shows them in; base and order belong to the
-    task alone.
-    """
-    task = {name: hint for cls in TASKS.values() for name, hint in fields(cls).items()}
-    model = {name: hint for name, hint in fields(ModelConfig).items() if name not in task}
-    return {"Task": task, "Model": model, "Recipe": fields(Recipe), "Hyper": fields(Hyper)}
+def groups() -> dict[str, list[Flag]]:
+    """Every flag, in the groups and the order that `--help` shows them in."""
+    task = {flag.field: flag for cls in reversed(TASKS.values()) for flag in of_class(cls)}
+    order = [name for cls in TASKS.values() for name in fields(cls)]
+    return {
+        "Task": [Flag("task", str, CHOICES["task"]), *(task[name] for name in dict.fromkeys(order))],
+        "Model": [flag for flag in of_class(ModelConfig) if flag.field not in task],
+        "Recipe": [Flag("preset", str, CHOICES["preset"]), *of_class(Recipe)],
+        "Hyper": [flag for flag in of_class(Hyper) if flag.field != "seed"],
+        "Run and output": [Flag(name, bool if name in SWITCHES else str, text) for name, text in RUN.items()],
+    }
+
+
+def of_class(cls: Any) -> list[Flag]:
+    """A flag for every field, with the default in brackets; what follows from the task is hidden."""
+    texts = documentation.of_fields(cls)
+    fixed = (*SIZES, *DIGITS) if cls is ModelConfig else ()
+    defaults = {field.name: field.default for field in dataclasses.fields(getattr(cls, "func", cls))}
+    return [
+        Flag(name, hint, f"{texts.get(name, '')} [{default(name, defaults[name])}]", name in fixed)
+        for name, hint in fields(cls).items()
+    ]
+
+
+def default(name: str, value: Any) -> str:
+    """A default as it is typed."""
+    if name in BY_PRESET:
+        return "by the preset"
+    return str("none" if value == () or (name == "frozen" and not value) else value).lower()
 
 
 def define() -> flags.FlagValues:
@@ -58,71 +102,48 @@ def define() -> flags.FlagValues:
     counts); None: not given.
     """
     registry = flags.FlagValues()
-    for group, annotations in groups().items():
-        for name, hint in annotations.items():
-            spelling = SPELLINGS.get(name, name)
-            _define(registry, group, spelling, hint is bool)
-            if spelling != name:
-                flags.DEFINE_alias(name, spelling, flag_values=registry, module_name="Alias")
-    for group, texts in GROUPS.items():
-        for name in texts:
-            if name in OWN:
-                _define(registry, group, name, name in SWITCHES)
+    for group, members in groups().items():
+        for flag in members:
+            if flag.annotation is bool:
+                flags.DEFINE_boolean(flag.name, None, flag.text, flag_values=registry, module_name=group)
+                registry[flag.name].parser = _TrueOrFalse()
+            else:
+                flags.DEFINE_string(flag.name, None, flag.text, flag_values=registry, module_name=group)
+            if flag.name != flag.field:
+                flags.DEFINE_alias(flag.field, flag.name, flag_values=registry, module_name="Alias")
     return registry
 
 
-def _define(registry: flags.FlagValues, group: str, name: str, boolean: bool) -> None:
-    text = GROUPS[group].get(name, "")
-    if boolean:
-        flags.DEFINE_boolean(name, None, text, flag_values=registry, module_name=group)
-        registry[name].parser = _TrueOrFalse()
-    else:
-        flags.DEFINE_string(name, None, text, flag_values=registry, module_name=group)
-
-
 def parse(argv: Sequence[str]) -> dict[str, Any]:
-    """What the user gave, by the flag's shortest name; UsageError for a flag that does not exist or words
-    that belong to none.
-    """
+    """What the user gave, by the flag's shortest name. UsageError for a flag or a word that is none."""
     registry = define()
     try:
-        rest = registry(["seed_sweep", *argv])[1:]
+        rest = registry(["sweep", *argv])[1:]
     except flags.Error as error:
         raise UsageError(f"{str(error).strip().rstrip('?. ')}; --help lists every flag") from None
     if rest:
         raise UsageError(f"{rest[0]!r} belongs to no flag: write --flag=value; --help lists every flag")
-    aliases = {name for name, spelling in SPELLINGS.items() if name != spelling}
     return {
         name: registry[name].value
         for name in registry
-        if name not in aliases and registry[name].value is not None
+        if name not in FLAGS and registry[name].value is not None
     }
 
 
 def help_text(introduction: str) -> str:
-    """`--help`: every flag by group, in the order of the tables, with its unit and default."""
-    registry, lines = (
-        define(),
-        [
-            introduction.strip(),
-            "",
-            "In brackets: what holds without the flag, where no preset says otherwise.",
-        ],
-    )
-    for group, texts in GROUPS.items():
-        lines += ["", f"{group}:"]
-        names = [flag.name for flag in registry.get_flags_for_module(group)]
-        for name in [*(name for name in texts if name in names), *sorted(set(names) - set(texts))]:
-            flag = f"--[no]{name}" if registry[name].boolean and group != "Run and output" else f"--{name}"
-            text = registry[name].help + ("" if "[" in registry[name].help else default(name))
-            lines += textwrap.wrap(text, 110, initial_indent=f"  {flag:<20} ", subsequent_indent=" " * 23)
+    """`--help`: every flag by group, with its unit and default."""
+    lines = [
+        introduction.strip(),
+        "",
+        "In brackets: what holds without the flag, where no preset says otherwise.",
+    ]
+    for group, members in groups().items():
+        lines += ["", f"{group}:", *([f"  ({NOTES[group]})"] if group in NOTES else [])]
+        for flag in members:
+            if flag.hidden:
+                continue
+            no = "[no]" if flag.annotation is bool and flag.field not in SWITCHES else ""
+            lines += textwrap.wrap(
+                flag.text, 100, initial_indent=f"  {f'--{no}{flag.name}':<20} ", subsequent_indent=" " * 23
+            )
     return "\n".join(lines) + "\n"
-
-
-def default(flag: str) -> str:
-    """In brackets, the default of the first dataclass that has a field of this flag."""
-    for cls in (*TASKS.values(), ModelConfig, Recipe, Hyper):
-        for field in dataclasses.fields(getattr(cls, "func", cls)):
-            if SPELLINGS.get(field.name, field.name) == flag:
-                return f" [{str('none' if field.default == () else field.default).lower()}]"
-    return ""

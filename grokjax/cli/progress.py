@@ -1,5 +1,6 @@
 """What a running sweep shows: a live bar on a terminal, a plain line now and then elsewhere."""
 
+import os
 import time
 import warnings
 from collections.abc import Sequence
@@ -7,106 +8,127 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+import psutil
 import rich.console
-import rich.progress
+import rich.live
+import rich.progress_bar
+import rich.table
+import rich.text
 
 from grokjax import training
+from grokjax.runner import Session
 
 SECONDS_BETWEEN_LINES = 10.0
+"""At first; later a line comes each time that a tenth more time has passed."""
 LAST_STEPS = 10
 """The current loss is the mean over so many steps, then the median over runs."""
 
 
 class Progress:
-    """A bar over `total` run-steps (steps times runs); a context manager.
+    """Shows how far a session is: a context manager, told of every epoch."""
 
-    done: run-steps of the whole sweep that are behind it;  trained: those of this session;  seconds: since it
-      began
-    """
-
-    def __init__(self, console: rich.console.Console, total: int):
-        self.console, self.total, self.done, self.trained = console, total, 0, 0
+    def __init__(self, console: rich.console.Console, session: Session):
+        self.console, self.session = console, session
+        self.total = session.request.steps * session.request.num_runs
         self.start = self.last_line = time.monotonic()
         self.timed_from: tuple[float, int] | None = None
-        self.announced = False
-        text = rich.progress.TextColumn
-        self.bar = rich.progress.Progress(
-            rich.progress.BarColumn(20),
-            text("{task.percentage:>3.0f}%"),
-            text("{task.fields[words]}"),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self.task = self.bar.add_task("training", total=total, words="compiling")
+        self.part: object = None
+        self.announced, self.live = False, None
+        if console.is_terminal and not console.quiet and not in_notebook():
+            self.live = rich.live.Live(console=console, transient=False, auto_refresh=False)
 
     def __enter__(self) -> Self:
-        self.bar.start()
+        if self.live:
+            self.live.start()
+            self._draw("beginning", "")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bar.stop()
+        if self.live:
+            self.live.stop()
+        if self.session.finished and not self.session.trained:
+            self.console.print("nothing to train: every run has all its steps", highlight=False)
 
-    @property
-    def seconds(self) -> float:
-        """Since the beginning of the session."""
-        return time.monotonic() - self.start
-
-    def begin(self, num_runs: int, steps: int) -> None:
-        """A part of `num_runs` runs begins, of which so many steps are already there."""
-        self.done += num_runs * steps
-        self.timed_from = None
-        if steps:
-            self.console.print(f"going on from step {steps:,} of {num_runs} runs", highlight=False)
-
-    def update(self, epoch: training.Epoch, columns: Sequence[int]) -> None:
+    def update(self, epoch: training.Epoch) -> None:
         """After an epoch."""
-        now, num_runs, length = time.monotonic(), len(epoch.active), epoch.metrics["loss"].shape[1]
-        self.done, self.trained = self.done + length * num_runs, self.trained + length * num_runs
-        words = (
-            f"step {epoch.step:,}  {self.speed(now, num_runs)}{losses(epoch, columns)}{notes(epoch)}"
-            if length
-            else "compiling"
-        )
+        now, length = time.monotonic(), epoch.metrics["loss"].shape[1]
+        if self.session.part is not self.part:
+            self._begin(len(epoch.active))
         if self.timed_from is None and length:
-            self.timed_from = now, self.done  # the first epoch also compiles
-        self.bar.update(self.task, completed=self.done, words=words)
-        if (
-            not self.console.is_terminal
-            and length
-            and (now - self.last_line > SECONDS_BETWEEN_LINES or self.done == self.total)
-        ):
+            self.timed_from = now, self.session.done  # the first epoch also compiles
+        if not length:
+            return
+        told = f"step {epoch.step:,} of {self.session.request.steps:,}  {self._speed(now, len(epoch.active))}"
+        seen = losses(epoch, self.session.request.task.columns) + notes(epoch)
+        if self.live:
+            self._draw(told, seen)
+        elif self._is_time(now):
             self.last_line = now
-            self.console.print(
-                f"{100 * self.done / self.total:3.0f}%  {words}", soft_wrap=True, highlight=False
-            )
+            share = 100 * self.session.done / self.total
+            self.console.print(f"{share:3.0f}%  {told}{seen}", soft_wrap=True, highlight=False)
 
-    def speed(self, now: float, num_runs: int) -> str:
-        """Steps of all runs per second and the time left, measured without the first epoch; said aloud once."""
-        if self.timed_from is None or self.done == self.timed_from[1]:
+    def _is_time(self, now: float) -> bool:
+        between = max(SECONDS_BETWEEN_LINES, (self.last_line - self.start) / 10)
+        return now - self.last_line > between or self.session.done >= self.total
+
+    def _begin(self, num_runs: int) -> None:
+        """A part begins, some of whose steps may already be there."""
+        self.part, self.timed_from = self.session.part, None
+        if step := self.session.resumed:
+            self.console.print(f"going on from step {step:,} of {num_runs} runs", highlight=False)
+
+    def _speed(self, now: float, num_runs: int) -> str:
+        """Steps per second and the time left, measured without the first epoch; said aloud once."""
+        done = self.session.done
+        if self.timed_from is None or done == self.timed_from[1]:
             return ""
-        rate = (self.done - self.timed_from[1]) / max(now - self.timed_from[0], 1e-9)
-        left = (self.total - self.done) / rate
+        rate = (done - self.timed_from[1]) / max(now - self.timed_from[0], 1e-9)
+        left = (self.total - done) / rate
         if not self.announced:
             self.announced = True
-            self.console.print(
-                f"expected time: {duration(self.seconds + left)} in all, at {rate:,.0f} run-steps/s",
-                highlight=False,
-            )
-        return f"{rate / num_runs:.3g} steps/s of {num_runs} runs  {duration(left)} left  "
+            whole = duration(now - self.start + left)
+            self.console.print(f"expected time: {whole} in all, at {rate:,.0f} run-steps/s", highlight=False)
+        return f"{rate / num_runs:.3g} steps/s  {duration(left)} left  "
+
+    def _draw(self, told: str, seen: str) -> None:
+        """The bar with its words, and the losses below it, in as many lines as they need."""
+        row = rich.table.Table.grid(padding=(0, 2))
+        bar = rich.progress_bar.ProgressBar(self.total, self.session.done, width=16)
+        row.add_row(bar, f"{100 * self.session.done / self.total:3.0f}%", rich.text.Text(told.strip()))
+        assert self.live is not None
+        self.live.update(rich.console.Group(row, rich.text.Text(seen)), refresh=True)
+
+
+def in_notebook() -> bool:
+    """Whether a notebook shows what is printed: it keeps every frame of a bar."""
+    if any(name in os.environ for name in ("JPY_PARENT_PID", "COLAB_RELEASE_TAG")):
+        return True
+    try:
+        return any("ipykernel" in word for parent in psutil.Process().parents() for word in parent.cmdline())
+    except psutil.Error:
+        return False
 
 
 def losses(epoch: training.Epoch, columns: Sequence[int]) -> str:
-    """The current median loss of each answer digit, the leading one first."""
+    """The current median losses: of each answer, the leading one first, and of the last evaluation."""
     loss = epoch.metrics["loss"][:, -LAST_STEPS:]
     if not loss.shape[1]:
         return ""
+    shown = " ".join(f"{medians(loss)[column]:.2g}" for column in sorted(columns, reverse=True))
+    words = f"median loss {shown} nats" + (f" (digits {max(columns)} to 0)" if len(columns) > 1 else "")
+    tests = epoch.metrics["test_loss"]
+    if tests.shape[1] and np.isfinite(tests[:, -1]).any():
+        words += f", evaluation {np.mean(medians(tests[:, -1:])):.2g}"
+    return words
+
+
+def medians(values: np.ndarray) -> np.ndarray:
+    """[S, T, C] -> [C]: means over steps, medians over the runs that have a value."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all runs may be stopped: the median is then NaN
-        medians = np.nanmedian(np.nanmean(loss, 1), 0)
-    shown = " ".join(f"{medians[column]:.2g}" for column in sorted(columns, reverse=True))
-    return f"median loss {shown} nats" + (f" (digits {max(columns)} to 0)" if len(columns) > 1 else "")
+        return np.nanmedian(np.nanmean(values, 1), 0)
 
 
 def notes(epoch: training.Epoch) -> str:

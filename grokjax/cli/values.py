@@ -9,12 +9,9 @@ import typing
 from typing import Any
 
 from grokjax.config import INTEGERS, freeze
+from grokjax.runner.request import UsageError
 
 LARGEST_INTEGER = 2**31 - 1
-
-
-class UsageError(ValueError):
-    """A user's mistake, in one sentence."""
 
 
 def integer(name: str, text: str, *, least: int = -LARGEST_INTEGER) -> int:
@@ -45,7 +42,8 @@ def one(name: str, text: str, annotation: Any) -> Any:
     """
     if "," in text:
         raise UsageError(
-            f"--{name}={text} takes one value: only fields of Hyper take a list, elsewhere a list is a loop over sweeps"
+            f"--{name}={text} takes one value: only fields of Hyper take a list; a list of others is "
+            "a loop over sweeps"
         )
     if not text.strip():
         raise UsageError(f"--{name}='' is empty: give it a value or leave the flag out")

@@ -1,24 +1,39 @@
-"""The directory of a sweep: what it will record, whether it can be made or gone on with, and its writer."""
+"""The directory of a sweep: where it is, what it will record, whether it can be made or gone on with."""
 
 import os
 import pathlib
 import shutil
-import sys
 
 from grokjax import checkpoints
 from grokjax.checkpoints import spec as specs
-from grokjax.cli.request import Request
-from grokjax.cli.values import UsageError
 from grokjax.runner.plan import Plan, size
+from grokjax.runner.request import Request, UsageError
+
+
+def place(directory: str | os.PathLike) -> pathlib.Path:
+    """The directory, absolute, `~` as the home. Raises UsageError for an address of another kind of store."""
+    text = os.fspath(directory)
+    if not text.strip():
+        raise UsageError("output='' is empty: name a directory")
+    if "://" in text:
+        raise UsageError(
+            f"output={text} is an address, not a directory: sweeps are written to a mounted file system"
+        )
+    return pathlib.Path(text).expanduser().absolute()
+
+
+def recorded(directory: pathlib.Path) -> bool:
+    """Whether the directory already holds a sweep."""
+    return (directory / "config.json").is_file()
+
+
+def recorded_block(directory: pathlib.Path) -> int | None:
+    """The block of the sweep that the directory holds; it belongs to a run's bits, so it is kept."""
+    return specs.read(directory)["block"] if recorded(directory) else None
 
 
 def specification(request: Request, made: Plan) -> checkpoints.Spec:
-    """What the directory records. The block of a recorded sweep is kept unless --block says otherwise: it
-    belongs to a run's bits.
-    """
-    block = made.block
-    if request.resume and request.block is None and recorded(request):
-        block = specs.read(pathlib.Path(request.output))["block"] or block
+    """What the directory records."""
     return checkpoints.Spec(
         request.task,
         request.config,
@@ -27,42 +42,38 @@ def specification(request: Request, made: Plan) -> checkpoints.Spec:
         request.steps,
         request.epoch_steps,
         request.save,
-        block=block,
+        block=made.block,
         part_runs=made.part_runs if made.part_runs < made.num_runs else None,
         num_devices=len(made.devices),
-        command=" ".join(sys.argv),
+        command=request.command,
     )
 
 
-def recorded(request: Request) -> bool:
-    """Whether the directory already holds a sweep."""
-    return (pathlib.Path(request.output) / "config.json").is_file()
+def check(directory: pathlib.Path, request: Request, made: Plan, spec: checkpoints.Spec) -> None:
+    """Refuses, without writing, what the directory or its disk cannot take.
 
-
-def check(request: Request, made: Plan, spec: checkpoints.Spec) -> None:
-    """Refuse, without writing, what the directory or its disk cannot take. ValueError names the difference to
-    what is recorded.
+    Raises ValueError that names the difference to what is recorded.
     """
-    directory = pathlib.Path(request.output).absolute()
-    if recorded(request) and not request.resume:
+    if recorded(directory) and not request.resume:
         raise UsageError(
-            f"--output={request.output} already holds a sweep: go on with --resume, or choose another directory"
+            f"output={directory} already holds a sweep: go on with it (resume=True), or choose another "
+            "directory"
         )
-    if recorded(request):
+    if recorded(directory):
         specs.refuse_differences(directory, specs.read(directory), spec)
     existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise UsageError(
-            f"--output={request.output} cannot be made: {existing} is not a folder that you may write to"
+            f"output={directory} cannot be made: {existing} is not a folder that you may write to"
         )
-    there = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-    if (free := shutil.disk_usage(existing).free) < made.disk - there:
+    needed = made.disk - sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    if (free := shutil.disk_usage(existing).free) < needed:
         raise UsageError(
-            f"--output={request.output} needs {size(made.disk - there)} and {existing} has {size(free)} free: "
+            f"output={directory} needs {size(needed)} and {existing} has {size(free)} free: "
             "save fewer epochs, or choose another disk"
         )
 
 
-def opened(request: Request, spec: checkpoints.Spec) -> checkpoints.Writer:
+def opened(directory: pathlib.Path, request: Request, spec: checkpoints.Spec) -> checkpoints.Writer:
     """The writer of the directory, made or found."""
-    return (checkpoints.resume if request.resume else checkpoints.create)(request.output, spec)
+    return (checkpoints.resume if request.resume else checkpoints.create)(directory, spec)

@@ -1,181 +1,183 @@
-"""What a finished sweep says: shelves.csv, summary.json, figures/, and a table on the terminal."""
+"""What a finished sweep says: shelves.csv, runs.csv, summary.json and figures/ in its directory."""
 
+import csv
+import io
 import json
-import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import rich.console
-import rich.table
 
-from grokjax import checkpoints, sweep
+from grokjax import checkpoints, sweep, tasks
 from grokjax.checkpoints import disk
-from grokjax.cli.values import UsageError
-from grokjax.curves import shelves, statistics
-from grokjax.runner import exact, pictures
-from grokjax.runner.plan import size
-from grokjax.runner.run import Outcome
-
-LAST_STEPS = 50
-"""The final loss of a run is its mean over so many steps."""
+from grokjax.curves import shelves
+from grokjax.runner import exact, pictures, results, settings
+from grokjax.runner.request import UsageError
+from grokjax.runner.session import Session
+from grokjax.tasks.protocol import Levels
 
 
-def write(directory: str, outcome: Outcome, console: rich.console.Console) -> None:
-    """Read the sweep back, write its tables and pictures, and print where they are."""
-    found = checkpoints.open_sweep(directory)
-    levels, loss = exact.of_task(found.task), metric(found, "loss")
-    digits = exact.digits(found.task)
-    rows = [
-        row._replace(digit=digits[row.digit])
-        for row in shelves.table(loss, np.asarray(found.hypers.seed).tolist())
-    ]
-    shelves.write(found.directory / "shelves.csv", rows)
-    by_digit = {digits[column]: named for column, named in levels.items()}
-    shown = exact.shown(rows, by_digit)
-    summaries = [described(level, runs, found.num_runs) for level, runs in shown.items()]
-    text = json.dumps(summary(found, outcome, loss, summaries), indent=1, allow_nan=False)
-    disk.write(found.directory / "summary.json", lambda file: file.write(text.encode()))
-    pictures.write(found, loss, levels, shown)
-    show(found, outcome, loss, summaries, console)
-
-
-def described(level: exact.Shown, shelves_of_runs: dict[int, shelves.Shelf], num_runs: int) -> dict[str, Any]:
-    """One level as JSON: how many runs show it, medians over them with 95% intervals, in steps; None where
-    they do not determine them.
+class Part(NamedTuple):
+    """The results of the runs of one setting, as JSON: its shelves, its final losses by digit, and, of a
+    finite task, how its runs generalised.
     """
-    found = statistics.summarise([shelves_of_runs.get(run) for run in range(num_runs)])
-    measured = float(np.median([shelf.level for shelf in shelves_of_runs.values()]))
-    return dict(
-        digit=level.digit,
-        known=level.known,
-        exact=level.nats,
-        measured=measured,
-        runs=found.shown,
-        share=found.share._asdict(),
-        on_it=found.on_it,
-        onset=found.onset._asdict(),
-        length=found.length._asdict(),
+
+    name: str
+    num_runs: int
+    shelves: list[dict[str, Any]]
+    finals: dict[int, results.Row]
+    generalised: dict[str, Any] | None
+
+
+class Report(NamedTuple):
+    """What was found: of all runs, of each setting (of all again where nothing was swept), and its bytes."""
+
+    whole: Part
+    settings: list[Part]
+    num_runs: int
+    num_bytes: int
+
+
+class Found(NamedTuple):
+    """What is read of a sweep: the metrics that the report uses, its shelves and its times."""
+
+    sweep: checkpoints.Sweep
+    metrics: dict[str, np.ndarray]
+    rows: list[shelves.Row]
+    times: results.Times | None
+
+
+def write(session: Session) -> Report:
+    """Reads the sweep back and writes its tables and pictures. UsageError where its files are damaged."""
+    found = read(session.sweep)
+    levels, own = tasks.exact_levels(found.sweep.task), settings.of(found.sweep.hypers)
+    everyone = settings.Setting("", list(range(found.sweep.num_runs)))
+    whole, *parts = (part(found, levels, setting) for setting in (everyone, *own))
+    directory = found.sweep.directory
+    shelves.write(directory / "shelves.csv", found.rows)
+    text(directory / "runs.csv", table(run_rows(found, session)))
+    shown = exact.shown(found.rows, exact.by_digit(levels, found.sweep.task))
+    pictures.write(found.sweep, found.metrics, levels, shown, own)
+    report = Report(whole, parts, found.sweep.num_runs, num_bytes(found.sweep))
+    body = summary(found.sweep, session, report)
+    text(directory / "summary.json", json.dumps(body, indent=1, allow_nan=False))
+    return report
+
+
+def read(found: checkpoints.Sweep) -> Found:
+    """The metrics that the report uses, in memory; UsageError, in one sentence, where files are damaged."""
+    names = ("loss", "accuracy", "exact_match", "test_loss", "test_accuracy", "test_exact_match", "test_step")
+    try:
+        metrics = {name: found.metrics[name] for name in names if name in found.metrics}
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    digits = exact.digits(found.task)
+    measured = shelves.table(metrics["loss"], np.asarray(found.hypers.seed).tolist())
+    rows = [row._replace(digit=digits[row.digit]) for row in measured]
+    return Found(found, metrics, rows, results.times(metrics, found.task))
+
+
+def part(found: Found, levels: Levels, setting: settings.Setting) -> Part:
+    """The results of the runs of one setting."""
+    runs, task = setting.runs, found.sweep.task
+    own = [row for row in found.rows if row.run in set(runs)]
+    metrics = {
+        name: values if name == "test_step" else values[runs] for name, values in found.metrics.items()
+    }
+    return Part(
+        setting.name,
+        len(runs),
+        [
+            results.shelf_row(level, members, runs)
+            for level, members in exact.shown(own, exact.by_digit(levels, task)).items()
+        ],
+        results.finals(metrics, exact.digits(task)),
+        results.generalisation(found.times, runs),
     )
 
 
-def summary(
-    found: checkpoints.Sweep, outcome: Outcome, loss: np.ndarray, summaries: list[dict[str, Any]]
-) -> dict[str, Any]:
+def summary(found: checkpoints.Sweep, session: Session, report: Report) -> dict[str, Any]:
     """summary.json."""
-    return dict(
+    body = dict(
         runs=found.num_runs,
         steps=found.num_steps,
         epochs_saved=found.epochs,
-        bytes=num_bytes(found),
-        session=dict(
-            seconds=round(outcome.seconds, 3),
-            run_steps=outcome.run_steps,
-            run_steps_per_second=round(outcome.run_steps / outcome.seconds, 3) if outcome.run_steps else None,
-        ),
-        diverged=outcome.diverged,
-        stopped=outcome.stopped,
-        final_loss={str(digit): row for digit, row in finals(found, loss).items()},
-        shelves=summaries,
+        bytes=report.num_bytes,
+        session=timing(found, session),
+        diverged=session.diverged,
+        stopped=session.stopped,
+        **as_json(report.whole),
         hypers=sweep.rows(found.hypers),
     )
+    if len(report.settings) > 1:
+        body["settings"] = [
+            dict(setting=own.name, runs=own.num_runs, **as_json(own)) for own in report.settings
+        ]
+    return body
+
+
+def as_json(own: Part) -> dict[str, Any]:
+    """The results of some runs."""
+    body: dict[str, Any] = dict(final_loss={str(digit): row for digit, row in own.finals.items()})
+    if own.generalised is not None:
+        body["generalised"] = own.generalised
+    return body | dict(shelves=own.shelves)
+
+
+def timing(found: checkpoints.Sweep, session: Session) -> dict[str, float | None]:
+    """Seconds and run-steps of the session; if it found nothing to train, those of the last that did."""
+    if not session.trained:
+        try:
+            return json.loads((found.directory / "summary.json").read_text())["session"]
+        except (OSError, ValueError, KeyError):
+            pass  # the report of that session was never written
+    rate = round(session.trained / session.seconds, 3) if session.trained else None
+    return dict(seconds=round(session.seconds, 3), run_steps=session.trained, run_steps_per_second=rate)
+
+
+def run_rows(found: Found, session: Session) -> list[dict[str, Any]]:
+    """A row for every run: what was swept, where it ended, and when it memorised and generalised."""
+    last = {
+        name: results.ends(found.metrics, name) for name in ("loss", "accuracy", "test_loss", "test_accuracy")
+    }
+    digits = exact.digits(found.sweep.task)
+    rows = []
+    for run, hyper in enumerate(sweep.rows(found.sweep.hypers)):
+        own = {name: settings.word(name, value) for name, value in hyper.items()}
+        row: dict[str, Any] = dict(run=run) | own
+        row |= {name: values[run].mean() for name, values in last.items() if np.isfinite(values).any()}
+        if len(digits) > 1:
+            row |= {f"loss_digit_{digit}": last["loss"][run, column] for column, digit in digits.items()}
+        if found.times is not None:
+            for name, times in found.times._asdict().items():
+                row[f"{name}_step"] = int(times.time[run]) if times.ended[run] else None
+        rows.append(row | dict(diverged=run in session.diverged, stopped=run in session.stopped))
+    return rows
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as CSV; empty where a run has no value."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
+    return file.getvalue()
+
+
+def cell(value: Any) -> str:
+    """A value of a table as text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}" if np.isfinite(value) else ""
+    return "" if value is None else str(value)
+
+
+def text(path: Any, content: str) -> None:
+    """Writes a file, whole or not at all."""
+    disk.write(path, lambda file: file.write(content.encode()))
 
 
 def num_bytes(found: checkpoints.Sweep) -> int:
     """What the directory holds."""
     return sum(path.stat().st_size for path in found.directory.rglob("*") if path.is_file())
-
-
-def finals(found: checkpoints.Sweep, loss: np.ndarray) -> dict[int, dict[str, float | None]]:
-    """By digit: median, least and largest over runs of the mean loss of a run's last steps, and of its last
-    test loss.
-    """
-    tests = (
-        metric(found, "test_loss")
-        if "test_loss" in found.metrics
-        else np.full((len(loss), 1, loss.shape[2]), np.nan)
-    )
-    last = {"loss": last_mean(loss, LAST_STEPS), "test_loss": last_mean(tests, 1)}
-    rows = {}
-    for column, digit in exact.digits(found.task).items():
-        rows[digit] = {
-            f"{statistic}_{name}": number(of, values[:, column])
-            for name, values in last.items()
-            for statistic, of in (("median", np.median), ("least", np.min), ("largest", np.max))
-        }
-    return rows
-
-
-def last_mean(values: np.ndarray, steps: int) -> np.ndarray:
-    """The mean of each run's last finite entries, [S, C]; a run that stopped early has NaN after them."""
-    finite = np.isfinite(values).all(-1)
-    ends = np.where(finite.any(1), values.shape[1] - np.argmax(finite[:, ::-1], 1), 0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a run without any finite entry has none
-        return np.stack(
-            [run[max(end - steps, 0) : end].mean(0) for run, end in zip(values, ends, strict=True)]
-        )
-
-
-def number(statistic: Callable[[np.ndarray], Any], values: np.ndarray) -> float | None:
-    """A statistic of the finite values as a JSON number; None where there are none."""
-    finite = values[np.isfinite(values)]
-    return float(f"{statistic(finite):.6g}") if finite.size else None
-
-
-def metric(found: checkpoints.Sweep, name: str) -> np.ndarray:
-    """A metric of every step; UsageError, in one sentence, where its files are damaged."""
-    try:
-        return found.metrics[name]
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def show(
-    found: checkpoints.Sweep,
-    outcome: Outcome,
-    loss: np.ndarray,
-    summaries: list[dict[str, Any]],
-    console: rich.console.Console,
-) -> None:
-    """The summary on the terminal, then the paths."""
-    table = rich.table.Table(
-        title="shelves (nats; medians over runs in steps, with 95% intervals)", title_justify="left", box=None
-    )
-    for name in ("digit", "known", "exact", "measured", "runs", "onset", "length", "still on it"):
-        table.add_column(name, justify="left" if name == "known" else "right", no_wrap=True)
-    for row in summaries:
-        exact_nats = "" if row["exact"] is None else f"{row['exact']:.4f}"
-        table.add_row(
-            str(row["digit"]),
-            row["known"],
-            exact_nats,
-            f"{row['measured']:.4f}",
-            f"{row['runs']} of {found.num_runs}",
-            interval(row["onset"]),
-            interval(row["length"]),
-            str(row["on_it"]),
-        )
-    if summaries:
-        console.print(table)
-    for digit, row in sorted(finals(found, loss).items(), reverse=True):
-        console.print(
-            f"digit {digit}: loss of the last {LAST_STEPS} steps {row['median_loss']} "
-            f"({row['least_loss']} to {row['largest_loss']}), on the evaluation set {row['median_test_loss']}",
-            highlight=False,
-        )
-    for word, runs in (("diverged", outcome.diverged), ("stopped below --stop_below", outcome.stopped)):
-        if runs:
-            shown = ", ".join([*map(str, runs[:10]), *(["..."] if len(runs) > 10 else [])])
-            console.print(f"{len(runs)} of {found.num_runs} runs {word}: {shown}", highlight=False)
-    console.print(f"{size(num_bytes(found))} in {found.directory}:", soft_wrap=True, highlight=False)
-    for name in ("summary.json", "shelves.csv", "figures", "metrics", "checkpoints"):
-        console.print(f"  {found.directory / name}", soft_wrap=True, highlight=False)
-
-
-def interval(row: dict[str, float | None]) -> str:
-    """A median with its interval, as far as the runs determine it."""
-    if row["value"] is None:
-        return "not reached"
-    ends = ["?" if end is None else f"{end:.0f}" for end in (row["low"], row["high"])]
-    return f"{row['value']:.0f} ({ends[0]}-{ends[1]})"

@@ -1,0 +1,47 @@
+"""The command `grokjax`: `grokjax sweep ...`, `grokjax --version`.
+
+grokjax sweep --help      every flag of a sweep
+grokjax sweep --seeds 8   train 8 seeds of 5-digit addition into runs/addition
+grokjax --version         the version of grokjax
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs a command line (without the program's name); the exit status: 2 for a user's mistake."""
+    name, rest = (argv[0], argv[1:]) if argv else ("--help", [])
+    if name == "sweep":
+        from grokjax.cli import sweep  # JAX starts only for a command that computes
+
+        return sweep.main(rest)
+    if name == "--version":
+        print(f"grokjax {metadata.version('grokjax')}")
+        return 0
+    if name in ("-h", "--help", "help"):
+        print(str(__doc__).strip())
+        return 0
+    print(f"grokjax: {name!r} is no command: there are sweep, --version and --help", file=sys.stderr)
+    return 2
+
+
+def console_script() -> None:
+    """The entry point that the installed package makes."""
+    end(main, sys.argv[1:])
+
+
+def end(run: Callable[[Sequence[str]], int], argv: Sequence[str]) -> None:
+    """Runs a command and ends the process with its status, in a sentence also where it is interrupted."""
+    try:
+        status = run(argv)
+    except KeyboardInterrupt:
+        print("stopped: go on with the same command and --resume", file=sys.stderr)
+        status = 130
+    if status == 130:  # nothing is waited for: what threads still do is not needed
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -1,0 +1,49 @@
+"""A session on a console: its progress, its notes, and a polite end where it is asked to stop."""
+
+import contextlib
+import os
+import pathlib
+import sys
+
+import rich.console
+
+from grokjax.checkpoints import multihost
+from grokjax.cli.interruption import Interruption, without_storage_noise
+from grokjax.cli.progress import Progress
+from grokjax.runner import Request, Session
+
+WIDTH = 120
+"""Characters of a line where there is no terminal."""
+
+
+def console() -> rich.console.Console:
+    """Where a command prints: the terminal or a pipe; nowhere for all but the first of several processes."""
+    return rich.console.Console(
+        width=None if sys.stdout.isatty() else WIDTH, quiet=not multihost.is_first(), soft_wrap=False
+    )
+
+
+def train(directory: str | os.PathLike, request: Request, console: rich.console.Console) -> Session:
+    """Trains what the directory lacks, without a report; `finished` of the result says whether it ended.
+
+    Raises UsageError for what cannot be meant or taken, OSError where the disk refuses.
+    """
+    return follow(Session(pathlib.Path(directory), request), console)
+
+
+def follow(session: Session, console: rich.console.Console) -> Session:
+    """Trains a session to its end, or until it is asked to stop, and shows how far it is."""
+    session.tell = lambda note: console.print(f"note: {note}", highlight=False)
+    with (
+        without_storage_noise(),
+        Interruption(console) as interruption,
+        Progress(console, session) as progress,
+        contextlib.closing(iter(session)) as epochs,  # type: ignore[type-var]
+    ):
+        session.goes_on = lambda: not interruption.asked
+        for epoch in epochs:
+            progress.update(epoch)
+            del epoch
+            if interruption.stops():
+                break
+    return session
