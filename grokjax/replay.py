@@ -1,15 +1,13 @@
-"""Go on from an epoch, kept or restored, with one thing changed for one run while all else stays; nothing
-here opens a file.
+"""Go on from an epoch, kept or restored, with one thing changed for one run while all else stays.
 
-A run has the same bits in any company, so a replay trains only the run in question, once for each change: the
-change `{}` is the exact replay, equal to the run to the last bit on the same kind of device and block, and
-the others differ from it by what they name.
+A run has the same bits in any company, so a replay trains only the run in question, once for each change. The
+change `{}` is the exact replay, equal to the run to the last bit on the same kind of device and block. The
+others differ from it by what they name. Nothing here opens a file.
 """
 
 import collections
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,67 +16,67 @@ import optax
 from jaxtyping import PyTree
 
 from grokjax import sweep, trees
-from grokjax.config import Hyper, ModelConfig, Recipe
-from grokjax.objective import Task
-from grokjax.training import Epoch, RunState, train
+from grokjax.config import Hyper, Recipe
+from grokjax.run import Run
+from grokjax.training import Epoch, RunState, Snapshot, train
 from grokjax.training.optimizer import optimizer
 
 Change = Mapping[str, Any]
-"""Fields of Hyper and their new values, `{"data_seed": 7}`, `{"learning_rate": 1e-4}`; `{"reset_moments":
-True}` begins Adam's afresh.
+"""Fields of Hyper and their new values, `{"data_seed": 7}`, `{"learning_rate": 1e-4}`; `{"reset_opt_state":
+True}` begins the optimiser's state afresh.
 """
 
 
-class Start(NamedTuple):
-    """An epoch to go on from: its number, the optimiser steps done, and the runs [S, ...]."""
-
-    number: int
-    step: int
-    runs: RunState
-
-
 def replay(
-    task: Task,
-    config: ModelConfig,
-    recipe: Recipe,
-    hypers: Hyper,
-    first: Any,
+    runs: Run,
+    start: Snapshot | Epoch,
     *,
     run: int,
     until: int,
     changes: Sequence[Change] = ({},),
-    steps: int = 1,
+    epoch_steps: int = 1,
     block: int | None = None,
 ) -> Iterator[Epoch]:
-    """Epochs of `steps` steps from `first` (anything with number, step, runs [S]) to step `until`, one run
-    for each of `changes`.
+    """Epochs of `epoch_steps` steps from `start` to step `until`, of one run for each of `changes`.
 
-    block: that of the run replayed. With `Recipe.stop_below` the steps must be those of the run as well: it
-      judges epochs. Raises ValueError for a change of what is no field of Hyper, or of the seed, which would
-      change several things at once.
+    runs: the stack of runs that `start` belongs to, `epoch.runs` or `sweep.runs(epoch)`; their parameters are
+      not read
+    run: which of them is replayed
+    block: that of the run replayed. With `Recipe.stop_below`, which judges epochs, `epoch_steps` must be those
+      of the run as well
+
+    Raises ValueError for a change of what is no field of Hyper, or of the seed, which would change several
+    things at once.
     """
-    changed = sweep.concatenate([_hyper(hypers, run, change) for change in changes])
-    runs = trees.stack([_state(recipe, hypers, first.runs, run, change) for change in changes])
-    start = Start(0, int(first.step), runs)
-    return train(task, config, recipe, changed, steps=steps, until=until, block=block, first=start)
-
-
-def reset_moments(recipe: Recipe, hyper: Hyper, state: RunState) -> RunState:
-    """One run whose optimiser begins afresh, moments and their bias correction, but goes on in the schedule
-    of the learning rate.
-    """
-    fresh = optimizer(recipe, hyper).init(state.params)
-    scheduled = lambda part: isinstance(part, optax.ScaleByScheduleState)
-    return state.replace(
-        moments=jax.tree.map(
-            lambda new, old: old if scheduled(new) else new, fresh, state.moments, is_leaf=scheduled
-        )
+    changed = sweep.concatenate([_hyper(runs.hyper, run, change) for change in changes])
+    states = trees.stack([_state(runs, start.state, run, change) for change in changes])
+    return train(
+        runs.task,
+        runs.config,
+        runs.recipe,
+        changed,
+        steps=until,
+        epoch_steps=epoch_steps,
+        block=block,
+        resume_from=Snapshot(0, int(start.step), states),
     )
 
 
+def reset_opt_state(recipe: Recipe, hyper: Hyper, state: RunState) -> RunState:
+    """One run whose optimiser begins afresh, but goes on in the schedule of the learning rate.
+
+    Moments and their bias correction begin again.
+    """
+    fresh = optimizer(recipe, hyper).init(state.params)
+    scheduled = lambda part: isinstance(part, optax.ScaleByScheduleState)
+    kept = lambda new, old: old if scheduled(new) else new
+    return state.replace(opt_state=jax.tree.map(kept, fresh, state.opt_state, is_leaf=scheduled))
+
+
 def recent(epochs: Iterable[Epoch], size: int) -> Iterator[tuple[Epoch, ...]]:
-    """After each epoch the last `size` of them, oldest first: a ring of full states. Dense if the epochs are
-    of few steps.
+    """Yields after each epoch the last `size` of them, oldest first: a ring of full states.
+
+    It is dense if the epochs are of few steps.
     """
     ring: collections.deque[Epoch] = collections.deque(maxlen=size)
     for epoch in epochs:
@@ -87,28 +85,32 @@ def recent(epochs: Iterable[Epoch], size: int) -> Iterator[tuple[Epoch, ...]]:
 
 
 def before(ring: Iterable[Epoch], step: int) -> Epoch:
-    """The newest epoch of a ring whose state is that before the update of `step`, or earlier; ValueError if
-    all are later.
+    """The newest epoch of a ring whose state is that before the update of `step`, or earlier.
+
+    Raises ValueError if all are later.
     """
+    ring = tuple(ring)
     early = [epoch for epoch in ring if epoch.step <= step]
     if not early:
-        raise ValueError(
-            f"step={step} is before the oldest state in the ring, step {min((e.step for e in ring), default=None)}"
-        )
+        oldest = min((epoch.step for epoch in ring), default=None)
+        raise ValueError(f"step={step} is before the oldest state in the ring, step {oldest}")
     return max(early, key=lambda epoch: epoch.step)
 
 
-def watched(first: Any, epochs: Iterable[Epoch], function: Callable[[RunState, RunState], PyTree]) -> PyTree:
+def watched(
+    start: Snapshot | Epoch, epochs: Iterable[Epoch], function: Callable[[RunState, RunState], PyTree]
+) -> PyTree:
     """`function(state before, state after)` of one run, for all runs and each epoch: leaves [T, S, ...] on
     the host.
 
-    With epochs of one step these are the updates: `lambda old, new: interp.updates.norms(old.params,
-    new.params)`.
-    first: the epoch before the first of `epochs`, with the same runs or one run for all.
+    With epochs of one step these are the updates: `lambda old, new:
+    interp.optimizer_statistics.norms(old.params, new.params)`.
+
+    start: the epoch before the first of `epochs`, with the same runs or one run for all
     """
-    mapped, seen, old = jax.jit(jax.vmap(function)), [], jax.device_get(first.runs)
+    mapped, seen, old = jax.jit(jax.vmap(function)), [], jax.device_get(start.state)
     for epoch in epochs:
-        new = jax.device_get(epoch.runs)  # epochs may lie on different devices
+        new = jax.device_get(epoch.state)  # epochs may lie on different devices
         old = jax.tree.map(lambda x, like: np.broadcast_to(x, like.shape), old, new)
         seen.append(jax.device_get(mapped(old, new)))
         old = new
@@ -117,26 +119,24 @@ def watched(first: Any, epochs: Iterable[Epoch], function: Callable[[RunState, R
     return jax.tree.map(lambda *leaves: np.stack(leaves), *seen)
 
 
-def chosen(first: Any, run: int) -> Start:
-    """One run of an epoch as an epoch of its own, runs [1, ...]."""
-    return Start(first.number, int(first.step), _row(first.runs, slice(run, run + 1)))
+def chosen(start: Snapshot | Epoch, run: int) -> Snapshot:
+    """One run of an epoch as a place to go on from of its own, state [1, ...]."""
+    return Snapshot(start.number, int(start.step), _row(start.state, slice(run, run + 1)))
 
 
-def _row(runs, index):
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[index]), runs)
+def _row(state, index):
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[index]), state)
 
 
 def _hyper(hypers, run, change):
-    named = {name: value for name, value in change.items() if name != "reset_moments"}
+    named = {name: value for name, value in change.items() if name != "reset_opt_state"}
     if "seed" in named:
         raise ValueError("a change of the seed changes data, evaluation and split at once; change data_seed")
     return sweep.paired(sweep.select(hypers, run), **named)
 
 
-def _state(recipe, hypers, runs, run, change):
-    state = _row(runs, run)
-    return (
-        functools.partial(reset_moments, recipe, sweep.select(hypers, run))(state)
-        if change.get("reset_moments")
-        else state
-    )
+def _state(runs, state, run, change):
+    own = _row(state, run)
+    if not change.get("reset_opt_state"):
+        return own
+    return reset_opt_state(runs.recipe, sweep.select(runs.hyper, run), own)

@@ -1,6 +1,9 @@
-"""Which runs go to which device, and how many share one program: one mechanism, from a laptop to a pod."""
+"""Which runs go to which device, and how many share one program: one mechanism, from a laptop to a pod.
 
-import functools
+Every device runs the same program on its own runs and exchanges nothing. A program over several devices is
+another program, which has other bits for some models; so there is none.
+"""
+
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,8 +22,8 @@ WORKING_SET = 2**31
 """Bytes of activations that a block may hold on an accelerator."""
 LARGEST_BLOCK = 64
 TURN = 2**20
-"""Bytes of state that the blocks of a device may hold to share one turn; only a turn of small models is short
-beside its beginning.
+"""Bytes of state that the blocks of one turn may hold. Only for small models the beginning of a turn takes
+long beside the turn itself.
 """
 MOST_BLOCKS = 16
 """A bound for the places that a small sweep leaves unused, which cost memory; not more than 16 were tried."""
@@ -34,18 +37,17 @@ def usable_cores() -> int:
 
 
 def one_per_core(num_cores: int | None = None) -> None:
-    """Ask for one CPU device per core, before JAX starts: tiny products are no faster on two threads, but two
-    runs are.
+    """Asks for one CPU device per core, before JAX starts.
 
-    Does nothing where the user's XLA_FLAGS already say how many devices there are, or on an accelerator (the
-    flags only concern the CPU).
+    Tiny products are no faster on two threads, but two runs are. It does nothing where the user's XLA_FLAGS
+    already say how many devices there are, or on an accelerator (the flags only concern the CPU).
     """
     flags = os.environ.get("XLA_FLAGS", "")
     cores = num_cores or usable_cores()
     if "xla_force_host_platform_device_count" not in flags and cores > 1:
         os.environ["XLA_FLAGS"] = (
-            f"{flags} --xla_force_host_platform_device_count={cores} --xla_cpu_multi_thread_eigen=false".strip()
-        )
+            f"{flags} --xla_force_host_platform_device_count={cores} --xla_cpu_multi_thread_eigen=false"
+        ).strip()
 
 
 def default_block(config: ModelConfig, task: Task, platform: str) -> int:
@@ -72,49 +74,34 @@ def blocks_per_turn(block_bytes: int) -> int:
 
 
 class Turn(NamedTuple):
-    """Runs that go through the program at once, blocks of them on each device: indices into the sweep, device
-    by device.
+    """Runs that go through the program of one device at once: whole blocks, as indices into the sweep.
 
-    What is not `real` repeats a device's last run, to give every device and every turn equally many.
+    What is not `real` repeats another run, so that every turn has equally many.
     """
 
-    devices: tuple[Any, ...]
+    device: Any
     block: int
     runs: np.ndarray
     real: np.ndarray
 
     @property
     def local(self) -> bool:
-        """Whether the devices belong to this process."""
-        return self.devices[0].process_index == jax.process_index()
-
-    @property
-    def mesh(self) -> Mesh:
-        """The devices along the axis `runs`."""
-        return mesh_of(self.devices)
+        """Whether the device belongs to this process."""
+        return self.device.process_index == jax.process_index()
 
     def put(self, tree: PyTree) -> PyTree:
-        """Leaves [runs of the turn, ...] on its devices, each with its own runs."""
-        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec("runs")))
-
-    def put_everywhere(self, tree: PyTree) -> PyTree:
-        """Leaves on each of its devices."""
-        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec()))
-
-
-@functools.cache
-def mesh_of(devices: tuple[Any, ...]) -> Mesh:
-    """The axis `runs` over these devices."""
-    return Mesh(np.array(devices), ("runs",), axis_types=(AxisType.Auto,))
+        """The leaves on the turn's device."""
+        return jax.device_put(tree, self.device)
 
 
 def turns(splits: Sequence[Split], block: int, devices: Sequence[Any], blocks: int = 1) -> list[Turn]:
-    """The runs of a sweep in blocks, laid over devices as evenly as blocks allow, neighbours together: a turn
-    is `blocks` of each device.
+    """Lays the runs of a sweep over devices, neighbours together, `blocks` blocks of runs to a turn.
 
-    Runs with another number of training examples need another program, so they form turns of their own: a run
-    has the same bits whatever fractions its neighbours have. With several processes every device gets equally
-    many blocks, if only of padding, and each process has turns of its own, the first process the first.
+    Devices get equally many runs, as far as whole blocks allow. Turns are ordered by process, then in the
+    order in which they are to be begun: the first of every device, the second of every device, ... Runs with
+    another number of training examples need another program, so they form turns of their own: a run has the
+    same bits whatever fractions its neighbours have. With several processes every device gets equally many
+    turns, if only of padding.
     """
     sizes = np.array([len(split.train) for split in splits])
     laid = []
@@ -124,23 +111,16 @@ def turns(splits: Sequence[Split], block: int, devices: Sequence[Any], blocks: i
         used = devices if jax.process_count() > 1 else devices[: -(-len(runs) // per_device)]
         places = np.arange(len(used) * per_device).reshape(len(used), per_device)
         added = ((0, 0), (0, -per_device % (blocks * block)))
-        real, places = (
-            np.pad(places < len(runs), added),
-            np.pad(np.minimum(places, len(runs) - 1), added, mode="edge"),
-        )
-        for process in dict.fromkeys(device.process_index for device in used):
-            own = [i for i, device in enumerate(used) if device.process_index == process]
-            for k in range(0, per_device, blocks * block):
-                taken = (own, slice(k, k + blocks * block))
-                laid.append(
-                    Turn(
-                        tuple(used[i] for i in own),
-                        block,
-                        runs[places[taken].reshape(-1)],
-                        real[taken].reshape(-1),
-                    )
-                )
-    return sorted(laid, key=lambda turn: turn.devices[0].process_index)
+        real = np.pad(places < len(runs), added)
+        places = np.pad(np.minimum(places, len(runs) - 1), added, mode="edge")
+        for begin in range(0, per_device, blocks * block):
+            own = slice(begin, begin + blocks * block)
+            laid += [
+                Turn(device, block, runs[places[i, own]], real[i, own])
+                for i, device in enumerate(used)
+                if real[i, own].any() or jax.process_count() > 1
+            ]
+    return sorted(laid, key=lambda turn: turn.device.process_index)
 
 
 def joined(pieces: Sequence[np.ndarray | jax.Array], laid: Sequence[Turn]) -> np.ndarray:
@@ -151,61 +131,54 @@ def joined(pieces: Sequence[np.ndarray | jax.Array], laid: Sequence[Turn]) -> np
         pieces = [multihost_utils.process_allgather(np.concatenate(pieces), tiled=True)]
     runs, real = (np.concatenate([getattr(turn, part) for turn in laid]) for part in ("runs", "real"))
     whole, end = np.empty((real.sum(), *pieces[0].shape[1:]), pieces[0].dtype), 0
-    for (
-        piece
-    ) in pieces:  # each goes to its place at once: a whole state copied twice more took a fifth of a save
+    # each piece goes to its place at once: to copy a whole state twice more took a fifth of a save
+    for piece in pieces:
         begin, end = end, end + len(piece)
         kept = real[begin:end]
         whole[runs[begin:end][kept]] = np.asarray(piece) if kept.all() else np.asarray(piece)[kept]
     return whole
 
 
-def by_device(pieces: Sequence[Any], num_devices: int) -> np.ndarray:
-    """[devices, runs of a device, ...] from an array per turn."""
-    return np.concatenate(
-        [np.asarray(piece).reshape(num_devices, -1, *piece.shape[1:]) for piece in pieces], 1
-    )
-
-
-def of_each_device(laid: Sequence[Turn], part: str) -> np.ndarray:
-    """[devices, runs of a device], `runs` or `real` of the turns, process by process."""
-    own: dict[tuple[Any, ...], list[np.ndarray]] = {}
-    for turn in laid:
-        own.setdefault(turn.devices, []).append(getattr(turn, part))
-    return np.concatenate([by_device(pieces, len(devices)) for devices, pieces in own.items()])
+def of_each_device(laid: Sequence[Turn], pieces: Sequence[Any]) -> dict[Any, np.ndarray]:
+    """Device -> the rows [runs of the device, ...] of its pieces, one piece for each turn."""
+    own: dict[Any, list[np.ndarray]] = {}
+    for turn, piece in zip(laid, pieces, strict=True):
+        own.setdefault(turn.device, []).append(np.asarray(piece))
+    return {device: np.concatenate(rows) for device, rows in own.items()}
 
 
 def neighbours_together(laid: Sequence[Turn]) -> bool:
     """Whether the runs are in the order of the sweep, device by device and process by process."""
-    return bool((np.diff(of_each_device(laid, "runs").reshape(-1)) >= 0).all())
+    placed = [of_each_device(laid, [getattr(turn, part) for turn in laid]) for part in ("runs", "real")]
+    runs, real = (np.concatenate(list(rows.values())) for rows in placed)
+    return bool((np.diff(runs[real]) >= 0).all())
 
 
 def joined_tree(states: Sequence[PyTree], laid: Sequence[Turn]) -> PyTree:
-    """Local turns' trees as one tree of arrays, over the mesh axis `runs` where every device holds equally
-    many, else on the first.
+    """The trees of local turns as one tree of arrays.
 
-    With several processes the leaves are global arrays that end in padding; else they are [S, ...].
+    They lie over the mesh axis `runs` where every device holds equally many, else on the first device. With
+    several processes the leaves are global arrays that end in padding; else they are [S, ...].
     """
-    devices = tuple(dict.fromkeys(device for turn in laid for device in turn.devices))
-    real, ordered = of_each_device(laid, "real"), neighbours_together(laid)
-    width = real.sum(
-        1
-    ).max()  # a device's runs come before its padding, and only the last devices have fewer than the first
-    even = len(devices) > 1 and real.sum() == len(devices) * width
+    real = of_each_device(laid, [turn.real for turn in laid])
+    devices, counts = list(real), [int(rows.sum()) for rows in real.values()]
+    # a device's runs come before its padding, and only the last devices have fewer than the first
+    width, ordered = max(counts), neighbours_together(laid)
+    even = len(devices) > 1 and min(counts) == width
     if jax.process_count() == 1 and not (ordered and even):
         return jax.tree.map(lambda *pieces: jax.device_put(joined(pieces, laid), devices[0]), *states)
     if not ordered:
         raise ValueError(
-            "with several processes every run must have equally many training examples: give train_fraction one value"
+            "with several processes every run must have equally many training examples: "
+            "give train_fraction one value"
         )
-    over_runs = NamedSharding(mesh_of(devices), PartitionSpec("runs"))
-    local = next(turn.devices for turn in laid if turn.local)
+    mesh = Mesh(np.array(devices), ("runs",), axis_types=(AxisType.Auto,))
+    over_runs, local = NamedSharding(mesh, PartitionSpec("runs")), [turn for turn in laid if turn.local]
 
     def place(*pieces: Any) -> Any:
-        own = by_device(pieces, len(local))[:, :width]
-        shards = [jax.device_put(rows, device) for rows, device in zip(own, local, strict=True)]
-        return jax.make_array_from_single_device_arrays(
-            (len(devices) * width, *own.shape[2:]), over_runs, shards
-        )
+        own = of_each_device(local, pieces)
+        shards = [jax.device_put(rows[:width], device) for device, rows in own.items()]
+        shape = (len(devices) * width, *pieces[0].shape[1:])
+        return jax.make_array_from_single_device_arrays(shape, over_runs, shards)
 
     return jax.tree.map(place, *states)

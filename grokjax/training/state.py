@@ -1,7 +1,7 @@
 """The state of a run, and what a program needs to know to make and advance it."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,17 +26,19 @@ class Program:
 
 
 class RunState(struct.PyTreeNode):
-    """One run; the runs of a sweep have leaves [S, ...].
+    """What training changes of a run; the runs of a sweep have leaves [S, ...].
 
-    step: updates done;  moments: the optimiser's;  alive: False from the step at which loss or gradient was
-      not finite;
-    stopped: True once the mean training loss of an epoch was below `Recipe.stop_below`. A run that is either
-      keeps its state to the bit.
+    step: updates done
+    opt_state: the optimiser's state, optax's
+    alive: False from the step at which loss or gradient was not finite
+    stopped: True once the mean training loss of an epoch was below `Recipe.stop_below`
+
+    A run that is not alive, or is stopped, keeps its state to the bit.
     """
 
     step: Int[Array, ""]
     params: PyTree
-    moments: optax.OptState
+    opt_state: optax.OptState
     alive: Bool[Array, ""]
     stopped: Bool[Array, ""]
 
@@ -46,11 +48,22 @@ class RunState(struct.PyTreeNode):
         return self.alive & ~self.stopped
 
 
+class Snapshot(NamedTuple):
+    """A place in training to go on from: the number of the epoch, the optimiser steps done, all runs' states.
+
+    An `Epoch` serves as one too.
+    """
+
+    number: int
+    step: int
+    state: RunState
+
+
 def start(program: Program, hyper: Hyper) -> RunState:
     """The state that a run's seed gives, before the first step."""
     params = model.init(program.config, keys.stream(hyper.seed, "init"), hyper)
-    moments = optimizer(program.recipe, hyper).init(params)
-    return RunState(jnp.int32(0), params, moments, jnp.bool_(True), jnp.bool_(False))
+    opt_state = optimizer(program.recipe, hyper).init(params)
+    return RunState(jnp.int32(0), params, opt_state, jnp.bool_(True), jnp.bool_(False))
 
 
 def shapes(program: Program) -> RunState:
