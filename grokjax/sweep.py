@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from grokjax import trees
-from grokjax.config import FREEZABLE, INTEGERS, Hyper
+from grokjax.config import FREEZABLE, INTEGERS, Hyper, ModelConfig, Recipe
 
 INFINITY = float("inf")
 LARGEST_SEED = 2**31 - 1
@@ -89,6 +89,18 @@ def _lists(lists: dict[str, Any]) -> dict[str, np.ndarray]:
     return arrays
 
 
+def _refuse_copies(columns: dict[str, np.ndarray], size: int) -> None:
+    """Raise a ValueError for a run that is a copy of an earlier one: it would count and be no evidence."""
+    rows = list(zip(*(column.tolist() for column in columns.values()), strict=True)) or [()] * size
+    if len(set(rows)) == len(rows):
+        return
+    run = next(i for i, row in enumerate(rows) if row in rows[:i])
+    same = ", ".join(f"{name}={_shortest(column[run])}" for name, column in columns.items())
+    raise ValueError(
+        f"runs {rows.index(rows[run])} and {run} are the same, {same}: give each run something of its own"
+    )
+
+
 def _spread(hyper: Hyper, size: int, columns: dict[str, np.ndarray]) -> Hyper:
     """Hypers with leaves [size]: the given columns, all else as in `hyper`."""
     base = {
@@ -96,7 +108,8 @@ def _spread(hyper: Hyper, size: int, columns: dict[str, np.ndarray]) -> Hyper:
     }
     if several := [name for name, value in base.items() if value.ndim]:
         raise ValueError(
-            f"{several[0]} of the hyper to start from has shape {base[several[0]].shape}; it must be one run's, a scalar"
+            f"{several[0]} of the hyper to start from has shape {base[several[0]].shape}; "
+            "it must be one run's, a scalar"
         )
     return Hyper(
         **{
@@ -111,6 +124,12 @@ def grid(hyper: Hyper, **lists: Any) -> Hyper:
     `hyper`.
     """
     arrays = _lists(lists)
+    for name, array in arrays.items():
+        values, counts = np.unique(array, return_counts=True)
+        if (counts > 1).any():
+            twice = _shortest(values[counts > 1][0])
+            times = counts.max()
+            raise ValueError(f"{name}={twice} is listed {times} times: it would be the same run again")
     rows = np.array(list(itertools.product(*(range(len(array)) for array in arrays.values()))), int)
     return _spread(
         hyper, len(rows), {name: array[rows[:, i]] for i, (name, array) in enumerate(arrays.items())}
@@ -125,9 +144,12 @@ def paired(hyper: Hyper, **lists: Any) -> Hyper:
     size = max((len(array) for array in arrays.values()), default=1)
     if odd := [name for name, array in arrays.items() if len(array) not in (1, size)]:
         raise ValueError(
-            f"{odd[0]} has {len(arrays[odd[0]])} values, the longest list {size}: paired lists must be of one length"
+            f"{odd[0]} has {len(arrays[odd[0]])} values, the longest list {size}: "
+            "paired lists must be of one length"
         )
-    return _spread(hyper, size, {name: np.broadcast_to(array, (size,)) for name, array in arrays.items()})
+    columns = {name: np.broadcast_to(array, (size,)) for name, array in arrays.items()}
+    _refuse_copies(columns, size)
+    return _spread(hyper, size, columns)
 
 
 def concatenate(sweeps: Sequence[Hyper]) -> Hyper:
@@ -160,10 +182,37 @@ def select(hypers: Hyper, index: Any) -> Hyper:
 def rows(hypers: Hyper) -> list[dict[str, int | float]]:
     """One dict per run: its seed and every field in which the runs differ."""
     columns = {field.name: np.asarray(getattr(hypers, field.name)) for field in dataclasses.fields(Hyper)}
-    names = [name for name, column in columns.items() if name == "seed" or (column != column[0]).any()]
-    return [{name: _shortest(columns[name][run]) for name in names} for run in range(num_runs(hypers))]
+    swept = [name for name, column in columns.items() if name == "seed" or (column != column[0]).any()]
+    return [{name: _shortest(columns[name][run]) for name in swept} for run in range(num_runs(hypers))]
 
 
 def _shortest(value: np.generic) -> int | float:
     """A Python number that reads back to the same bits: 0.001, not 0.0010000000474974513."""
     return int(value) if value.dtype.kind == "i" else float(str(value))
+
+
+def idle(task: Any, config: ModelConfig, recipe: Recipe) -> dict[str, str]:
+    """Returns the fields of Hyper that change nothing in a sweep of this task, model and recipe, each with the
+    reason: a grid over one of them would train copies.
+    """
+    found = {}
+    if not callable(recipe.optimizer):
+        if recipe.optimizer == "sgd":
+            found |= dict.fromkeys(("b1", "b2", "eps"), "sgd has no moments of the gradient")
+        else:
+            found["momentum"] = "only sgd has momentum"
+        if recipe.schedule == "constant":
+            found["decay_steps"] = "schedule='constant' does not decay"
+    if not task.finite:
+        reason = "the task draws fresh examples at each step, there is no table to split"
+        found |= dict.fromkeys(("train_fraction", "split_seed"), reason)
+    elif task.batch_size is None:
+        found["data_seed"] = "every step takes the whole training set, no batch is drawn"
+    if config.attention != "live":
+        reason = f"attention={config.attention!r} has no queries and keys"
+        found |= dict.fromkeys(("scale_W_Q", "scale_W_K"), reason)
+    if config.positions not in ("learned", "abacus"):
+        found["scale_W_pos"] = f"positions={config.positions!r} has no learned vectors"
+    if not config.mlp:
+        found |= dict.fromkeys(("scale_W_in", "scale_W_out"), "mlp=False has no MLP")
+    return found

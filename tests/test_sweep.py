@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grokjax import sweep
-from grokjax.config import INTEGERS, Hyper, freeze
+from grokjax import sweep, tasks, training
+from grokjax.config import INTEGERS, Hyper, ModelConfig, Recipe, freeze
 
 NAN, INFINITY = float("nan"), float("inf")
 FIELDS = [field.name for field in dataclasses.fields(Hyper)]
@@ -162,3 +162,66 @@ def test_check_accepts_the_ends_of_the_ranges_and_fixes_the_types():
     assert all(getattr(hyper, name).dtype == jnp.float32 for name in FIELDS if name not in INTEGERS)
     again = sweep.check(sweep.grid(hyper, seed=range(3)))
     assert again.seed.tolist() == [0, 1, 2]
+
+
+def test_copies_of_a_run_are_refused():
+    """Three times the same run are not three runs: n = 3 with no variance."""
+    with pytest.raises(ValueError, match=r"^seed=3 is listed 3 times: it would be the same run again$"):
+        sweep.grid(Hyper(), seed=[3, 3, 3])
+    with pytest.raises(ValueError, match=r"^learning_rate=0.001 is listed 2 times"):
+        sweep.grid(Hyper(), seed=[1, 2], learning_rate=[1e-3, 0.01, 1e-3 + 1e-12])
+    with pytest.raises(ValueError, match=r"^runs 1 and 3 are the same, seed=2, weight_decay=0.5: give each"):
+        sweep.paired(Hyper(), seed=[1, 2, 2, 2], weight_decay=[0.5, 0.5, 0.3, 0.5])
+    assert sweep.num_runs(sweep.paired(Hyper(), seed=[1, 1], weight_decay=[0.5, 0.3])) == 2
+
+
+SMALL = dict(d_model=8, num_heads=2, d_mlp=8)
+
+
+CASES = {
+    "finite": (tasks.ModularArithmetic(5), {}, {}, {"momentum", "decay_steps", "data_seed"}),
+    "batches": (tasks.ModularArithmetic(5, batch_size=4), {}, dict(schedule="cosine"), {"momentum"}),
+    "infinite": (
+        tasks.Addition(2),
+        {},
+        dict(optimizer="sgd"),
+        {"b1", "b2", "eps", "decay_steps", "train_fraction", "split_seed"},
+    ),
+    "reduced": (
+        tasks.Addition(2, num_examples=50),
+        dict(attention="uniform", positions="none", mlp=False),
+        dict(optimizer="adam"),
+        {"momentum", "decay_steps", "scale_W_Q", "scale_W_K", "scale_W_pos", "scale_W_in", "scale_W_out"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_knobs_that_do_nothing_are_named(case):
+    task, fields, recipe, expected = CASES[case]
+    found = sweep.idle(task, ModelConfig.of(task, **SMALL, **fields), Recipe(**recipe))
+    assert set(found) == expected and all(found.values())
+
+
+@pytest.mark.parametrize("case", ["batches", "reduced"])
+def test_knobs_that_do_nothing_do_nothing_and_all_others_do_something(case):
+    """Each is changed, and the weights after some steps are compared, bit by bit."""
+    task, fields, recipe, expected = CASES[case]
+    names = [name for name in FIELDS if name != "frozen"]
+    values = lambda name: 7 if name in INTEGERS else dict(warmup_steps=3.0, eps=1e-2).get(name, 0.6)
+    base = Hyper(seed=1, decay_steps=20.0, train_fraction=0.5, warmup_steps=1.0)
+    hypers = sweep.concatenate([base, *(base.replace(**{name: values(name)}) for name in names)])
+    config = ModelConfig.of(task, **SMALL, **fields)
+    *_, last = training.train(task, config, Recipe(**recipe), hypers, steps=4, epoch_steps=4)
+    leaves = [np.asarray(leaf).reshape(len(names) + 1, -1) for leaf in jax.tree.leaves(last.state.params)]
+    weights = np.concatenate(leaves, axis=1)
+    same = {name for name, row in zip(names, weights[1:], strict=True) if (row == weights[0]).all()}
+    assert same == expected
+
+
+def test_an_optimiser_of_ones_own_may_read_every_knob():
+    recipe = Recipe(optimizer=lambda hyper: None)
+    assert set(sweep.idle(tasks.Addition(2), ModelConfig.of(tasks.Addition(2)), recipe)) == {
+        "train_fraction",
+        "split_seed",
+    }
