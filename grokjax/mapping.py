@@ -16,13 +16,15 @@ Tree = Any
 
 
 def map_runs(function: Callable[..., Tree]) -> Callable[..., Tree]:
-    """Lifts a function of one run over all runs: it then takes stacked runs, and gives leaves [S, ...] on the
-    host.
+    """A function of one run, lifted: it takes stacked runs and gives leaves [S, ...] on the host.
 
-    Further arguments are stacked alike, one entry for each run; bind what is the same for all:
-    `functools.partial(heads, batch=batch)`. One run at a time goes through each local device, so memory is
-    needed for as many runs as there are devices. The program is compiled at the first call, and again only
-    for another number of runs. Raises ValueError where the arguments do not agree in S.
+    Further arguments are stacked alike, one entry for each run. What is the same for all is bound:
+    `map_runs(functools.partial(heads, batch=batch))(runs)`.
+
+    One run at a time goes through each local device, so memory is needed for as many runs as there are
+    devices. Matrix products have float32 precision, those of a run's own forward pass its recipe's. The
+    program is compiled at the first call, and again only for another number of runs. Raises ValueError where
+    the arguments do not agree in S.
     """
     mapped = jax.jit(_spread(function), static_argnums=0)
     waits = functools.cache(
@@ -31,16 +33,20 @@ def map_runs(function: Callable[..., Tree]) -> Callable[..., Tree]:
 
     def of_runs(*runs: Tree) -> Tree:
         size = _common_length(runs)
-        leaves, structure = jax.tree.flatten(
-            jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), runs)
-        )
+        one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), runs)
+        leaves, structure = jax.tree.flatten(one)
         count = 1 if waits(structure, *leaves) else min(len(jax.local_devices()), size)
-        padded = jax.tree.map(
-            lambda x: np.concatenate([x, np.repeat(x[-1:], -size % count, 0)]) if size % count else x, runs
-        )
+        padded = runs if size % count == 0 else jax.tree.map(lambda x: _padded(x, count), runs)
         return jax.tree.map(lambda x: np.asarray(x)[:size], mapped(count, *padded))
 
     return of_runs
+
+
+def _padded(leaf, count):
+    """The last run once more, until the devices divide the number of runs."""
+    rows = np.minimum(np.arange(len(leaf) + -len(leaf) % count), len(leaf) - 1)
+    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return leaf[rows] if is_key else np.asarray(leaf)[rows]
 
 
 def _common_length(runs):

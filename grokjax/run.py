@@ -1,6 +1,7 @@
 """What is looked at: `Run`, a model with all that belongs to it, so that no reader can forget a part."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -43,13 +44,11 @@ class Run(struct.PyTreeNode):
     @classmethod
     def init(cls, task: Any, config: ModelConfig, recipe: Recipe, hyper: Hyper) -> "Run":
         """The run that a seed gives before its first step; for hypers [S] the stack of such runs."""
-
-        def one(hyper: Hyper) -> "Run":
-            params = model.init(config, keys.stream(hyper.seed, "init"), hyper)
-            return cls(task, config, params, hyper, recipe)
-
         hyper = jax.tree.map(jnp.asarray, hyper)
-        return one(hyper) if not hyper.seed.ndim else jax.vmap(one)(hyper)
+        if hyper.seed.ndim:
+            return cls(task, config, _initial(config, hyper), hyper, recipe)
+        params = _initial(config, jax.tree.map(lambda x: x[None], hyper))
+        return cls(task, config, trees.pick(params, 0), hyper, recipe)
 
     # a stack
     @property
@@ -74,14 +73,16 @@ class Run(struct.PyTreeNode):
         return (self[i] for i in range(self.num_runs))
 
     def __getitem__(self, index: Any) -> "Run":
-        """One run of a stack (an integer), or the stack of some (a slice, a list of integers, or a mask)."""
+        """One run of a stack (an integer), or the stack of some (a slice, a list of integers, or a mask).
+
+        One run lies on the default device, wherever the stack lies. Raises IndexError where there is none.
+        """
         size = self.num_runs
         if isinstance(index, int | np.integer):
             if not -size <= index < size:
                 raise IndexError(f"run {index} of {size} runs: it must be from {-size} to {size - 1}")
-        elif not isinstance(index, slice):
-            index = np.asarray(index)
-        return trees.pick(self, index)
+            return jax.tree.map(_on_default_device, trees.pick(self, index))
+        return trees.pick(self, index if isinstance(index, slice) else np.asarray(index))
 
     def __repr__(self) -> str:
         count = lambda number, thing: f"{number} {thing}{'s' * (number > 1)}"
@@ -100,9 +101,8 @@ class Run(struct.PyTreeNode):
                 "pick a run, runs[0], or lift a function of one run with map_runs"
             )
         with jax.default_matmul_precision(self.recipe.precision):
-            return model.forward(
-                self.config, self.params, tokens, read=read, tap=tap, attention_rate=self.hyper.attention_rate
-            )
+            params, rate = jax.tree.map(jnp.asarray, self.params), self.hyper.attention_rate
+            return model.forward(self.config, params, tokens, read=read, tap=tap, attention_rate=rate)
 
     def logits(self, tokens: Int[Array, "B P"], edits: Edits | None = None) -> Float[Array, "B C V"]:
         """Logits of every answer, in reading order; `edits` are those of `run_with_cache`."""
@@ -139,6 +139,13 @@ class Run(struct.PyTreeNode):
         return self.scores(batch, edits).loss.mean()
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def _initial(config, hypers):
+    """One run after another, as when it is alone."""
+    one = lambda hyper: model.init(config, keys.stream(hyper.seed, "init"), hyper)
+    return jax.lax.map(one, hypers)
+
+
 def described(thing: Any) -> str:
     """A task, or another dataclass, with the fields that are not its defaults: `Addition(num_digits=2)`."""
     if not dataclasses.is_dataclass(thing):
@@ -149,6 +156,10 @@ def described(thing: Any) -> str:
         if getattr(thing, field.name) != field.default
     ]
     return f"{type(thing).__name__}({', '.join(f'{name}={value!r}' for name, value in given)})"
+
+
+def _on_default_device(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, jax.core.Tracer) else jnp.asarray(np.asarray(leaf))
 
 
 def _who(seed: Any) -> str:
