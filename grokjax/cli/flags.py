@@ -114,6 +114,11 @@ def define() -> flags.FlagValues:
     return registry
 
 
+def names() -> set[str]:
+    """Every flag and every field that has one."""
+    return {name for members in groups().values() for flag in members for name in (flag.name, flag.field)}
+
+
 def parse(argv: Sequence[str]) -> dict[str, Any]:
     """What the user gave, by the flag's shortest name. UsageError for a flag or a word that is none."""
     registry = define()

@@ -1,12 +1,12 @@
 """What the flags ask for: texts as values, and these as a `runner.Request`."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from grokjax import sweep
 from grokjax.cli import values
-from grokjax.cli.flags import FLAGS, RUN, parse
+from grokjax.cli.flags import FLAGS, RUN, names, parse
 from grokjax.cli.values import UsageError
 from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.runner import request
@@ -32,18 +32,13 @@ def read(argv: Sequence[str], command: str = "") -> Asked:
     except UsageError:
         raise
     except ValueError as error:
-        raise UsageError(as_flags(str(error), given)) from None
+        raise UsageError(as_flags(str(error))) from None
 
 
-def as_flags(sentence: str, given: Collection[str] = ()) -> str:
+def as_flags(sentence: str) -> str:
     """A sentence of the library in the words of the command: --layers=0 where it says num_layers=0."""
-    sentence = sentence.replace("(resume=True)", "(--resume)")
-
-    def flag(found: re.Match[str]) -> str:
-        name = FLAGS.get(found[0], found[0])
-        return f"--{name}" if name in given else name
-
-    return re.sub(r"(?<![-\w.])\w+(?==)", flag, sentence)
+    flag = lambda found: f"--{FLAGS.get(found[0], found[0])}" if found[0] in names() else found[0]
+    return re.sub(r"(?<![-\w.])\w+(?==)", flag, sentence.replace("(resume=True)", "(--resume)"))
 
 
 def build(given: dict[str, Any], command: str) -> Asked:
@@ -71,22 +66,24 @@ def build(given: dict[str, Any], command: str) -> Asked:
         **knobs,
         **lists,
     )
-    output = given.get("output", f"runs/{name}")
+    if not (output := given.get("output", f"runs/{name}")).strip():
+        raise UsageError("--output='' is empty: give it a value or leave the flag out")
     return Asked(asked, output, bool(given.get("dry_run")), idle(asked, given))
 
 
-def refuse_strangers(task: str, given: Collection[str]) -> None:
+def refuse_strangers(task: str, given: dict[str, Any]) -> None:
     """Raises UsageError for an option of another task."""
     own = [FLAGS.get(field, field) for field in fields(TASKS[task])]
     others = {FLAGS.get(field, field) for cls in TASKS.values() for field in fields(cls)}
     if strange := sorted((others - set(own) - set(fields(ModelConfig))) & set(given)):
         taken = ", ".join(f"--{option}" for option in own)
-        raise UsageError(f"--{strange[0]} is no option of the task {task!r}, which takes {taken}")
+        given_as = f"--{strange[0]}={given[strange[0]]}"
+        raise UsageError(f"{given_as} is no option of the task {task!r}, which takes {taken}")
 
 
 def idle(asked: request.Request, given: dict[str, Any]) -> list[str]:
     """A sentence for every flag that was given and changes nothing."""
-    reasons = getattr(sweep, "idle", lambda *anything: {})(asked.task, asked.config, asked.recipe)
+    reasons = sweep.idle(asked.task, asked.config, asked.recipe)
     return [f"--{name}={given[name]} changes nothing: {reasons[name]}" for name in reasons if name in given]
 
 

@@ -33,7 +33,7 @@ def main(argv: Sequence[str], *, program: str = "grokjax sweep", introduction: s
         cluster.join(flags.parse(argv))
         return sweep(request.read(argv, command=" ".join([program, *argv])), running.console())
     except UsageError as error:
-        return failed(as_flags(str(error), flags.parse(argv) if flags_are_fine(argv) else ()), 2)
+        return failed(as_flags(str(error)), 2)
     except OSError as error:
         return failed(error, 1)
     except jax.errors.JaxRuntimeError as error:

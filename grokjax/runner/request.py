@@ -87,7 +87,7 @@ def refuse_twins(hypers: Hyper) -> None:
 
 def refuse_idle_grids(request: Request) -> None:
     """Raises ValueError where runs differ in a knob that does nothing for this task, config and recipe."""
-    reasons = getattr(sweep, "idle", lambda *anything: {})(request.task, request.config, request.recipe)
+    reasons = sweep.idle(request.task, request.config, request.recipe)
     for name in swept(request.hypers):
         if name in reasons:
             values = ",".join(map(str, np.unique(np.asarray(getattr(request.hypers, name)))[:3]))
@@ -144,7 +144,7 @@ def made(
             f"train_fraction={given} is of a finite table; this task draws fresh batches without end"
         )
     if recipe.schedule == "cosine" and "decay_steps" not in lists:
-        raise ValueError("schedule='cosine' needs decay_steps, the step at which the rate reaches 0")
+        raise ValueError("schedule=cosine needs decay_steps=K, the step at which the rate reaches 0")
     return Request(
         made_task,
         config,

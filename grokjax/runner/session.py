@@ -65,6 +65,7 @@ class Session:
                 self.tell(note)
             for part in writer.parts:
                 yield from self._of_part(part)
+                self._tell_damage(part)
         self.seconds, self.finished = time.monotonic() - self._began, True
         if multihost.is_first():
             self.at_end(self)
@@ -72,6 +73,7 @@ class Session:
     def _of_part(self, part: checkpoints.Part) -> Iterator[training.Epoch]:
         """The epochs that a part lacks; it is saved also where the caller leaves the loop."""
         snapshot = self._restored(part)
+        self._tell_damage(part)
         spec, state = self.spec, None if snapshot is None else snapshot.state
         self.part, self.resumed = part, 0 if snapshot is None else snapshot.step
         self.done += part.num_runs * self.resumed
@@ -114,12 +116,15 @@ class Session:
         except (ValueError, FileNotFoundError) as error:
             raise UsageError(str(error)) from None
 
+    def _tell_damage(self, part: checkpoints.Part) -> None:
+        """Tells what was found damaged since it was last told."""
+        for sentence in part.damage:
+            self.tell(sentence)
+        part.damage.clear()
+
     def _restored(self, part: checkpoints.Part) -> training.Snapshot | None:
         """The epoch to go on from; UsageError for a checkpoint of another shape."""
         try:
             return part.restore()
         except ValueError as error:
             raise UsageError(str(error)) from None
-        finally:
-            for sentence in part.damage:
-                self.tell(sentence)

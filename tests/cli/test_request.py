@@ -1,38 +1,51 @@
 """Flags as a request: what they mean, and one sentence for each that cannot be meant."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from grokjax.cli import flags, request
-from grokjax.cli.help_texts import GROUPS, SPELLINGS
+from grokjax.cli import documentation, flags, request
 from grokjax.cli.values import UsageError
 from grokjax.config import Hyper, ModelConfig, Recipe, freeze
+from grokjax.runner.request import TASKS, fields
 
 
-def test_every_field_has_a_flag_and_a_help_text():
-    texts = {name for group in GROUPS.values() for name in group}
-    classes = [getattr(cls, "func", cls) for cls in flags.TASKS.values()] + [ModelConfig, Recipe, Hyper]
-    wanted = {SPELLINGS.get(field.name, field.name) for cls in classes for field in dataclasses.fields(cls)}
-    assert wanted | set(flags.OWN) == texts
-    assert texts <= set(flags.define())
+def read(argv):
+    return request.read(argv).request
+
+
+def test_every_field_has_a_flag_and_its_docstring_is_the_help():
+    wanted = {name for cls in (*TASKS.values(), ModelConfig, Recipe, Hyper) for name in fields(cls)}
+    found = [flag for members in flags.groups().values() for flag in members]
+    assert wanted - {"seed"} <= {flag.field for flag in found} <= set(flags.define()) | {"seed"}
+    assert not [flag.name for flag in found if not flag.text.strip() or flag.text.startswith(" [")]
+
+
+@pytest.mark.parametrize("cls", [*TASKS.values(), ModelConfig, Recipe, Hyper])
+def test_each_field_is_documented_once_in_its_class(cls):
+    assert set(fields(cls)) <= set(documentation.of_fields(cls))
 
 
 def test_help_is_grouped_and_complete():
     text = flags.help_text("What it does.")
+    groups = flags.groups()
     assert [
         line[:-1] for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")
-    ] == list(GROUPS)
-    assert all(
-        f"--{name} " in text or f"--[no]{name} " in text for group in GROUPS.values() for name in group
-    )
-    assert "no help" not in text
+    ] == list(groups)
+    shown = [flag for members in groups.values() for flag in members if not flag.hidden]
+    assert all(f"--{flag.name} " in text or f"--[no]{flag.name} " in text for flag in shown)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "width of the residual stream" in text and "adam and sgd add it to the gradient" in text
 
 
 def test_what_is_not_given_is_the_preset():
-    made = request.read([])
-    assert (made.task.num_digits, made.config.d_model, made.steps, made.epoch_steps, made.output) == (
+    made = read([])
+    assert (
+        made.task.num_digits,
+        made.config.d_model,
+        made.steps,
+        made.epoch_steps,
+        request.read([]).output,
+    ) == (
         5,
         128,
         5000,
@@ -40,13 +53,13 @@ def test_what_is_not_given_is_the_preset():
         "runs/addition",
     )
     assert made.hypers.weight_decay.tolist() == [0.5] * 8
-    assert request.read(["--task=modular"]).hypers.weight_decay.tolist() == [1.0] * 8
-    assert request.read(["--task=modular", "--preset=pizza"]).config.mask == "full"
+    assert read(["--task=modular"]).hypers.weight_decay.tolist() == [1.0] * 8
+    assert read(["--task=modular", "--preset=pizza"]).config.mask == "full"
 
 
 def test_the_seed_axis_is_the_slowest():
     grid = ["--weight_decay=0.1,1", "--learning_rate", "0.001,0.002"]
-    few, many = (request.read([*grid, f"--seeds={n}", "--first_seed=5"]).hypers for n in (2, 3))
+    few, many = (read([*grid, f"--seeds={n}", "--first_seed=5"]).hypers for n in (2, 3))
     assert few.seed.tolist() == [5] * 4 + [6] * 4
     np.testing.assert_array_equal(many.weight_decay[:8], few.weight_decay)
     np.testing.assert_array_equal(many.learning_rate[:8], few.learning_rate)
@@ -60,7 +73,6 @@ def test_the_seed_axis_is_the_slowest():
         (["--nomlp"], "config.mlp", False),
         (["--d_mlp=none"], "config.d_mlp", None),
         (["--digits", "3", "--base", "7"], "config.base", 7),
-        (["--num_positions=18"], "config.num_positions", 18),
         (["--mode=single", "--digit=1"], "task.digit", 1),
         (["--task=digitwise"], "task.carry", False),
         (["--held_out=3+4/9+9"], "task.held_out", ((3, 4), (9, 9))),
@@ -74,14 +86,14 @@ def test_the_seed_axis_is_the_slowest():
     ],
 )
 def test_a_flag_sets_its_field(argv, field, value):
-    found = request.read(argv)
+    found = read(argv)
     for name in field.split("."):
         found = getattr(found, name)
     assert found == value
 
 
 def test_frozen_is_a_grid_of_sets_of_names():
-    assert request.read(["--frozen=W_E+W_U,none", "--seeds=1"]).hypers.frozen.tolist() == [
+    assert read(["--frozen=W_E+W_U,none", "--seeds=1"]).hypers.frozen.tolist() == [
         freeze("W_E", "W_U"),
         0,
     ]
@@ -114,7 +126,7 @@ def test_frozen_is_a_grid_of_sets_of_names():
         (["--batch=0"], ["batch=0", "at least 1"]),
         (["--digits=0"], ["digits=0", "at least 1"]),
         (["--order=left"], ["order='left'", "msb, lsb"]),
-        (["--mode=single"], ["digit=None", "0 (units)"]),
+        (["--mode=single"], ["digit=None", "0 to 5"]),
         (["--task=modular", "--modulus=1"], ["modulus=1", "at least 2"]),
         (["--task=modular", "--train_fraction=1.5"], ["train_fraction=1.5", "at most 1"]),
         (["--train_fraction=1.5"], ["train_fraction=1.5", "at most 1"]),
@@ -122,8 +134,11 @@ def test_frozen_is_a_grid_of_sets_of_names():
         (["--task=modular", "--digits=3"], ["--digits=3", "--modulus"]),
         (["--task=subtraction"], ["--task='subtraction'", "addition"]),
         (["--preset=other"], ["--preset='other'", "pizza"]),
-        (["--vocabulary=5"], ["--vocabulary=5", "at least 12"]),
+        (["--vocabulary=5"], ["--vocabulary=5", "12"]),
         (["--num_outputs=12"], ["--num_outputs=12", "10"]),
+        (["--num_positions=18"], ["--num_positions=18", "17"]),
+        (["--seed=3,3,3"], ["--seed=3,3,3", "twice"]),
+        (["--weight_decay=1,0.5,1"], ["--weight_decay=1", "2 times"]),
         (["--frozen=W_X"], ["W_X", "W_E"]),
         (["--seeds=0"], ["--seeds=0", "from 1"]),
         (["--seeds=2000000000"], ["--seeds=2000000000", "at most"]),

@@ -5,6 +5,7 @@ import math
 import pytest
 
 import grokjax as gj
+from grokjax import tasks
 from grokjax.curves.shelves import Row
 from grokjax.runner import exact
 
@@ -14,23 +15,24 @@ def level(found, column, known):
 
 
 def test_the_levels_of_addition_are_the_papers():
-    found = exact.of_task(gj.Addition())
+    found = tasks.exact_levels(gj.Addition())
     assert level(found, 0, "nothing") == pytest.approx(math.log(10))
     assert level(found, 1, "digit_pair") == pytest.approx(0.6881388)
     assert level(found, 4, "answer_so_far") == pytest.approx(2.113267, abs=1e-6)
 
 
 def test_single_mode_has_one_column_with_its_digits_levels():
-    found = exact.of_task(gj.Addition(num_digits=2, mode="single", digit=1))
+    found = tasks.exact_levels(gj.Addition(num_digits=2, mode="single", digit=1))
     assert list(found) == [0]
     assert level(found, 0, "digit_pair") == pytest.approx(0.6881388)
     assert not any("answer" in known for known, _ in found[0])
 
 
 def test_what_a_predictor_cannot_see_is_no_level():
-    assert not any("answer" in known for known, _ in exact.of_task(gj.Addition(leading=False))[0])
-    assert exact.of_task(gj.Addition(held_out=((1, 2),))) == {}
-    assert exact.of_task(gj.DigitwiseAddition(num_digits=2))[1][0] == ("nothing", pytest.approx(math.log(10)))
+    assert not any("answer" in known for known, _ in tasks.exact_levels(gj.Addition(leading=False))[0])
+    assert tasks.exact_levels(gj.Addition(held_out=((1, 2),))) == {}
+    digitwise = tasks.exact_levels(gj.DigitwiseAddition(num_digits=2))
+    assert digitwise[1][0] == ("nothing", pytest.approx(math.log(10)))
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,8 @@ def test_what_a_predictor_cannot_see_is_no_level():
     [(gj.ModularArithmetic(modulus=23), 23), (gj.SkipTrigram(), 10), (gj.Induction(vocabulary=9), 8)],
 )
 def test_other_tasks_have_the_loss_of_knowing_nothing(task, symbols):
-    assert set(exact.of_task(task)) == set(task.columns)
-    assert level(exact.of_task(task), 0, "nothing") == pytest.approx(math.log(symbols))
+    assert set(tasks.exact_levels(task)) == set(task.columns)
+    assert level(tasks.exact_levels(task), 0, "nothing") == pytest.approx(math.log(symbols))
 
 
 def test_of_several_shelves_at_one_level_the_longest_stands_for_the_run():
