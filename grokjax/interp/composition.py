@@ -1,31 +1,30 @@
-"""Whether one unit reads what another writes, from the weights alone: composition scores, and how far they
-are from chance.
+"""Composition scores: whether one unit reads what another writes, from the weights alone, and against chance.
 
-score = ‖L R‖ / (‖L‖ ‖R‖), Frobenius norms, L what the first writes (D wide at its end) and R what the second
-reads (Elhage et al. 2021). Products of K × K matrices; no D × D matrix is formed.
+score = ‖L R‖ / (‖L‖ ‖R‖) in Frobenius norms. L is what the first unit writes (D wide at its end), R what the
+second reads (Elhage et al. 2021). Products are of K × K matrices; no D × D matrix is formed.
 
-The baseline keeps both spectra and turns one basis at random (Haar over O(D)): what any two units would show
-whose singular values are these and whose directions know nothing of each other. With A = LᵀL / ‖L‖² and B =
-RRᵀ / ‖R‖², score² = tr(A B) has under it exactly the mean 1/D and, since the traceless symmetric matrices are
-irreducible under O(D), the variance
-2 (tr A² − 1/D) (tr B² − 1/D) / ((D − 1)(D + 2)). z is in its deviations: no draws, the same number each time.
-The law is skewed, so z is a scale and no p-value; units of a trained model that share a small subspace can
-all lie above 0.
+The baseline keeps both spectra and turns one basis at random (Haar over O(D)): what two units would show
+whose singular values are these and whose directions know nothing of each other. With A = LᵀL / ‖L‖² and
+B = RRᵀ / ‖R‖², score² = tr(A B) has the mean 1/D under it. Since the traceless symmetric matrices are
+irreducible under O(D), its variance is 2 (tr A² − 1/D) (tr B² − 1/D) / ((D − 1)(D + 2)). z counts in its
+deviations: no draws, the same number each time. The law is skewed, so z is a scale and no p-value. Units of a
+trained run that share a small subspace can all lie above 0.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int
 
-from grokjax.config import ModelConfig
 from grokjax.interp import circuits
+from grokjax.run import Run
 
 
 class Composition(NamedTuple):
-    """The score of each pair, 0 to 1, and its distance from the baseline; both 0 where the first does not
-    come before the second.
+    """The score of each pair, 0 to 1, and its z against the baseline.
+
+    Both are 0 where the first unit does not come before the second.
     """
 
     score: Float[Array, "..."]
@@ -39,68 +38,54 @@ class _Units(NamedTuple):
     gram: Float[Array, "N K K"]
 
 
-def heads(config: ModelConfig, params: PyTree, into: str) -> Composition:
-    """[L, H, L, H]: what each head writes, read by the queries (`into` = "Q"), keys ("K") or values ("V") of
-    the heads of later layers.
+def heads(run: Run, into: str) -> Composition:
+    """Returns [L, H, L, H]: what each head writes, read by the heads of later layers.
 
-    TransformerLens's `all_composition_scores`, with z. ValueError for another letter.
+    into: Q | K | V, whether queries, keys or values read it
+    TransformerLens calls the scores `all_composition_scores`. Raises ValueError for another letter, and for Q
+    and K without live attention.
     """
-    if into not in ("Q", "K", "V"):
-        raise ValueError(f"into={into!r} must be one of Q, K, V")
-    layers = jnp.arange(config.num_layers)
-    found = _between(_head_outputs(config, params), _head_inputs(config, params, into))
-    shape = (config.num_layers, config.num_heads) * 2
-    return _where(layers[:, None, None, None] < layers[:, None], found, shape)
+    found = _between(_head_outputs(run), _head_inputs(run, into))
+    shape = (run.config.num_layers, run.config.num_heads) * 2
+    return _where(_layers(run)[:, None, None, None] < _layers(run)[:, None], found, shape)
 
 
-def heads_to_neurons(config: ModelConfig, params: PyTree) -> Composition:
-    """[L, H, L, M]: what each head writes, read by the neurons of its own and of later layers."""
-    layers = jnp.arange(config.num_layers)
-    inputs = jnp.concatenate(
-        [circuits.reading(config, params, layer, "ln2", "W_in") for layer in range(config.num_layers)], 1
-    )
-    found = _between(_head_outputs(config, params), _vectors(inputs.T))
-    return _where(
-        layers[:, None, None, None] <= layers[:, None],
-        found,
-        (config.num_layers, config.num_heads, config.num_layers, -1),
-    )
+def heads_to_neurons(run: Run) -> Composition:
+    """Returns [L, H, L, M]: what each head writes, read by the neurons of its own and of later layers."""
+    inputs = [circuits.reading(run, layer, "W_in") for layer in range(run.config.num_layers)]
+    found = _between(_head_outputs(run), _vectors(jnp.concatenate(inputs, 1).T))
+    shape = (run.config.num_layers, run.config.num_heads, run.config.num_layers, -1)
+    return _where(_layers(run)[:, None, None, None] <= _layers(run)[:, None], found, shape)
 
 
-def neurons_to_heads(config: ModelConfig, params: PyTree, into: str) -> Composition:
-    """[L, M, L, H]: what each neuron writes, read by the queries, keys or values of the heads of later
-    layers.
+def neurons_to_heads(run: Run, into: str) -> Composition:
+    """Returns [L, M, L, H]: what each neuron writes, read by the heads of later layers.
+
+    into: Q | K | V, as for `heads`
     """
-    layers = jnp.arange(config.num_layers)
-    found = _between(_neuron_outputs(params), _head_inputs(config, params, into))
-    return _where(
-        layers[:, None, None, None] < layers[:, None],
-        found,
-        (config.num_layers, -1, config.num_layers, config.num_heads),
-    )
+    found = _between(_neuron_outputs(run), _head_inputs(run, into))
+    shape = (run.config.num_layers, -1, run.config.num_layers, run.config.num_heads)
+    return _where(_layers(run)[:, None, None, None] < _layers(run)[:, None], found, shape)
 
 
-def heads_to_unembedding(config: ModelConfig, params: PyTree) -> Composition:
-    """[L, H]: what each head writes, read by W_U."""
-    found = _between(_head_outputs(config, params), _unembedding(config, params))
-    return Composition(*(x.reshape(config.num_layers, -1) for x in found))
+def heads_to_unembedding(run: Run) -> Composition:
+    """Returns [L, H]: what each head writes, read by W_U."""
+    found = _between(_head_outputs(run), _unembedding(run))
+    return Composition(*(x.reshape(run.config.num_layers, -1) for x in found))
 
 
-def neurons_to_unembedding(config: ModelConfig, params: PyTree) -> Composition:
-    """[L, M]: what each neuron writes, read by W_U."""
-    found = _between(_neuron_outputs(params), _unembedding(config, params))
-    return Composition(*(x.reshape(config.num_layers, -1) for x in found))
+def neurons_to_unembedding(run: Run) -> Composition:
+    """Returns [L, M]: what each neuron writes, read by W_U."""
+    found = _between(_neuron_outputs(run), _unembedding(run))
+    return Composition(*(x.reshape(run.config.num_layers, -1) for x in found))
 
 
-def pairs_by_k_composition(
-    config: ModelConfig, params: PyTree
-) -> tuple[Int[Array, "N 4"], Float[Array, " N"]]:
-    """Pairs of heads (layer, head, later layer, head), the one with the largest z of K-composition first, and
-    z.
+def pairs_by_k_composition(run: Run) -> tuple[Int[Array, "N 4"], Float[Array, " N"]]:
+    """Returns pairs (layer, head, later layer, head) by falling z of K-composition, and z.
 
     An induction head's keys read what a previous-token head writes (Olsson et al. 2022, arXiv:2209.11895).
     """
-    z = heads(config, params, "K").z
+    z = heads(run, "K").z
     pairs = np.indices(z.shape).reshape(4, -1).T
     pairs = pairs[pairs[:, 0] < pairs[:, 2]]
     z = z[tuple(pairs.T)]
@@ -108,40 +93,42 @@ def pairs_by_k_composition(
     return jnp.asarray(pairs)[order], z[order]
 
 
-def _head_outputs(config, params):
-    blocks = params["blocks"]
-    value = jnp.concatenate(
-        [
-            jnp.moveaxis(circuits.reading(config, params, layer, "ln1", "W_V"), 0, 1)
-            for layer in range(len(blocks))
-        ]
-    )
-    return _Units(jnp.concatenate([jnp.swapaxes(p["W_O"], 1, 2) for p in blocks]), _gram(value))
+def _layers(run):
+    return np.arange(run.config.num_layers)
 
 
-def _head_inputs(config, params, into):
-    blocks = range(config.num_layers)
-    weight = lambda name: jnp.concatenate(
-        [jnp.moveaxis(circuits.reading(config, params, layer, "ln1", name), 0, 1) for layer in blocks]
-    )
+def _head_outputs(run):
+    output = jnp.concatenate([jnp.swapaxes(p["W_O"], 1, 2) for p in run.params["blocks"]])
+    return _Units(output, _gram(_of_heads(run, "W_V")))
+
+
+def _head_inputs(run, into):
+    if into not in ("Q", "K", "V"):
+        raise ValueError(f"into={into!r} must be one of Q, K, V")
     if into == "V":
-        output = jnp.concatenate([p["W_O"] for p in params["blocks"]])
-        return _Units(weight("W_V"), jnp.einsum("nkd,njd->nkj", output, output, precision="float32"))
+        output = jnp.concatenate([p["W_O"] for p in run.params["blocks"]])
+        return _Units(_of_heads(run, "W_V"), jnp.einsum("nkd,njd->nkj", output, output, precision="float32"))
     own, other = ("W_Q", "W_K") if into == "Q" else ("W_K", "W_Q")
-    return _Units(weight(own), _gram(weight(other)))
+    return _Units(_of_heads(run, own), _gram(_of_heads(run, other)))
 
 
-def _neuron_outputs(params):
-    return _vectors(jnp.concatenate([p["W_out"] for p in params["blocks"]]))
+def _of_heads(run, weight):
+    """A weight of all heads of all layers, [L H, D, K], as it reads the stream."""
+    layers = range(run.config.num_layers)
+    return jnp.concatenate([jnp.moveaxis(circuits.reading(run, layer, weight), 0, 1) for layer in layers])
+
+
+def _neuron_outputs(run):
+    return _vectors(jnp.concatenate([p["W_out"] for p in run.params["blocks"]]))
 
 
 def _vectors(rows):
     return _Units(rows[..., None], jnp.ones((len(rows), 1, 1)))
 
 
-def _unembedding(config, params):
+def _unembedding(run):
     """W_U less its mean over the symbols: adding one number to all logits says nothing."""
-    outward = circuits.unembedding(config, params)
+    outward = circuits.unembedding(run)
     outward = outward - outward.mean(1, keepdims=True)
     return _Units(outward[None], jnp.eye(outward.shape[1])[None])
 

@@ -1,6 +1,4 @@
-"""Confusion matrices: the average probability of every answer for each true one, from a fixed set of
-problems.
-"""
+"""Confusion matrices: the mean probability of every answer for each true one."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -9,21 +7,23 @@ from jaxtyping import Array, Float, Int
 def matrix(
     log_probs: Float[Array, "B V"], answers: Int[Array, " B"], weights: Float[Array, " B"] | None = None
 ) -> Float[Array, "V V"]:
-    """Mean P(column) where the true answer is the row; rows sum to 1 less what is leaked outside the V
-    answers, NaN without an example.
+    """Returns the mean P(column) over the examples whose true answer is the row.
+
+    Rows sum to 1, less what the run gives to symbols outside the V answers; NaN for a row without an example.
     """
     own = _shares(answers, weights, log_probs.shape[-1])
-    return own @ jnp.exp(log_probs)
+    return jnp.matmul(own, jnp.exp(log_probs), precision="float32")
 
 
 def standard_errors(
     log_probs: Float[Array, "B V"], answers: Int[Array, " B"], weights: Float[Array, " B"] | None = None
 ) -> Float[Array, "V V"]:
-    """Of each entry of `matrix`, were the examples drawn (an enumeration has none); a picture's steps should
-    be above them.
+    """Returns the standard error of each entry of `matrix`, for examples that were drawn.
+
+    An enumeration of all examples has none. The steps of a picture's colours should be above them.
     """
     own, probs = _shares(answers, weights, log_probs.shape[-1]), jnp.exp(log_probs)
-    spread = probs[None] - (own @ probs)[:, None]
+    spread = probs[None] - jnp.matmul(own, probs, precision="float32")[:, None]
     return jnp.sqrt(jnp.einsum("rb,rbv->rv", own**2, spread**2))
 
 
