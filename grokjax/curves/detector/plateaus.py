@@ -39,14 +39,16 @@ def level(pieces: Pieces, band: float) -> list[tuple[int, int]]:
     middle = np.abs(knots.value[None] + knots.value[:, None]) / 2
     error = ERRORS * pieces.errors(knots.step, length)
     inside = (length >= LEAST_STEPS) & (moved <= 2 * (band * middle + error))
+    inside[0, -1] &= moved[0, -1] <= band * middle[0, -1] + 2 * error[0, -1]  # nothing to compare it with
     turned = lambda pairs: pairs.T[::-1, ::-1]
     back = Knots(knots.step[-1] - knots.step[::-1], knots.value[::-1])
-    valid = inside & _faster_before(knots, length, moved, error)
-    valid &= turned(_faster_before(back, turned(length), turned(moved), turned(error)))
+    valid = inside & _faster_before(knots, length, moved, error, lasting=2)
+    valid &= turned(_faster_before(back, turned(length), turned(moved), turned(error), lasting=1))
     found = _longest_first(np.where(valid, length, 0), 0, len(knots.step))
     moved = np.maximum(moved, error)
-    ends = [_trimmed(knots, moved, i, j) for i, j in found]
-    return [part for i, j in ends for part in _parts(pieces, knots, i, j)]
+    parts = [part for i, j in found for part in _parts(pieces, knots, valid, i, j)]
+    ends = [_trimmed(knots, moved, i, j) for i, j in parts]
+    return [(int(knots.step[i]), int(knots.step[j]) + 1) for i, j in ends]
 
 
 def _knots(pieces):
@@ -65,7 +67,7 @@ def _moved(knots) -> Float[np.ndarray, "N N"]:
     return np.where(outside, 0.0, top - bottom)
 
 
-def _faster_before(knots, length, moved, error) -> Bool[np.ndarray, "N N"]:
+def _faster_before(knots, length, moved, error, *, lasting) -> Bool[np.ndarray, "N N"]:
     """Whether before the window from i to j the trend moved as far in a third of its length, and three times as far.
 
     The second asks for a slowing that lasts: the straight pieces of a power law have corners that look sudden.
@@ -75,7 +77,7 @@ def _faster_before(knots, length, moved, error) -> Bool[np.ndarray, "N N"]:
         distance = knots.step[i] - knots.step[: i + 1][::-1]
         farthest = np.maximum.accumulate(np.abs(knots.value[: i + 1][::-1] - knots.value[i]))
         found[i, i:] = True
-        for steps, times in ((length[i, i:] / SLOWER, 1), (length[i, i:], SLOWER)):
+        for steps, times in ((length[i, i:] / SLOWER, 1), (length[i, i:], lasting)):
             there = np.minimum(1.0, distance[-1] / steps)  # near the start of a curve, as far as it goes back
             least = np.maximum(times * moved[i, i:], error[i, i:])
             found[i, i:] &= np.interp(steps, distance, farthest) >= least * there
@@ -93,7 +95,7 @@ def _longest_first(length, low, high):
 
 def _trimmed(knots, moved, i, j):
     """The window from knot i to j without the ends of falls that its band let in."""
-    least = max(LEAST_STEPS, (knots.step[j] - knots.step[i]) * 2 / 3)
+    least = max(LEAST_STEPS, (knots.step[j] - knots.step[i]) / 3)
     while True:
         starts = range(i + 1, int(np.searchsorted(knots.step, knots.step[j] - least)))
         stops = range(j - 1, int(np.searchsorted(knots.step, knots.step[i] + least)), -1)
@@ -112,19 +114,19 @@ def _falls(knots, moved, part, rest):
     return 2 * fall >= moved[rest] and speed >= 2 * SLOWER * slow
 
 
-def _parts(pieces, knots, i, j):
+def _parts(pieces, knots, valid, i, j):
     """The window from knot i to j, or the windows on both sides of the plainest step in it."""
-    best, at = 1.0, None
     corners = np.flatnonzero(np.isin(knots.step, np.concatenate([pieces.start, pieces.stop - 1])))
     corners = corners[(corners > i) & (corners < j)]
-    for a in corners:
-        for b in corners[corners > a]:
-            plain = _plainness(pieces, knots, (i, a, b, j))
-            if plain > best:
-                best, at = plain, (a, b)
-    if at is None:
-        return [(int(knots.step[i]), int(knots.step[j]) + 1)]
-    return [*_parts(pieces, knots, i, at[0]), *_parts(pieces, knots, at[1], j)]
+    steps = [(_plainness(pieces, knots, (i, a, b, j)), a, b) for a in corners for b in corners[corners > a]]
+    for plain, a, b in sorted(steps, reverse=True):
+        left, right = i + np.flatnonzero(valid[i:a, a]), b + 1 + np.flatnonzero(valid[b, b + 1 : j + 1])
+        if plain > 1 and len(left) and len(right):
+            return [
+                *_parts(pieces, knots, valid, int(left[0]), int(a)),
+                *_parts(pieces, knots, valid, int(b), int(right[-1])),
+            ]
+    return [(i, j)]
 
 
 def _plainness(pieces, knots, ends):
@@ -132,10 +134,11 @@ def _plainness(pieces, knots, ends):
     (i, a, b, j), step, value = ends, knots.step, knots.value
     sides = ((i, a), (b, j))
     lengths = [step[q] - step[p] + 1 for p, q in sides]
-    if min(lengths) < max(LEAST_STEPS, SLOWER * (step[b] - step[a])):
+    if min(lengths) < max(LEAST_STEPS, SLOWER * (step[b] - step[a]), max(lengths) / 8):
         return 0.0
     means = [np.trapezoid(value[p : q + 1], step[p : q + 1]) / (step[q] - step[p]) for p, q in sides]
-    drift = max(np.ptp(value[p : q + 1]) for p, q in sides)
+    inner = [np.interp(np.linspace(step[p], step[q], 7)[1:-1], step, value) for p, q in sides]
+    drift = max(np.ptp(part) for part in inner)
     error = np.hypot(*(pieces.error(step[p], step[q] + 1) for p, q in sides))
     return abs(means[1] - means[0]) / max(2 * drift, 5 * error, 0.01 * abs(means[1]), 1e-12)
 
