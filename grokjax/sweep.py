@@ -192,8 +192,9 @@ def _shortest(value: np.generic) -> int | float:
 
 
 def idle(task: Any, config: ModelConfig, recipe: Recipe) -> dict[str, str]:
-    """Returns the fields of Hyper that change nothing in a sweep of this task, model and recipe, each with the
-    reason: a grid over one of them would train copies.
+    """Returns the fields of Hyper that change nothing in a sweep of this task, model and recipe, and why.
+
+    A grid over one of them would train copies of each run.
     """
     found = {}
     if not callable(recipe.optimizer):

@@ -122,7 +122,7 @@ def until(directory: pathlib.Path, identity: Identity, step: int) -> int:
             header(chunk, identity, number)
             covered = chunk.last
     if covered != step or (identity.sweep is None and (not leading or leading[0].last)):
-        raise ValueError(f"{directory} lacks metrics of steps before {step}")
+        raise ValueError(f"{directory} lacks metrics of steps up to {step}")
     return len(leading)
 
 

@@ -188,7 +188,7 @@ class Part:
             leaves = snapshots.arrays(self.snapshots, epoch, snapshots.ITEMS, rows, self.identity)
             number = chunks.until(self.metrics, self.identity, step)
             if number != body.get("chunks", number):
-                raise ValueError(f"{self.metrics} lacks metrics of steps before {step}")
+                raise ValueError(f"{self.metrics} lacks metrics of steps up to {step}")
         except ValueError as error:
             self.damage.append(str(error))
             return None

@@ -30,7 +30,7 @@ def test_chunks_read_as_one_stretch_in_float32(tmp_path):
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array)
     assert chunks.until(tmp_path, OWN, 20) == 2 and chunks.until(tmp_path, OWN, 31) == 3
-    with pytest.raises(ValueError, match="lacks metrics of steps before 21"):
+    with pytest.raises(ValueError, match="lacks metrics of steps up to 21"):
         chunks.until(tmp_path, OWN, 21)
     assert repr(found) == "metrics of 3 runs: loss, gradient_norm, test_loss, test_step"
 
