@@ -1,0 +1,164 @@
+"""Clock and pizza: two ways to add modulo p, told apart (Zhong et al. 2023, arXiv:2306.17844).
+
+A clock multiplies: its logits are cos w(a + b − c), and the gradients of a logit by the two token embeddings
+differ. A pizza adds embeddings before anything is multiplied: the gradients are alike, and the logits carry
+|cos w(a − b)/2|. All functions are of one run on modular addition (or composition in a cyclic group).
+"""
+
+import functools
+import itertools
+import random
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from grokjax.interp import pca
+from grokjax.interp.modular import grid
+from grokjax.run import Run
+
+TOGETHER = 128
+"""Pairs whose gradients are taken at once."""
+
+
+class Symmetricity(NamedTuple):
+    """Gradient symmetricity over a set of triples: mean, standard deviation, least and largest cosine."""
+
+    mean: Float[Array, ""]
+    deviation: Float[Array, ""]
+    least: Float[Array, ""]
+    largest: Float[Array, ""]
+
+
+def gradient_symmetricity(run: Run) -> Symmetricity:
+    """Returns the cosine of the gradients of a logit c by the embeddings of a and of b, over all p³ triples.
+
+    The embeddings are those of the tokens, before positions are added. It is 1 for a model of the sum of the
+    embeddings alone.
+    """
+    tokens = grid.every(run.task).tokens
+    found = jax.lax.map(functools.partial(_cosines, run), jnp.asarray(tokens), batch_size=TOGETHER)
+    return Symmetricity(found.mean(), found.std(), found.min(), found.max())
+
+
+def gradient_symmetricity_sample(run: Run) -> Symmetricity:
+    """Returns the same over the 100 triples (a, b, c) that the published code draws (standard error ≈ .04).
+
+    They are the first of all p³, a slowest, after `random.Random(42).shuffle`.
+    """
+    triples = published_triples(run.task.num_symbols)
+    tokens = grid.every(run.task).tokens[triples[:, 0] * run.task.num_symbols + triples[:, 1]]
+
+    def one(triple: tuple[Array, Array]) -> Array:
+        row, symbol = triple
+        return _cosines(run, row)[symbol]
+
+    found = jax.lax.map(one, (jnp.asarray(tokens), jnp.asarray(triples[:, 2])))
+    return Symmetricity(found.mean(), found.std(), found.min(), found.max())
+
+
+@functools.lru_cache(maxsize=8)
+def published_triples(modulus: int, count: int = 100) -> Int[np.ndarray, "100 3"]:
+    """Returns the triples (a, b, c) of the published sample."""
+    triples = list(itertools.product(range(modulus), repeat=3))
+    random.Random(42).shuffle(triples)
+    return np.array(triples[:count])
+
+
+def _cosines(run: Run, tokens: Int[Array, " P"]) -> Float[Array, " C"]:
+    """The cosine for every logit c of one pair."""
+    n, width = run.task.num_symbols, run.config.d_model
+
+    def logits(change: Float[Array, "2 D"]) -> Float[Array, " C"]:
+        added = jnp.concatenate([change, jnp.zeros((len(tokens) - 2, width), change.dtype)])
+        return run.logits(tokens[None], {"embed": lambda x: x + added})[0, 0, :n]
+
+    by_a, by_b = jnp.moveaxis(jax.jacrev(logits)(jnp.zeros((2, width), run.params["W_E"].dtype)), 1, 0)
+    norms = jnp.linalg.norm(by_a, axis=-1) * jnp.linalg.norm(by_b, axis=-1)
+    return (by_a * by_b).sum(-1) / norms
+
+
+def distance_irrelevance(run: Run) -> Float[Array, ""]:
+    """Returns how little the correct logit depends on a − b: the published notebooks' measure, 0 to 1.
+
+    With M[a + b, a − b] the correct logit: the mean over a − b of its standard deviation along a + b, over
+    the standard deviation of all. Raises ValueError for an even modulus, where a + b and a − b do not tell
+    the pair.
+    """
+    logits, right = _correct(run)
+    return _irrelevance(run, jnp.take_along_axis(logits, right[..., None], -1)[..., 0])
+
+
+def distance_irrelevance_of_wrong_logit(run: Run) -> Float[Array, ""]:
+    """Returns the same of the largest wrong logit, which the published table holds under that name."""
+    logits, right = _correct(run)
+    return _irrelevance(
+        run, jnp.where(jnp.arange(logits.shape[-1]) == right[..., None], -jnp.inf, logits).max(-1)
+    )
+
+
+def circularity(run: Run, *, count: int = 4) -> Float[Array, ""]:
+    """Returns how circular the first principal components of W_E are: 1 for pure waves (`pca.circularity`).
+
+    Only the rows of the symbols count, the first p of W_E, also with two vocabularies or an `=` token.
+    """
+    return pca.circularity(run.params["W_E"][: run.task.num_symbols], count=count)
+
+
+class Fits(NamedTuple):
+    """Shares of the variance of the correct-shaped logits, both standardised, that the two formulas explain.
+
+    clock: cos w(a + b − c);  pizza: 2 |cos w(a − b)/2| (|cos w(a + b − c)/2| − |sin w(a + b − c)/2|)
+    frequency: the k of w = 2πk/p with the better fit
+    """
+
+    clock: Float[Array, ""]
+    pizza: Float[Array, ""]
+    frequency: Int[Array, ""]
+
+
+def logit_fits(run: Run) -> Fits:
+    """Returns how much of the logits [p, p, p] each formula explains, at its best single frequency."""
+    n = run.task.num_symbols
+    logits = _standard(grid.of(run).logits)
+    a, b, c = np.indices((n, n, n))
+
+    def at(k: Array) -> tuple[Array, Array]:
+        w = 2 * jnp.pi * k / n
+        turned = w * ((a + b - c) % n)
+        clock = jnp.cos(turned)
+        # half angles need one branch for each of a + b - c and a - b: their absolute values are even in both
+        pizza = (
+            2
+            * jnp.abs(jnp.cos(w * ((a - b) % n) / 2))
+            * (jnp.abs(jnp.cos(turned / 2)) - jnp.abs(jnp.sin(turned / 2)))
+        )
+        return _explained(logits, clock), _explained(logits, pizza)
+
+    clock, pizza = jax.lax.map(at, jnp.arange(1, (n - 1) // 2 + 1))
+    best = jnp.maximum(clock, pizza).argmax()
+    return Fits(clock.max(), pizza.max(), best + 1)
+
+
+def _correct(run):
+    labels = jnp.asarray(grid.every(run.task).labels).reshape(run.task.num_symbols, run.task.num_symbols)
+    return grid.of(run).logits, labels
+
+
+def _irrelevance(run, values):
+    n = run.task.num_symbols
+    if n % 2 == 0:
+        raise ValueError(f"modulus={n} is even: a + b and a - b do not tell the pair (a, b)")
+    a, b = np.indices((n, n))
+    table = jnp.zeros((n, n), values.dtype).at[(a + b) % n, (a - b) % n].set(values)
+    return table.std(0).mean() / table.std()
+
+
+def _standard(x):
+    return (x - x.mean()) / x.std()
+
+
+def _explained(logits, formula):
+    return 1 - jnp.var(logits - _standard(formula))
