@@ -2,6 +2,7 @@
 refuses before it writes.
 """
 
+import csv
 import json
 import os
 import pathlib
@@ -62,8 +63,8 @@ def test_more_steps_and_more_seeds_are_the_longer_and_larger_sweep(whole, tmp_pa
 def test_an_interrupted_sweep_goes_on_to_the_same_bits(whole, tmp_path, monkeypatch, capsys):
     update = Progress.update
 
-    def interrupted(self, epoch, columns):
-        update(self, epoch, columns)
+    def interrupted(self, epoch):
+        update(self, epoch)
         if epoch.number == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -128,6 +129,24 @@ def test_a_disk_that_is_too_small_is_refused(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_address_is_refused_and_a_home_is_expanded(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert seed_sweep.main([*TINY, "--output=gs://bucket/x"]) == 2
+    assert "gs://bucket/x" in capsys.readouterr().err
+    assert seed_sweep.main([*TINY, "--output=~/x", "--dry_run"]) == 0
+    assert str(tmp_path / "home" / "x") in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flag_that_changes_nothing_is_noted_and_a_grid_over_it_refused(tmp_path, capsys):
+    assert seed_sweep.main([*TINY, f"--output={tmp_path / 'x'}", "--dry_run", "--momentum=0.9"]) == 0
+    assert "note: --momentum=0.9 changes nothing: only sgd has momentum" in capsys.readouterr().out
+    assert seed_sweep.main([*TINY, f"--output={tmp_path / 'x'}", "--dry_run", "--momentum=0,0.9"]) == 2
+    said = capsys.readouterr().err
+    assert "--momentum=0.0,0.9" in said and "only sgd" in said
+
+
 def test_help_and_a_mistake_from_the_shell():
     def run(flag):
         root = pathlib.Path(seed_sweep.__file__).parents[1]
@@ -155,6 +174,39 @@ def test_the_report_has_tables_and_pictures_that_agree_with_the_metrics(whole):
             (whole.directory / "figures" / f"{name}.{kind}").stat().st_size > 500
             for kind in ("png", "svg", "csv")
         )
+
+
+def test_a_finished_sweep_keeps_its_timing_when_it_is_resumed(whole, tmp_path, capsys):
+    timing = lambda: json.loads((whole.directory / "summary.json").read_text())["session"]
+    before = timing()
+    assert before["run_steps"] == 40
+    sweep(whole.directory, "--resume")
+    assert timing() == before
+    assert "nothing to train" in capsys.readouterr().out
+
+
+def test_a_grid_of_a_finite_task_says_which_runs_generalised(tmp_path, capsys):
+    modular = ["--task=modular", "--modulus=5", "--d_model=8", "--heads=2", "--epoch_steps=10", "--seeds=2"]
+    more = ["--weight_decay=0,1", "--train_fraction=0.6", f"--output={tmp_path}", "--steps=20"]
+    assert seed_sweep.main([*modular, *more, "--evaluate_every=5"]) == 0
+    said = capsys.readouterr().out
+    assert "weight_decay=0: 2 runs" in said and said.count("0 of 2 runs generalised") == 2
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert [own["setting"] for own in summary["settings"]] == ["weight_decay=0", "weight_decay=1"]
+    assert summary["generalised"]["runs"] == 0 and summary["generalised"]["step"]["value"] is None
+    with open(tmp_path / "runs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["run"], row["seed"], row["weight_decay"]) for row in rows] == [
+        ("0", "0", "0"),
+        ("1", "0", "1"),
+        ("2", "1", "0"),
+        ("3", "1", "1"),
+    ]
+    found = gj.open_sweep(tmp_path)
+    assert float(rows[1]["test_accuracy"]) == pytest.approx(
+        found.metrics["test_accuracy"][1, -1, 0], rel=1e-5
+    )
+    assert (tmp_path / "figures" / "weight_decay=1" / "train_test_accuracy.png").stat().st_size > 500
 
 
 def test_single_mode_names_its_one_column_by_the_digit_that_it_predicts(tmp_path):
