@@ -14,7 +14,8 @@ import pytest
 
 import grokjax as gj
 from experiments import seed_sweep
-from grokjax.runner import plan
+from grokjax.cli import request
+from grokjax.runner import memory, plan
 
 ROOT = pathlib.Path(seed_sweep.__file__).parents[1]
 TINY = [
@@ -126,7 +127,7 @@ def test_a_mistaken_address_is_refused(flags, words, capsys, tmp_path):
 
 def test_a_sweep_larger_than_memory_runs_in_parts_and_says_so(whole, tmp_path, monkeypatch, capsys):
     """Memory for two runs: the same bits, in two parts."""
-    monkeypatch.setattr(plan, "most_runs", lambda *anything: 2)
+    monkeypatch.setattr(memory, "most_runs", lambda *anything: 2)
     found = alone(tmp_path / "sweep", "--steps=20")
     assert "in 2 parts of at most 2, which fit into memory" in capsys.readouterr().out
     assert [part["runs"] for part in found.record["parts"]] == [2, 1]
@@ -135,11 +136,9 @@ def test_a_sweep_larger_than_memory_runs_in_parts_and_says_so(whole, tmp_path, m
 
 def test_what_fits_follows_from_free_memory(monkeypatch):
     """On a CPU all lies in the host's memory; of an accelerator, what a save holds does."""
-    from grokjax.cli import request
-
-    asked, runs = request.read(["--seeds=10000"]), {}
+    asked, runs = request.read(["--seeds=10000"]).request, {}
     for host, device in ((4e9, None), (1e12, 4e9), (4e9, 1e12), (1e12, 1e12)):
-        monkeypatch.setattr(plan, "free_memory", lambda found=(host, device): found)
+        monkeypatch.setattr(memory, "free_memory", lambda found=(host, device): found)
         runs[host, device] = plan.plan(asked).part_runs
     assert plan.plan(asked).part_runs == 10000
     assert 1 < runs[4e9, None] < runs[4e9, 1e12] < runs[1e12, 4e9] < 10000
