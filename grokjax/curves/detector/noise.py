@@ -14,6 +14,7 @@ SPAN = 31
 
 QUANTILE = 0.3
 """Which quantile of the third differences measures the noise; the larger ones hold the falls."""
+_OF_NORMAL = stats.halfnorm.ppf(QUANTILE)
 BINS = 64
 """The fewest bins of a size that is measured: what lasts longer is trend."""
 EVIDENCE = 40
@@ -83,7 +84,7 @@ def _third_difference(sums, deviation, size):
     means = (sums[size:] - sums[:-size])[::stride] / size
     third = means[: -3 * gap] - 3 * means[gap : -2 * gap] + 3 * means[2 * gap : -gap] - means[3 * gap :]
     local = deviation[np.arange(len(third)) * stride + 2 * size]
-    return (np.quantile(np.abs(third) / local, QUANTILE) / stats.halfnorm.ppf(QUANTILE)) ** 2
+    return (np.quantile(np.abs(third) / local, QUANTILE) / _OF_NORMAL) ** 2
 
 
 def _fitted(measured, counts, sizes):

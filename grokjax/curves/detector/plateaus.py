@@ -15,7 +15,7 @@ SLOWER = 3
 """How many times slower than before and after it the trend must be in a window."""
 ERRORS = 3
 """How many standard errors of its mean a window's trend may move without being said to move."""
-POINTS = 128
+POINTS = 96
 """Points at which windows may begin and end, beside the ends of the pieces."""
 
 
@@ -40,10 +40,10 @@ def level(pieces: Pieces, band: float) -> list[tuple[int, int]]:
     error = ERRORS * pieces.errors(knots.step, length)
     inside = (length >= LEAST_STEPS) & (moved <= 2 * (band * middle + error))
     inside[0, -1] &= moved[0, -1] <= band * middle[0, -1] + 2 * error[0, -1]  # nothing to compare it with
+    valid = _slowed(knots, inside, moved, error, lasting=SLOWER)
     turned = lambda pairs: pairs.T[::-1, ::-1]
     back = Knots(knots.step[-1] - knots.step[::-1], knots.value[::-1])
-    valid = inside & _faster_before(knots, length, moved, error, lasting=2)
-    valid &= turned(_faster_before(back, turned(length), turned(moved), turned(error), lasting=1))
+    valid = turned(_slowed(back, turned(valid), turned(moved), turned(error), lasting=1))
     found = _longest_first(np.where(valid, length, 0), 0, len(knots.step))
     moved = np.maximum(moved, error)
     parts = [part for i, j in found for part in _parts(pieces, knots, valid, i, j)]
@@ -67,20 +67,24 @@ def _moved(knots) -> Float[np.ndarray, "N N"]:
     return np.where(outside, 0.0, top - bottom)
 
 
-def _faster_before(knots, length, moved, error, *, lasting) -> Bool[np.ndarray, "N N"]:
-    """Whether before the window from i to j the trend moved as far in a third of its length, and three times as far.
+def _slowed(knots, windows, moved, error, *, lasting) -> Bool[np.ndarray, "N N"]:
+    """Those of the windows before which the trend moved as far in a third of the time.
 
-    The second asks for a slowing that lasts: the straight pieces of a power law have corners that look sudden.
+    In as much time as the window lasts it must have moved `lasting` times as far: the straight pieces of a
+    power law have corners that look sudden.
     """
-    found = np.zeros(length.shape, bool)
-    for i in range(len(knots.step)):
-        distance = knots.step[i] - knots.step[: i + 1][::-1]
-        farthest = np.maximum.accumulate(np.abs(knots.value[: i + 1][::-1] - knots.value[i]))
-        found[i, i:] = True
-        for steps, times in ((length[i, i:] / SLOWER, 1), (length[i, i:], lasting)):
+    found = np.zeros_like(windows)
+    for i in np.flatnonzero(windows.any(1)):
+        j = np.flatnonzero(windows[i])
+        length = knots.step[j] - knots.step[i] + 1
+        distance = knots.step[i] - knots.step[i::-1]
+        farthest = np.maximum.accumulate(np.abs(knots.value[i::-1] - knots.value[i]))
+        slowed = np.ones(len(j), bool)
+        for steps, times in ((length / SLOWER, 1), (length, lasting)):
             there = np.minimum(1.0, distance[-1] / steps)  # near the start of a curve, as far as it goes back
-            least = np.maximum(times * moved[i, i:], error[i, i:])
-            found[i, i:] &= np.interp(steps, distance, farthest) >= least * there
+            least = np.maximum(times * moved[i, j], error[i, j])
+            slowed &= np.interp(steps, distance, farthest) >= least * there
+        found[i, j] = slowed
     return found
 
 
