@@ -70,15 +70,17 @@ def described(array: np.ndarray) -> dict[str, Any]:
     return dict(dtype=array.dtype.name, shape=list(array.shape), crc32=crc)
 
 
-def header(chunk: Chunk, identity: Identity, number: int) -> Header:
-    """The stamp of a file that proves to be this part's number `number`; else a ValueError that names it."""
+def header(chunk: Chunk, identity: Identity, number: int | None) -> Header:
+    """The stamp of a file that proves to be this part's, number `number` (None: any); else a ValueError that
+    names it.
+    """
     if identity.sweep is None:
         return {}
     stamp = read_stamp(chunk.path)
     identity.refuse(stamp, str(chunk.path))
     own = dict(number=number, first_step=chunk.first, last_step=chunk.last)
     for name, right in own.items():
-        if stamp.get(name) != right:
+        if right is not None and stamp.get(name) != right:
             raise ValueError(
                 f"{chunk.path} is not the file that was written there, or one before it is missing: its "
                 f"{name} is {stamp.get(name)}, not {right}"
@@ -145,6 +147,19 @@ def array(chunk: Chunk, stamp: Header, name: str, identity: Identity) -> np.ndar
     return found
 
 
+def damaged(directory: pathlib.Path, identity: Identity, number: int) -> list[str]:
+    """A sentence for each of the first `number` chunks whose content is not what was written."""
+    found = []
+    for i, chunk in enumerate(chunks(directory)[:number]):
+        try:
+            stamp = header(chunk, identity, i)
+            for name in names(chunk, stamp):
+                array(chunk, stamp, name, identity)
+        except ValueError as error:
+            found.append(f"{error}; remove that file to have its steps trained again")
+    return found
+
+
 def names(chunk: Chunk, stamp: Header) -> list[str]:
     """The metrics in a chunk."""
     return list(stamp["arrays"]) if stamp else npz.names(chunk.path)
@@ -158,11 +173,11 @@ def discard_from(
     A file that does not prove to be this part's is moved to `aside`; a sentence for each.
     """
     notes = []
-    for number, chunk in reversed(list(enumerate(chunks(directory)))):
+    for chunk in reversed(chunks(directory)):
         if step is not None and chunk.last <= step:
             continue
         try:
-            header(chunk, identity, number)
+            header(chunk, identity, None)
             chunk.path.unlink()
         except ValueError:
             notes.append(

@@ -76,6 +76,10 @@ class Part:
         if found is not None:
             self._end = self._written = found.step
             self._newest_saved = found.number
+            self.damage += chunks.damaged(self.metrics, self.identity, self._chunks)
+            there = snapshots.epochs(self.snapshots)
+            gone = [epoch for epoch in self.schedule if epoch < found.number and epoch not in there]
+            self.damage += [f"epoch {epoch} is missing in {self.snapshots}" for epoch in gone]
         return found
 
     def record(self, epoch: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from grokjax import sweep
-from grokjax.checkpoints import description, identity, metrics, names, record, schedule, snapshots
+from grokjax.checkpoints import description, identity, metrics, names, record, saved, schedule, snapshots
 from grokjax.checkpoints import spec as specs
 from grokjax.config import Hyper
 from grokjax.run import Run, described
@@ -37,10 +37,11 @@ class Sweep:
             task = described(self.task)
         except ValueError:
             task = self.record["task"]["class"]
-        saved = len(self.epochs)
+        number, missing = len(self.epochs), self.missing
+        lacks = f" (of which {', '.join(map(str, missing))} should be there and are not)" if missing else ""
         return (
             f"sweep of {self.num_runs} runs, {self.num_steps} steps of {task}, "
-            f"{saved} epoch{'s' * (saved != 1)} saved, in {self.directory}"
+            f"{number} epoch{'s' * (number != 1)} saved{lacks}, in {self.directory}"
         )
 
     def __len__(self) -> int:
@@ -97,11 +98,18 @@ class Sweep:
         """The epochs saved for ever in all parts, and the newest, ascending; looked up each time: a sweep can
         be watched while it runs.
         """
-        common = set.intersection(*(set(snapshots.epochs(place.snapshots)) for place in self._parts))
-        planned = set(schedule.epochs(self.record["save"], -(-self.num_steps // self.epoch_steps)))
+        common = saved.common(self._parts)
         return sorted(
-            epoch for epoch in common if epoch in planned or epoch == max(common) or self._is_kept(epoch)
+            epoch
+            for epoch in common
+            if epoch in self._planned or epoch == max(common) or saved.is_kept(self._parts, epoch)
         )
+
+    @property
+    def missing(self) -> list[int]:
+        """The epochs that should have been saved by now and are not there: somebody removed them."""
+        common = saved.common(self._parts)
+        return [epoch for epoch in self._planned if epoch not in common and epoch < max(common, default=0)]
 
     def steps(self, epoch: int) -> int:
         """Optimiser steps done at a saved epoch."""
@@ -113,7 +121,7 @@ class Sweep:
     @property
     def metrics(self) -> metrics.Metrics:
         """Every step of every run by name, numpy arrays: `sweep.metrics["loss"]` [S, T, C], see `Metrics`."""
-        return metrics.Metrics(self._parts, reached)
+        return metrics.Metrics(self._parts, saved.reached)
 
     def runs(self, epoch: int | None = None, *, step: int | None = None) -> Run:
         """All runs at a saved epoch (the last one by default) as a stack, leaves [S, ...]."""
@@ -175,23 +183,16 @@ class Sweep:
                 f"{self.directory} keeps only the parameters of epoch {epoch}; full states are there of "
                 f"epochs {full}"
             )
-        run = None if run is None else self._checked(run)
-        pieces = []
-        for place in self._parts:
-            first, size = place.identity.first, place.identity.runs
-            if run is None or first <= run < first + size:
-                rows = slice(0, size) if run is None else slice(run - first, run - first + 1)
-                pieces.append(snapshots.arrays(place.snapshots, epoch, (item,), rows, place.identity))
-        named = {
-            name.removeprefix(f"{item}."): np.concatenate([piece[name] for piece in pieces])
-            if len(pieces) > 1
-            else leaf
-            for name, leaf in pieces[0].items()
-        }
-        return named if run is None else {name: leaf[0] for name, leaf in named.items()}
+        return saved.leaves(self._parts, epoch, item, None if run is None else self._checked(run))
+
+    @functools.cached_property
+    def _planned(self) -> tuple[int, ...]:
+        """The epochs that are saved for ever once the sweep is finished."""
+        return schedule.epochs(self.record["save"], -(-self.num_steps // self.epoch_steps))
 
     def _checked(self, run: int) -> int:
-        if isinstance(run, bool) or not 0 <= run < self.num_runs:
+        whole = isinstance(run, int | np.integer) and not isinstance(run, bool)
+        if not whole or not 0 <= run < self.num_runs:
             raise ValueError(
                 f"run={run} must be one of 0 … {self.num_runs - 1}, the runs of {self.directory}"
             )
@@ -199,43 +200,22 @@ class Sweep:
 
     def _epoch(self, epoch: int | None = None, step: int | None = None) -> int:
         """The number of a saved epoch, from its number, from the end, or by its step."""
-        saved = self.epochs
-        listed = ", ".join(map(str, saved)) or "none yet"
+        there = self.epochs
+        listed = ", ".join(map(str, there)) or "none yet"
         if step is not None:
             if epoch is not None:
                 raise ValueError(f"epoch={epoch} and step={step} exclude each other: give one of them")
-            steps = {self.steps(number): number for number in saved}
+            steps = {self.steps(number): number for number in there}
             if step not in steps:
                 known = ", ".join(map(str, steps)) or "none yet"
                 raise ValueError(f"step={step} is not saved in {self.directory}; saved are the steps {known}")
             return steps[step]
         number = -1 if epoch is None else epoch
-        if -len(saved) <= number < 0:
-            return saved[number]
-        if number not in saved:
+        if -len(there) <= number < 0:
+            return there[number]
+        if number not in there:
             raise ValueError(f"epoch={epoch} is not saved in {self.directory}; saved are {listed}")
         return int(number)
-
-    def _is_kept(self, epoch: int) -> bool:
-        """Whether an epoch outside the schedule stays (the last of a sweep that stopped early or was
-        shorter), or is only for resuming.
-        """
-        try:
-            return all(
-                snapshots.manifest(place.snapshots, epoch, place.identity)["keep"] for place in self._parts
-            )
-        except ValueError:
-            return True
-
-
-def reached(place: identity.Place) -> tuple[int, int]:
-    """(steps, chunks of metrics) that come before the newest full state of a part: they must be there."""
-    full = [epoch for epoch in snapshots.epochs(place.snapshots) if snapshots.is_full(place.snapshots, epoch)]
-    try:
-        body = snapshots.manifest(place.snapshots, full[-1], place.identity) if full else {}
-    except ValueError:  # said when the state is read
-        body = {}
-    return body.get("step", 0), body.get("chunks", 0)
 
 
 def open_sweep(directory: str | pathlib.Path, trusted: Sequence[Any] = ()) -> Sweep:

@@ -125,12 +125,19 @@ def check(directory, spec):
 
 
 if __name__ == "__main__":
-    # A sweep in a process of its own, to be killed: planted_sweep.py DIRECTORY STEPS [hold]
+    # A sweep in a process of its own, to be killed: planted_sweep.py DIRECTORY STEPS [hold | readonly | long]
     directory, steps = pathlib.Path(sys.argv[1]), int(sys.argv[2])
     print("begun", flush=True)
     if sys.argv[3:] == ["hold"]:
         with checkpoints.resume(directory, spec(steps=steps)):
             print("held", flush=True)
             signal.pause()
+    if sys.argv[3:] == ["readonly"]:
+        with checkpoints.resume(directory, spec(steps=steps)) as writer:
+            (part,) = writer.parts
+            for epoch in epochs(part, None):
+                part.record(epoch)
+                part.wait()
+                part.snapshots.chmod(0o555)
     write(directory, spec(steps=steps, save="every:1"))
     print("finished", flush=True)

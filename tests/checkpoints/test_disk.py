@@ -1,5 +1,6 @@
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,3 +139,35 @@ def test_a_disk_that_is_full_of_metrics(tmp_path, monkeypatch):
     assert checkpoints.open_sweep(tmp_path / "sweep").epochs == [0, 1, 2]
     assert planted_sweep.write(tmp_path / "sweep", planted_sweep.spec()) == [2]
     planted_sweep.check(tmp_path / "sweep", planted_sweep.spec())
+
+
+def test_a_process_whose_save_failed_ends_at_once(tmp_path):
+    """No thread of the storage library waits, minutes long, for a folder that could not be made."""
+    command = [*COMMAND, str(tmp_path / "sweep"), "60", "readonly"]
+    if os.geteuid() == 0:  # who may write everywhere must be kept from it
+        if not shutil.which("setpriv"):
+            pytest.skip("setpriv is not there, and the superuser may write into a read-only folder")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    begin = time.monotonic()
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert ended.returncode == 1 and time.monotonic() - begin < 60
+    last = ended.stderr.strip().splitlines()[-1]
+    assert "epoch 1 could not be written to" in last and "Permission denied" in last, ended.stderr
+    with checkpoints.resume(tmp_path / "sweep", planted_sweep.spec()):
+        pass
+    (tmp_path / "sweep" / "checkpoints" / "part-0").chmod(0o755)
+    assert planted_sweep.write(tmp_path / "sweep", planted_sweep.spec()) == [0]
+
+
+def test_a_path_that_is_too_long_is_one_sentence_and_nothing_waits(tmp_path):
+    """The folder can be made, but not all files of a snapshot in it."""
+    directory = tmp_path
+    while len(str(directory)) < 3800:
+        directory = directory / ("a" * 120)
+    directory = directory / ("b" * (3990 - len(str(directory))))
+    begin = time.monotonic()
+    ended = subprocess.run(
+        [*COMMAND, str(directory), "20"], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert ended.returncode == 1 and time.monotonic() - begin < 60
+    assert "could not be written to" in ended.stderr.strip().splitlines()[-1], ended.stderr
