@@ -1,4 +1,4 @@
-"""Samplers of the local posterior: their stationary laws on quadratics, masks, and the same chain alone or in a batch."""
+"""Samplers of the local posterior: their stationary laws on quadratics, masks, and the formula of a step."""
 
 import functools
 
@@ -35,9 +35,7 @@ def positions(sampler, steps, *, chains=400, burn_in=100, seed=0):
 
 
 def relative_error(found, variance):
-    """(largest deviation from a variance known exactly, in standard errors; those errors), from chains that are
-    independent.
-    """
+    """(largest deviation from the exact variance in standard errors, largest relative error), over chains."""
     of_chains = ((found - np.asarray(CENTRE)) ** 2).mean(0)
     error = of_chains.std(0, ddof=1) / np.sqrt(len(of_chains))
     return np.abs((of_chains.mean(0) - variance) / error).max(), (error / variance).max()
