@@ -27,16 +27,26 @@ class Grid(NamedTuple):
 
 def of(run: Run) -> Grid:
     """Returns what a run computes on every pair. Raises ValueError where the task lacks some pairs."""
-    n, tokens = run.task.num_symbols, every(run.task).tokens
     name = f"blocks.{run.config.num_layers - 1}.mlp.post"
+    at = run.task.read[-1]
 
     def one(row: Int[Array, " P"]) -> tuple[Array, Array]:
-        logits, cache = run.run_with_cache(row[None])
-        neurons = cache[name][0, run.task.read[-1]] if run.config.mlp else jnp.zeros(0)
-        return logits[0, run.task.read[-1], :n], neurons
+        logits, cache = run.run_with_cache(row[None], names=[name] if run.config.mlp else [])
+        return logits[0, at], cache[name][0, at] if run.config.mlp else jnp.zeros(0)
 
-    logits, neurons = jax.lax.map(one, jnp.asarray(tokens), batch_size=min(TOGETHER, len(tokens)))
-    return Grid(logits.reshape(n, n, -1), neurons.reshape(n, n, -1))
+    return Grid(*_on_every_pair(run, one))
+
+
+def logits(run: Run) -> Float[Array, "n n C"]:
+    """Returns the logits of the n symbols on every pair, which any model with `logits` has."""
+    return _on_every_pair(run, lambda row: (run.logits(row[None])[0, 0],))[0]
+
+
+def _on_every_pair(run, function):
+    """The outputs of a function of a pair's tokens, [n, n, ...]; the first are logits, cut to symbols."""
+    n, tokens = run.task.num_symbols, jnp.asarray(every(run.task).tokens)
+    found, *others = jax.lax.map(function, tokens, batch_size=min(TOGETHER, len(tokens)))
+    return [x.reshape(n, n, -1) for x in (found[:, :n], *others)]
 
 
 def every(task: Any) -> tasks.Batch:

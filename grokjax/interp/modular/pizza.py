@@ -69,7 +69,7 @@ def published_triples(modulus: int, count: int = 100) -> Int[np.ndarray, "100 3"
 
 def _cosines(run: Run, tokens: Int[Array, " P"]) -> Float[Array, " C"]:
     """The cosine for every logit c of one pair."""
-    n, width = run.task.num_symbols, run.config.d_model
+    n, width = run.task.num_symbols, run.params["W_E"].shape[-1]
 
     def logits(change: Float[Array, "2 D"]) -> Float[Array, " C"]:
         added = jnp.concatenate([change, jnp.zeros((len(tokens) - 2, width), change.dtype)])
@@ -108,10 +108,10 @@ def circularity(run: Run, *, count: int = 4) -> Float[Array, ""]:
 
 
 class Fits(NamedTuple):
-    """Shares of the variance of the correct-shaped logits, both standardised, that the two formulas explain.
+    """How much of the variance of the logits [p, p, p] the two formulas explain; all are standardised.
 
     clock: cos w(a + b − c);  pizza: 2 |cos w(a − b)/2| (|cos w(a + b − c)/2| − |sin w(a + b − c)/2|)
-    frequency: the k of w = 2πk/p with the better fit
+    frequency: the k of w = 2πk/p at which the better of the two fits best
     """
 
     clock: Float[Array, ""]
@@ -120,31 +120,47 @@ class Fits(NamedTuple):
 
 
 def logit_fits(run: Run) -> Fits:
-    """Returns how much of the logits [p, p, p] each formula explains, at its best single frequency."""
+    """Returns how well each formula of one frequency explains all logits of a run."""
+    return _fits(grid.logits(run))
+
+
+def circle_fits(run: Run, circle: int) -> Fits:
+    """Returns the fits of one circle: W_E is left with two principal components, 2·circle and 2·circle + 1.
+
+    Runs use several frequencies at once; one formula can fit the logits only where a single one is left.
+    circle: 0, 1, ...
+    """
     n = run.task.num_symbols
-    logits = _standard(grid.of(run).logits)
-    a, b, c = np.indices((n, n, n))
+    table = run.params["W_E"]
+    rows = table[:n] if table.ndim == 2 else table
+    if rows.ndim != 2:
+        raise ValueError(f"W_E has shape {table.shape}: circles are isolated in one table of embeddings")
+    found = pca.components(rows, count=2 * circle + 2)
+    kept = rows.mean(0) + found.scores[:, -2:] @ found.directions[-2:]
+    return _fits(grid.logits(run.replace(params=run.params | {"W_E": table.at[:n].set(kept)})))
+
+
+def _fits(logits):
+    n = logits.shape[0]
+    standard = _standard(logits)
+    a, b, c = np.ogrid[:n, :n, :n]
 
     def at(k: Array) -> tuple[Array, Array]:
-        w = 2 * jnp.pi * k / n
-        turned = w * ((a + b - c) % n)
-        clock = jnp.cos(turned)
-        # half angles need one branch for each of a + b - c and a - b: their absolute values are even in both
-        pizza = (
-            2
-            * jnp.abs(jnp.cos(w * ((a - b) % n) / 2))
-            * (jnp.abs(jnp.cos(turned / 2)) - jnp.abs(jnp.sin(turned / 2)))
-        )
-        return _explained(logits, clock), _explained(logits, pizza)
+        # |cos(w x/2)| and |sin(w x/2)| have the period p in x, so x may be reduced mod p
+        half = jnp.pi * k / n
+        turned, apart = half * ((a + b - c) % n), half * ((a - b) % n)
+        clock = jnp.cos(2 * turned)
+        pizza = 2 * jnp.abs(jnp.cos(apart)) * (jnp.abs(jnp.cos(turned)) - jnp.abs(jnp.sin(turned)))
+        return _explained(standard, clock), _explained(standard, pizza)
 
     clock, pizza = jax.lax.map(at, jnp.arange(1, (n - 1) // 2 + 1))
     best = jnp.maximum(clock, pizza).argmax()
-    return Fits(clock.max(), pizza.max(), best + 1)
+    return Fits(clock[best], pizza[best], best + 1)
 
 
 def _correct(run):
     labels = jnp.asarray(grid.every(run.task).labels).reshape(run.task.num_symbols, run.task.num_symbols)
-    return grid.of(run).logits, labels
+    return grid.logits(run), labels
 
 
 def _irrelevance(run, values):
