@@ -1,10 +1,12 @@
-"""Train hundreds of small transformers jointly, keep every run, look inside all of them with the same
-functions.
+"""Train hundreds of small transformers jointly, keep every run, look inside all of them by the same functions.
 
 Axis letters, the same in every annotation and (lower case) in every einsum:
-  S runs   B batch   N the whole table   P positions (q query, p key)   R positions read for the loss   C
-  answers (metric columns) D d_model   H heads   K d_head   M d_mlp   V vocabulary   L layers   E saved
-  epochs, evaluations   T steps or draws   F frequencies
+  S   runs                        B   batch                      N   the whole table of examples
+  P   positions                   q   query positions            p   key positions
+  R   positions that are read     C   answers (metric columns)   V   vocabulary
+  D   d_model                     H   heads                      K   d_head
+  M   d_mlp                       L   layers                     F   frequencies
+  E   saved epochs, evaluations   T   steps or draws             Ch  chains
 Losses are in nats; a step is one optimiser step; an epoch is the stretch of steps that one jitted loop runs.
 """
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from grokjax import config as config
     from grokjax import curves as curves
     from grokjax import figures as figures
+    from grokjax import interop as interop
     from grokjax import interp as interp
     from grokjax import keys as keys
     from grokjax import model as model
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
     from grokjax import theory as theory
     from grokjax import training as training
     from grokjax import trees as trees
+    from grokjax.checkpoints import map_epochs as map_epochs
     from grokjax.checkpoints import open_sweep as open_sweep
-    from grokjax.checkpoints import over as over
     from grokjax.config import Hyper as Hyper
     from grokjax.config import ModelConfig as ModelConfig
     from grokjax.config import Recipe as Recipe
@@ -57,6 +60,7 @@ MODULES = (
     "config",
     "curves",
     "figures",
+    "interop",
     "interp",
     "keys",
     "model",
@@ -72,8 +76,8 @@ MODULES = (
     "trees",
 )
 NAMES = {
+    "map_epochs": "checkpoints",
     "open_sweep": "checkpoints",
-    "over": "checkpoints",
     "Hyper": "config",
     "ModelConfig": "config",
     "Recipe": "config",

@@ -14,8 +14,7 @@ from experiments.benchmarks.measuring import seconds
 from experiments.benchmarks.workloads import Workload
 from grokjax import sweep, training, trees
 from grokjax.model.fast import fused
-from grokjax.training import data, loop
-from grokjax.training import epochs as places
+from grokjax.training import data, flight, loop, programs, step
 from grokjax.training.devices import default_block
 from grokjax.training.state import shapes
 
@@ -47,11 +46,20 @@ class Setting(NamedTuple):
         return self.block or default_block(self.workload.config, self.workload.task, jax.default_backend())
 
 
-def epochs(setting: Setting, **length: Any) -> Iterator[training.Epoch]:
-    """The epochs of `grokjax.train`, number 0 first."""
+def epochs(
+    setting: Setting, steps: int, resume_from: training.Snapshot | None = None
+) -> Iterator[training.Epoch]:
+    """The epochs of `grokjax.train` to step `steps`, number 0 first or those after `resume_from`."""
     task, config, recipe = setting.program.task, setting.program.config, setting.program.recipe
     return training.train(
-        task, config, recipe, setting.hypers, steps=setting.steps, block=setting.block, **length
+        task,
+        config,
+        recipe,
+        setting.hypers,
+        steps=steps,
+        epoch_steps=setting.steps,
+        block=setting.block,
+        resume_from=resume_from,
     )
 
 
@@ -59,16 +67,8 @@ def first_step(setting: Setting) -> tuple[float, float]:
     """(compile_seconds, first_step_seconds): until every run has made its first step, and how much of that a
     second time spares.
     """
-    cold, warm = (seconds(lambda: list(epochs(setting, until=1))) for _ in range(2))
+    cold, warm = (seconds(lambda: list(epochs(setting, 1))) for _ in range(2))
     return max(cold - warm, 0.0), cold
-
-
-class Reached(NamedTuple):
-    """A place to go on from."""
-
-    number: int
-    step: int
-    runs: Any
 
 
 def sampler(setting: Setting) -> Callable[[], float]:
@@ -82,12 +82,12 @@ def sampler(setting: Setting) -> Callable[[], float]:
         raise ValueError(f"epochs of {steps} steps do not fit evaluations every {every}")
     if steps >= every:
         return functools.partial(whole_epochs, setting)
-    begun = next(epochs(setting, epochs=0))
+    begun = next(epochs(setting, 0))
     # One step, untimed, then the epoch that ends with an evaluation, then one without.
-    first = Reached(0, every - steps - 1, begun.runs)
+    start = training.Snapshot(0, every - steps - 1, begun.state)
 
     def sample() -> float:
-        trained = epochs(setting, until=every + steps, first=first)
+        trained = epochs(setting, every + steps, start)
         next(trained)
         with_evaluation, without = seconds(next, trained), seconds(next, trained)
         return setting.runs * every / (with_evaluation + (every / steps - 1) * without)
@@ -97,40 +97,59 @@ def sampler(setting: Setting) -> Callable[[], float]:
 
 def whole_epochs(setting: Setting) -> float:
     """The same for epochs that are long enough to hold an evaluation each."""
-    trained = epochs(setting, epochs=setting.epochs)
+    trained = epochs(setting, setting.epochs * setting.steps)
     next(trained)
     return setting.epochs * setting.runs * setting.steps / seconds(lambda: list(trained))
 
 
-def arguments(setting: Setting) -> dict[str, Any]:
-    """What the program of the first turn takes, as `train` gives it: compiled for these, it is not compiled
-    again.
-    """
-    hypers, program, begun = setting.hypers, setting.program, next(epochs(setting, epochs=0))
-    turn = begun.laid[0]
-    table, shared = (
-        turn.put_everywhere(data.table_of(program.task)),
-        places.place(turn, hypers, data.splits(program.task, hypers)),
-    )
-    span = places.span_of(turn, 0, setting.steps)
-    return dict(mesh=turn.mesh, block=turn.block, span=span, shared=shared, runs=begun.states[0], table=table)
+class Beginning(NamedTuple):
+    """What the program of an epoch takes on each device, for the first turn of each: keywords by device."""
+
+    block: int
+    taken: dict[Any, dict[str, Any]]
+
+
+def beginning(setting: Setting) -> Beginning:
+    """What `train` gives to its program at the beginning."""
+    hypers, program, begun = setting.hypers, setting.program, next(epochs(setting, 0))
+    splits, table, taken = data.splits(program.task, hypers), data.table_of(program.task), {}
+    for turn, state in zip(begun.laid, begun.states, strict=True):
+        if turn.device not in taken:
+            taken[turn.device] = dict(
+                table=turn.put(table),
+                shared=flight.place(turn, hypers, splits),
+                runs=state,
+                span=flight.span_on(turn.device, 0, setting.steps),
+            )
+    return Beginning(begun.laid[0].block, taken)
+
+
+def on_every_device(function: Any, static: tuple[Any, ...], taken: dict[Any, dict[str, Any]]) -> Any:
+    """A function that begins `function` on every device, compiled as `train` compiles its own."""
+    (one, *_), devices = taken.values(), list(taken)
+    programs_of = programs.compiled(function, static, one, devices)
+    return lambda: [programs_of[device](**taken[device]) for device in devices]
 
 
 def memory(setting: Setting) -> dict[str, int]:
-    """bytes_per_run, of one run's whole state; block_bytes, of the compiled program's temporaries for one
-    block on every device;
-    peak_bytes: the state twice (before and after an epoch), that, and what is measured in an epoch."""
-    taken = arguments(setting)
-    compiled = loop.epoch.lower(setting.program, setting.steps, **taken).compile().memory_analysis()
+    """Bytes that a setting takes.
+
+    bytes_per_run: of one run's whole state
+    block_bytes: of the compiled program's temporaries for one block on every device
+    peak_bytes: the state twice (before and after an epoch), that, and what is measured in an epoch
+    """
+    block, taken = beginning(setting)
+    (first, *_), num_devices = taken.values(), len(taken)
+    static = (setting.program, setting.steps, block)
+    compiled = loop.epoch.lower(*static, **first).compile().memory_analysis()
     assert compiled is not None
-    state, num_devices = trees.num_bytes(shapes(setting.program)), taken["mesh"].size
-    per_device = taken["runs"].step.size // num_devices
-    num_turns = -(-setting.runs // (per_device * num_devices))
-    table, shared = (sum(x.nbytes for x in jax.tree.leaves(taken[name])) for name in ("table", "shared"))
-    block = num_devices * (compiled.temp_size_in_bytes + table)
-    measured = num_turns * num_devices * (compiled.output_size_in_bytes - per_device * state)
-    peak = 2 * num_turns * num_devices * per_device * state + block + num_turns * shared + measured
-    return dict(peak_bytes=peak, bytes_per_run=state, block_bytes=block)
+    state, per_turn = trees.num_bytes(shapes(setting.program)), len(first["runs"].step)
+    num_turns = len(next(epochs(setting, 0)).laid)
+    table, shared = (sum(x.nbytes for x in jax.tree.leaves(first[name])) for name in ("table", "shared"))
+    temporary = num_devices * (compiled.temp_size_in_bytes + table)
+    measured = num_turns * (compiled.output_size_in_bytes - per_turn * state)
+    peak = 2 * num_turns * per_turn * state + temporary + num_turns * shared + measured
+    return dict(peak_bytes=peak, bytes_per_run=state, block_bytes=temporary)
 
 
 @contextlib.contextmanager
@@ -152,12 +171,14 @@ def flops_per_run_step(setting: Setting) -> float:
     rows = data.splits(task, jax.tree.map(lambda x: np.asarray(x)[:1], setting.hypers))[0].train
     train = None if not task.finite else data.rows_of(data.table_of(task), rows)
     with unchunked():
-        step = jax.jit(functools.partial(loop.step, setting.program))
+        one_step = jax.jit(functools.partial(step.step, setting.program))
         # The count is taken before machine code is made, so that need not be good.
         options: dict[str, str | bool] | None = (
             {"xla_backend_optimization_level": "0"} if jax.default_backend() == "cpu" else None
         )
         counted: Any = (
-            step.lower(one, train, shapes(setting.program)).compile(compiler_options=options).cost_analysis()
+            one_step.lower(one, train, shapes(setting.program))
+            .compile(compiler_options=options)
+            .cost_analysis()
         )
         return counted["flops"]

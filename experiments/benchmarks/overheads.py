@@ -13,7 +13,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
 from experiments.benchmarks import ours
 from experiments.benchmarks.measuring import (
@@ -28,7 +27,7 @@ from experiments.benchmarks.measuring import (
 from experiments.benchmarks.workloads import Effort, Workload
 from grokjax import checkpoints, training
 from grokjax.checkpoints import schedule
-from grokjax.training import loop
+from grokjax.training import loop, step
 from grokjax.training.devices import usable_cores
 
 STEPS = 5000
@@ -39,22 +38,22 @@ STRETCH = 20
 """Steps of a sample: metrics cost a few percent, which neighbouring seconds differ by."""
 
 
-@functools.partial(jax.jit, static_argnames=("program", "steps", "mesh", "block"))
+@functools.partial(jax.jit, static_argnames=("program", "steps", "block"))
 def bare_epoch(
-    program: training.Program, steps: int, mesh: Mesh, block: int, *, shared: Any, runs: Any, table: Any
+    program: training.Program, steps: int, block: int, *, shared: Any, runs: Any, table: Any
 ) -> Any:
-    """`steps` steps of blocks of runs on each device that keep nothing but the state."""
+    """`steps` steps of blocks of runs that keep nothing but the state."""
 
     def steps_of_a_block(table: Any, shared: Any, runs: Any) -> Any:
         hypers, split = shared
-        one = lambda *run: loop.update(program, *run)[0]
+        one = lambda *run: step.update(program, *run)[0]
         body = lambda _, batch, carry: (jax.vmap(one)(hypers, batch, carry[0]),)
         return loop.over_steps(
             program, steps, steps, (hypers, loop.own_rows(table, split)[0]), body, (runs,)
         )[0]
 
     with jax.default_matmul_precision(program.recipe.precision):
-        return loop.over_blocks(mesh, block, steps_of_a_block, (table,), (shared, runs))
+        return loop.over_blocks(block, steps_of_a_block, (table,), (shared, runs))
 
 
 def stretches(workload: Workload, block: int | None) -> dict[str, Contestant]:
@@ -66,8 +65,11 @@ def stretches(workload: Workload, block: int | None) -> dict[str, Contestant]:
     setting = ours.Setting(
         workload, ours.Setting(workload, 1, STRETCH, block).block_size * jax.device_count(), STRETCH, block
     )
-    taken = ours.arguments(setting)
-    bare_taken = {name: value for name, value in taken.items() if name != "span"}
+    block, taken = ours.beginning(setting)
+    bare_taken = {
+        device: {name: value for name, value in own.items() if name != "span"}
+        for device, own in taken.items()
+    }
 
     def sampler(every: int | None) -> Contestant:
         program = setting.program
@@ -75,9 +77,9 @@ def stretches(workload: Workload, block: int | None) -> dict[str, Contestant]:
             program = dataclasses.replace(
                 program, recipe=dataclasses.replace(workload.recipe, evaluate_every=every)
             )
-            begin = functools.partial(loop.epoch, program, STRETCH, **taken)
+            begin = ours.on_every_device(loop.epoch, (program, STRETCH, block), taken)
         else:
-            begin = functools.partial(bare_epoch, program, STRETCH, **bare_taken)
+            begin = ours.on_every_device(bare_epoch, (program, STRETCH, block), bare_taken)
         action = lambda: jax.block_until_ready(begin())
         action()
         return lambda: setting.runs * STRETCH / seconds(action)
@@ -89,7 +91,7 @@ def seconds_of_a_save(setting: ours.Setting) -> list[float]:
     """What each save takes from training: on a CPU its processor time over the cores, since the next epoch is
     under way meanwhile and would have had them all; else the time in which the host can give out no work."""
     program, hypers, took = setting.program, jax.tree.map(np.asarray, setting.hypers), []
-    begun, trained = ours.epochs(setting, epochs=1)
+    begun, trained = ours.epochs(setting, setting.steps)
     with tempfile.TemporaryDirectory() as folder:
         spec = checkpoints.Spec(
             program.task,
@@ -104,9 +106,9 @@ def seconds_of_a_save(setting: ours.Setting) -> list[float]:
         with checkpoints.create(pathlib.Path(folder) / "sweep", spec) as writer:
             (part,) = writer.parts
             for number in range(SAVES + 1):
-                step = number * setting.steps
+                end = number * setting.steps
                 epoch = (
-                    dataclasses.replace(trained, number=number, step=step, first_step=step - setting.steps)
+                    dataclasses.replace(trained, number=number, step=end, first_step=end - setting.steps)
                     if number
                     else begun
                 )

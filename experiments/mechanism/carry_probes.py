@@ -39,7 +39,7 @@ from grokjax import figures
 from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import activations, attention, directions, probes
-from grokjax.interp.addition import evaluation_sets, features
+from grokjax.interp.addition import carry_edits, evaluation_sets, features
 from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "size": 4096, "few": 1024, "edits": 256}
@@ -72,7 +72,7 @@ class Compared(NamedTuple):
     """Of one carry: how alike its directions are at the two sites, and what edits along them do."""
 
     alike: directions.Alike
-    turned: dict[str, directions.Flips]
+    turned: dict[str, carry_edits.Flips]
 
 
 def measure(this: Study) -> Finding:
@@ -225,7 +225,7 @@ def edits(
             ]
         )
         effect = jax.vmap(
-            lambda edited, site=site: directions.flips(run, few, edited, digit, site=f"blocks.0.{site}")
+            lambda edited, site=site: carry_edits.flips(run, few, edited, digit, site=f"blocks.0.{site}")
         )(ways)
         for i, way in enumerate(("class means", "random", "reflected along means", "reflected along probe")):
             found[f"{site}, {way}"] = jax.tree.map(lambda leaf, i=i: leaf[i], effect)

@@ -123,7 +123,7 @@ def looked_into(run: Run) -> Seen:
     unembedded = (
         find(run).z.mean() for find in (composition.heads_to_unembedding, composition.neurons_to_unembedding)
     )
-    digits = circuits.ov_to_neurons(run)[:, : task.base]
+    digits = circuits.ov_to_neurons(run, of="symbol")
     return Seen(
         pattern=attention.patterns(run, batch.tokens)[0][:, jnp.asarray(task.read)],
         looks=digit_attention.to_places(run, batch.tokens)[0],
@@ -132,7 +132,12 @@ def looked_into(run: Run) -> Seen:
         scores=circuits.score_shares(run, batch.tokens).mean(0),
         logits=attribution.components(run, batch).mean((1, 2)),
         z=jnp.stack([composition.heads_to_neurons(run).z.mean(), *unembedded]),
-        spectra=jnp.stack([fourier.power(digits, axis=1), fourier.power(circuits.mlp_out(run), axis=1)]),
+        spectra=jnp.stack(
+            [
+                fourier.power(digits, task.base, axis=1),
+                fourier.power(circuits.mlp_out(run), task.base, axis=1),
+            ]
+        ),
     )
 
 
@@ -339,7 +344,8 @@ def bases(seen: Seen) -> Answer:
         f"{' by '.join(pair)} {said(statistics.mean(seen.scores[:, k]), '.3f')}"
         for k, pair in enumerate(circuits.PAIRS)
     )
-    line = " ".join(f"{x:.2f}" for x in fourier.power(jnp.arange(2.0 * seen.spectra.shape[-1])))
+    number = seen.spectra.shape[-1]
+    line = " ".join(f"{x:.2f}" for x in fourier.power(jnp.arange(2.0 * number), number * 2))
     powers = [
         "; ".join(said(statistics.mean(x), ".2f") for x in seen.spectra[:, which].T) for which in range(2)
     ]

@@ -35,7 +35,7 @@ from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
-from grokjax.interp import fourier, number_line, pca, permutation
+from grokjax.interp import circuits, fourier, number_line, pca, permutation
 from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "draws": 499}
@@ -66,10 +66,10 @@ class Shapes(NamedTuple):
 def both(run: Run) -> Float[Array, "M base base"]:
     """The embeddings, and what all heads of the first layer write for each digit, each in the coordinates of
     the span of its rows: lengths and angles are kept, and nothing here depends on more."""
-    heads = jnp.moveaxis(number_line.through_values(run, 0), 1, 0)
+    heads = jnp.moveaxis(circuits.ov_to_stream(run, of="symbol"), 1, 0)
     spans = [
         jnp.linalg.qr(rows.T, mode="r").T
-        for rows in (number_line.embeddings(run), heads.reshape(len(heads), -1))
+        for rows in (circuits.basis(run, "symbol"), heads.reshape(len(heads), -1))
     ]
     return jnp.stack([jnp.pad(rows, ((0, 0), (0, len(rows) - rows.shape[1]))) for rows in spans])
 
@@ -78,7 +78,7 @@ def shape(draws: int, rows: Float[Array, "base base"]) -> dict[str, Any]:
     """The fields of `Shapes`, of one matrix."""
     kinds = lambda rows: dict(
         structure=number_line.structure(rows),
-        power=fourier.power(rows),
+        power=fourier.power(rows, len(rows)),
         circularity=pca.circularity(rows)[None],
     )
     return {

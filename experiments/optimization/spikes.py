@@ -136,7 +136,7 @@ def all_norms(first: training.Epoch, row: int, epochs: list[training.Epoch]) -> 
     KIND.TENSOR.
     """
     look = lambda old, new: {
-        "update": optimizer_statistics.norms(old.params, new.params),
+        "update": optimizer_statistics.update_norms(old.params, new.params),
         "second moment": optimizer_statistics.root_second_moments(new.params, new.opt_state),
     }
     watched = replay.watched(replay.chosen(first, row), epochs, look)

@@ -1,17 +1,18 @@
 """Exact match by the lengths of the operands, also for lengths that were never trained."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from grokjax.objective import Task
 from grokjax.run import Run
 from grokjax.tasks.vocabulary import Batch
 
 
-def problems(task: Task, size: int, *, seed: int = 0) -> Batch:
+def problems(task: Any, size: int, *, seed: int = 0) -> Batch:
     """Returns `size` problems of uniform digits for each pair of operand lengths 1 … n: [n, n, size, …].
 
     Raises ValueError for a task without a pad token: its operands have one length.
