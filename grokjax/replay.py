@@ -42,8 +42,8 @@ def replay(
     runs: the stack of runs that `start` belongs to, `epoch.runs` or `sweep.runs(epoch)`; their parameters are
       not read
     run: which of them is replayed
-    block: that of the run replayed. With `Recipe.stop_below`, which judges epochs, `epoch_steps` must be those
-      of the run as well
+    epoch_steps: with `Recipe.stop_below`, which judges epochs, they must be those of the run
+    block: that of the run replayed
 
     Raises ValueError for a change of what is no field of Hyper, or of the seed, which would change several
     things at once.

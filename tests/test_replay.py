@@ -20,21 +20,20 @@ RUN = 1
 
 @pytest.fixture(scope="module")
 def epochs():
-    return list(gj.train(TASK, CONFIG, RECIPE, HYPERS, steps=5, until=20, block=1))
+    return list(gj.train(TASK, CONFIG, RECIPE, HYPERS, steps=20, epoch_steps=5, block=1))
 
 
-def again(first, *changes, until=20, steps=1):
-    return list(
-        replay.replay(
-            TASK, CONFIG, RECIPE, HYPERS, first, run=RUN, until=until, changes=changes, steps=steps, block=1
-        )
-    )
+RUNS = gj.Run.init(TASK, CONFIG, RECIPE, HYPERS)
+
+
+def again(start, *changes, until=20, steps=1):
+    return list(replay.replay(RUNS, start, run=RUN, until=until, changes=changes, epoch_steps=steps, block=1))
 
 
 @pytest.mark.parametrize("steps", (1, 5))
 def test_an_exact_replay_is_the_run_to_the_bit_step_by_step(epochs, steps):
     found = again(epochs[2], {}, steps=steps)
-    chex.assert_trees_all_equal(pick(found[-1].runs, 0), pick(epochs[4].runs, RUN))
+    chex.assert_trees_all_equal(pick(found[-1].state, 0), pick(epochs[4].state, RUN))
     for name in ("loss", "gradient_norm.W_E", "accuracy"):
         seen = np.concatenate([epoch.metrics[name][0] for epoch in found])
         np.testing.assert_array_equal(
@@ -43,13 +42,13 @@ def test_an_exact_replay_is_the_run_to_the_bit_step_by_step(epochs, steps):
 
 
 def test_it_starts_from_what_was_read_from_a_file_as_well(epochs):
-    kept = replay.Start(2, 10, jax.tree.map(np.array, epochs[2].runs))
-    chex.assert_trees_all_equal(pick(again(kept, {})[-1].runs, 0), pick(epochs[4].runs, RUN))
+    kept = gj.training.Snapshot(2, 10, jax.tree.map(np.array, epochs[2].state))
+    chex.assert_trees_all_equal(pick(again(kept, {})[-1].state, 0), pick(epochs[4].state, RUN))
     alone = replay.chosen(epochs[2], RUN)
-    chex.assert_trees_all_equal(pick(alone.runs, 0), pick(epochs[2].runs, RUN))
+    chex.assert_trees_all_equal(pick(alone.state, 0), pick(epochs[2].state, RUN))
 
 
-CHANGES = {}, {"data_seed": 77}, {"learning_rate": 1e-5}, {"b2": 0.5}, {"reset_moments": True}
+CHANGES = {}, {"data_seed": 77}, {"learning_rate": 1e-5}, {"b2": 0.5}, {"reset_opt_state": True}
 
 
 def test_each_change_acts_and_leaves_the_exact_replay_alone(epochs):
@@ -63,22 +62,24 @@ def test_each_change_acts_and_leaves_the_exact_replay_alone(epochs):
         True,
     ]  # before the update only other data show
     end = again(epochs[2], *CHANGES)[-1]
-    chex.assert_trees_all_equal(pick(end.runs, 0), pick(epochs[4].runs, RUN))
+    chex.assert_trees_all_equal(pick(end.state, 0), pick(epochs[4].state, RUN))
     moved = [
         np.asarray(end.runs.params["W_E"][i] != end.runs.params["W_E"][0]).any() for i in range(len(CHANGES))
     ]
     assert moved == [False, True, True, True, True]
 
 
-def test_moments_begin_afresh_but_the_schedule_goes_on(epochs):
-    state, hyper = pick(epochs[2].runs, RUN), gj.sweep.select(HYPERS, RUN)
-    fresh = replay.reset_moments(RECIPE, hyper, state)
-    assert not any(x.any() for x in optimizer_statistics.second_moments(state.params, fresh.moments).values())
+def test_the_optimiser_begins_afresh_but_the_schedule_goes_on(epochs):
+    state, hyper = pick(epochs[2].state, RUN), gj.sweep.select(HYPERS, RUN)
+    fresh = replay.reset_opt_state(RECIPE, hyper, state)
+    assert not any(
+        x.any() for x in optimizer_statistics.second_moments(state.params, fresh.opt_state).values()
+    )
     counts = lambda run: [
-        int(count) for _, count in optax.tree_utils.tree_get_all_with_path(run.moments, "count")
+        int(count) for _, count in optax.tree_utils.tree_get_all_with_path(run.opt_state, "count")
     ]
     assert counts(state) == [10, 10] and sorted(counts(fresh)) == [0, 10]
-    chex.assert_trees_all_equal(fresh.replace(moments=()), state.replace(moments=()))
+    chex.assert_trees_all_equal(fresh.replace(opt_state=()), state.replace(opt_state=()))
 
 
 def test_a_change_of_the_seed_or_of_nothing_known_is_refused(epochs):

@@ -12,7 +12,10 @@ from grokjax import model, sweep
 from grokjax.config import Hyper, ModelConfig, Recipe, require_fit
 from grokjax.objective import Task
 
-OPTIMIZER = "a function `hyper -> optax.GradientTransformation`, such as `lambda hyper: optax.lion(hyper.learning_rate)`"
+OPTIMIZER = (
+    "a function `hyper -> optax.GradientTransformation`, such as "
+    "`lambda hyper: optax.lion(hyper.learning_rate)`"
+)
 LOSS = "a function `(logits [..., V], labels [...]) -> losses [...]`, one loss for every answer"
 
 

@@ -30,8 +30,8 @@ def epoch(
     """Steps first … first + count - 1 of blocks of runs, `span` = (first, count), count at most `length`.
 
     Returns the runs, packed metrics [runs, length, F] and evaluations [runs, length // every + 1, F], which
-    are NOTHING where nothing was measured. The loop's bound is data: a shorter last epoch is the same program,
-    and a block whose runs are all stopped costs nothing.
+    are NOTHING where nothing was measured. The loop's bound is data: a shorter last epoch is the same
+    program, and a block whose runs are all stopped costs nothing.
     """
     with jax.default_matmul_precision(program.recipe.precision):
         return over_blocks(block, functools.partial(_epoch, program, length), (table, span), (shared, runs))

@@ -1,7 +1,7 @@
 """One program for every device: compiled once, then loaded on each.
 
-To compile takes seconds, and `jax.jit` would do it for every device anew. To load what was compiled for another
-device of the same kind takes a tenth of that, and gives the same machine code, so the same bits.
+To compile takes seconds, and `jax.jit` would do it for every device anew. To load what was compiled for
+another device of the same kind takes a tenth of that, and gives the same machine code, so the same bits.
 """
 
 import contextlib

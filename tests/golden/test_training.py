@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import importlib.util
-import types
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ import numpy as np
 import released
 
 import grokjax as gj
-from grokjax.training import Program, RunState, loop
+from grokjax.training import Program, RunState, Snapshot, step
 from grokjax.training.optimizer import optimizer
 
 
@@ -32,8 +31,10 @@ def test_modular_addition_follows_the_released_curve(reference):
         name.removeprefix("param."): weights[name] for name in weights.files if name.startswith("param.")
     }
     run = begun(recipe, hyper, released.parameters(torch, num_heads=4, num_positions=3))
-    first = types.SimpleNamespace(number=0, step=0, runs=jax.tree.map(lambda x: x[None], run))
-    *_, epoch = gj.train(task, config, recipe, gj.grid(hyper, seed=[1]), steps=51, until=51, first=first)
+    start = Snapshot(0, 0, jax.tree.map(lambda x: x[None], run))
+    *_, epoch = gj.train(
+        task, config, recipe, gj.grid(hyper, seed=[1]), steps=51, epoch_steps=51, resume_from=start
+    )
     saved = np.load(reference / "modadd_wd0p1_curve.npz")["train_loss"]
     gap = np.abs(epoch.metrics["loss"][0, :51, 0] / saved[:51] - 1)
     assert gap[:10].max() < 1e-5, gap
@@ -52,7 +53,7 @@ def test_five_digit_addition_follows_the_saved_losses_of_every_digit(reference):
         hyper.replace(weight_decay=0.1, learning_rate=1e-4),
     )
     given = Given(task)
-    one_step = jax.jit(functools.partial(loop.step, Program(given, config, recipe), hyper))
+    one_step = jax.jit(functools.partial(step.step, Program(given, config, recipe), hyper))
     state = begun(
         recipe, hyper, released.parameters(drawn(torch_rng.TorchCPU(129000)), num_heads=4, num_positions=17)
     )

@@ -1,4 +1,4 @@
-"""Positional encodings: the properties they are known for, and Abacus's places on sums written out by hand."""
+"""Positional encodings: the properties they are known for, and Abacus's places on sums written by hand."""
 
 import jax
 import jax.numpy as jnp
