@@ -1,4 +1,4 @@
-"""Train hundreds of small transformers jointly, keep every run, look inside all of them by the same functions.
+"""Train hundreds of small transformers jointly, keep every run, and look inside all of them.
 
 Axis letters, the same in every annotation and (lower case) in every einsum:
   S   runs                        B   batch                      N   the whole table of examples
@@ -104,7 +104,7 @@ __all__ = [*MODULES, *NAMES]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: a sweep starts without waiting for plotting and statistics."""
+    """Imports a public name when it is first used: a sweep need not wait for plotting and statistics."""
     if name in MODULES:
         return importlib.import_module(f"grokjax.{name}")
     if name in NAMES:
