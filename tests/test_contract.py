@@ -1,11 +1,9 @@
-"""The contract of functions that are written for one run: they compile once, and under vmap give what each
-run gives alone.
+"""The contract of functions of one run: they compile once, and under vmap give what each run gives alone.
 
-The public functions of grokjax.interp are collected from its modules, and their arguments made by the
+The public functions of grokjax.interp and of its packages are collected, and their arguments made by the
 parameters' names. A module or a function that is exempt is named with its reason.
 """
 
-import functools
 import importlib
 import inspect
 import pkgutil
@@ -19,55 +17,83 @@ from jax import random
 
 import grokjax as gj
 from grokjax import interp, keys, model, objective
+from grokjax.interp.addition import evaluation_sets
 from grokjax.training.optimizer import optimizer
 
 RUNS = 3
+RECIPE = gj.Recipe()
 TASK = gj.Addition(num_digits=1, batch_size=4)
-CONFIG, RECIPE, HYPER = gj.presets.nanda_addition(TASK)
-CONFIG = gj.ModelConfig(**{**CONFIG.__dict__, "d_model": 8, "num_heads": 2})
-SCORED = (CONFIG, TASK, RECIPE)
+CONFIG = gj.ModelConfig.of(TASK, d_model=8, num_heads=2)
+DEEP = gj.ModelConfig.of(TASK, d_model=8, num_heads=2, num_layers=2, layer_norm=True, unembed_bias=True)
+CYCLIC = gj.ModularArithmetic(modulus=5)
+SMALL = gj.ModelConfig.of(CYCLIC, d_model=6, num_heads=2, d_mlp=8)
+PREFIX = "grokjax.interp."
+
+GIVES_NAMES = "gives names"
+GIVES_A_FUNCTION = "gives functions, or edits, which are functions"
+ON_THE_HOST = "is laid out with numpy, before anything is traced"
+OF_AN_ESTIMATE = "reads an estimate with numpy, or its draws; what it computes on arrays is not exempt"
+TAKES_A_FUNCTION = "takes a function; what makes one of a run is not exempt"
 EXEMPT = {
-    "compiled": "writes weights by hand with numpy",
-    "planted": "draws synthetic curves with numpy, for the detector's tests",
-    "problems": "lays out fixed sets of problems with numpy, before anything is traced",
-    "shelves": "works on one curve of any length, in Python; a shelf is a row of a table",
-    "spikes": "works on one curve of any length, in Python",
-    "statistics": "is about many runs, with scipy",
-    "trend": "works on one curve of any length, in Python",
-    "windows": "works on one curve of any length, in Python",
+    "hand_wired": "writes weights by hand with numpy",
+    "addition.evaluation_sets": ON_THE_HOST,
+    "bayes.calibration": OF_AN_ESTIMATE,
+    "bayes.langevin": GIVES_A_FUNCTION,
+    "bayes.masks": "gives masks, which decide on shapes",
     "ablation.units_for": "gives as many units as it takes: a shape that depends on the numbers",
     "ablation.zero": "gives zeros, whatever the run",
-    "ablation.constant": "gives a function",
-    "ablation.resampled": "gives a function",
-    "activations.names": "gives names, of a config alone",
-    "edges.senders": "gives names, of a config alone",
-    "edges.receivers": "gives names, of a config alone",
-    "edges.exist": "says which edges a config has, with numpy",
-    **{
-        f"attention.{name}": "lays out the positions of a task with numpy, before anything is traced"
-        for name in ("asked", "columns", "places")
-    },
-    "attribution.accumulated_labels": "gives names, of a config alone",
-    "attribution.decompose_labels": "gives names, of a config alone",
-    "attribution.full_labels": "gives names, of a config alone",
-    "sites.names": "gives names, of a config alone",
-    "lenses.names": "gives names, of a config alone",
-    "similarity.match": "assigns units with scipy; its partners are whole numbers that jit would have to wait for",
-    "sites.with_patterns": "gives edits, which are functions",
+    "ablation.constant": GIVES_A_FUNCTION,
+    "ablation.resampled": GIVES_A_FUNCTION,
+    "activations.names": GIVES_NAMES,
+    "activations.stream_names": GIVES_NAMES,
+    "activations.visible_tokens": "depends on the tokens alone, in no way on the weights",
+    "addition.attention.answer_columns": ON_THE_HOST,
+    "addition.attention.operand_columns": ON_THE_HOST,
+    "addition.attention.places": ON_THE_HOST,
+    "addition.digit_pair.answered": "lists digits of a task",
+    "addition.length_generalization.problems": ON_THE_HOST,
+    "attention.held": GIVES_A_FUNCTION,
+    "attribution.accumulated_labels": GIVES_NAMES,
+    "attribution.decompose_labels": GIVES_NAMES,
+    "attribution.full_labels": GIVES_NAMES,
+    "bayes.estimates.summary": OF_AN_ESTIMATE,
+    "bayes.hessian.dense": TAKES_A_FUNCTION,
+    "bayes.hessian.gaussian": "is a formula of a spectrum's numbers",
+    "bayes.hessian.lanczos": TAKES_A_FUNCTION,
+    "bayes.hessian.plain_loss": GIVES_A_FUNCTION,
+    "bayes.influence.bayesian_influence": OF_AN_ESTIMATE,
+    "bayes.influence.susceptibility": OF_AN_ESTIMATE,
+    "bayes.llc.estimate": TAKES_A_FUNCTION,
+    "bayes.llc.inverse_temperature": "is a formula of one number",
+    "bayes.llc.loss_of": GIVES_A_FUNCTION,
+    "circuits.symbols": "depends on the task alone",
+    "edges.exist": ON_THE_HOST,
+    "edges.receivers": GIVES_NAMES,
+    "edges.senders": GIVES_NAMES,
     "fourier.basis": "is a constant of its size",
     "fourier.frequencies": "is a constant of its size",
-    "own_pair.answered": "lists digits of a task",
-    "lengths.problems": "lays out a fixed set of problems with numpy, before anything is traced",
+    "lenses.names": GIVES_NAMES,
+    "modular.components.of_task": "is a constant of the task",
+    "modular.grid.every": ON_THE_HOST,
+    "modular.grid.training_rows": ON_THE_HOST,
+    "similarity.match": "assigns units with scipy; its partners are numbers that jit would have to wait for",
+    "steering.added": GIVES_A_FUNCTION,
+    "steering.removed": GIVES_A_FUNCTION,
 }
-"""Modules, and functions of other modules, that need not survive jit, and why."""
+"""Modules and functions that need not survive jit, and why."""
+
+
+def made(key, task=TASK, config=CONFIG):
+    """A run of any attention rate whose biases are not 0."""
+    rate = random.uniform(random.fold_in(key, 1))
+    hyper = gj.Hyper(seed=random.randint(key, (), 0, 99), attention_rate=rate)
+    noise = lambda leaf: leaf + random.normal(key, leaf.shape) / 9
+    params = jax.tree.map(noise, model.init(config, key, hyper))
+    return gj.Run(task, config, params, jax.tree.map(jnp.asarray, hyper), RECIPE)
 
 
 def params(key):
-    return model.init(CONFIG, key, HYPER)
-
-
-def scored(key):
-    return params(key), HYPER, TASK.batch(key)
+    return made(key).params
 
 
 def logits(key):
@@ -80,12 +106,18 @@ def labels(key):
 
 def problems(key):
     a, b = random.randint(key, (2, 64, 2), 0, 4)
-    return interp.addition.evaluation_sets.Problems(jnp.zeros((64, 0), int), a, b, jnp.full(64, 1 / 64))
+    return evaluation_sets.Problems(jnp.zeros((64, 0), int), a, b, jnp.full(64, 1 / 64))
 
 
-def moments(key):
-    adam, run = optimizer(RECIPE, HYPER), params(key)
-    return adam.update(jax.tree.map(jnp.sin, run), adam.init(run), run)[1]
+def with_tokens(key):
+    """Problems that a run can read."""
+    a, b = random.randint(key, (2, 16, 1), 0, 10)
+    return evaluation_sets.Problems(TASK.encode(a, b).tokens, a, b, jnp.full(16, 1 / 16))
+
+
+def opt_state(key):
+    weights, adam = params(key), optimizer(RECIPE, gj.Hyper())
+    return adam.update(jax.tree.map(jnp.sin, weights), adam.init(weights), weights)[1]
 
 
 def patterns(key):
@@ -96,206 +128,188 @@ def normal(*shape):
     return lambda key: random.normal(random.fold_in(key, sum(shape)), shape)
 
 
-TWO_LAYERS = gj.ModelConfig(**{**CONFIG.__dict__, "num_layers": 2, "layer_norm": True, "unembed_bias": True})
-
-
-def deep(key):
-    """Parameters of TWO_LAYERS whose biases are not 0."""
-    return jax.tree.map(lambda leaf: leaf + random.normal(key, leaf.shape) / 9, model.init(TWO_LAYERS, key))
-
-
 def cache(key):
-    return interp.activations.cached(CONFIG, params(key), TASK.batch(key).tokens)[1]
+    return made(key).cache(TASK.batch(key).tokens)
 
 
 def symbols(key):
     return random.randint(key, TASK.batch(key).tokens.shape, 0, 10)
 
 
-def edited_digit(key):
-    """Problems with their tokens, and what to put in the place of a site."""
-    a, b = random.randint(key, (2, 16, 1), 0, 10)
-    return interp.addition.evaluation_sets.Problems(TASK.encode(a, b).tokens, a, b, jnp.full(16, 1 / 16))
-
-
 def partly_right(key):
-    """A batch whose first labels are what `params` of the same key answers."""
+    """A batch whose first labels are what the run of the same key answers."""
     batch = TASK.batch(key)
-    said = objective.logits_of(CONFIG, TASK, params(key), batch.tokens).argmax(-1)
+    said = made(key).logits(batch.tokens).argmax(-1)
     return batch._replace(labels=(said + (jnp.arange(4)[:, None] >= random.randint(key, (), 0, 5))) % 10)
 
 
 def mask(key):
-    return random.uniform(key, (len(interp.edges.receivers(CONFIG)), len(interp.edges.senders(CONFIG))))
+    run = made(key)
+    return random.uniform(key, (len(interp.edges.receivers(run)), len(interp.edges.senders(run))))
 
 
 FIXED = {
-    "config": CONFIG,
-    "task": TASK,
-    "digit": 1,
     "base": 4,
+    "count": 2,
+    "counts": (20, 5),
     "depth": 2,
-    "layer": 0,
+    "digit": 1,
     "distance": 1,
-    "statistics": lambda rows: (rows**3).sum(0)[:2] * rows[0, :2],
-    "own_pair.loss_with.digit": 0,
     "draws": 19,
-    "ablation.groups.count": 2,
-    "edges.minimal.limit": 0.0,
-    "score": lambda logits: jnp.sin(logits).sum(),
-    "attention.at_distance.first": 2,
-    "predictions.log_probabilities.digit": 0,
-    "positions": (1, 3),
+    "epsilon": 1e-3,
+    "first": 2,
+    "gamma": 1.0,
+    "into": "K",
+    "layer": 0,
+    "limit": 0.0,
+    "modulus": 6,
+    "name": "blocks.0.mlp.post",
     "num_classes": 3,
     "num_examples": 16,
-    "counts": (20, 5),
-    "period": 2,
-    "into": "K",
     "of": "token",
-    "norm": "ln1",
+    "positions": (1, 3),
+    "score": lambda logits: jnp.sin(logits).sum(),
     "weight": "W_V",
-    **{
-        f"{name}.config": TWO_LAYERS
-        for name in (
-            "attribution.bias_logits",
-            "composition.heads",
-            "composition.neurons_to_heads",
-            "composition.pairs_by_k_composition",
-        )
-    },
+    "addition.digit_pair.digit": 0,
+    "addition.predictions.digit": 0,
+    "bayes.llc.of.options": dict(num_chains=2, num_draws=2, num_burn_in=1),
+    "bayes.hessian.num_steps": 3,
+    "bayes.hessian.num_probes": 2,
+    "permutation.statistics": lambda rows: (rows**3).sum(0)[:2] * rows[0, :2],
 }
-"""Arguments that are the same for every run, by the parameter's name, or by MODULE.FUNCTION.PARAMETER where a
-function means another.
-"""
+"""Arguments that are the same for every run, by the parameter's name, or by PACKAGE.MODULE.FUNCTION.NAME or a
+beginning of it where a function means another."""
 MADE = {
+    "activation": normal(16, 6),
+    "after": lambda key: patterns(random.fold_in(key, 1)),
+    "against": lambda key: jnp.moveaxis(objective.against(logits(key), labels(key)), (0, 1), (2, 1)),
+    "along": normal(6),
+    "answers": lambda key: problems(key).a[:, 0],
+    "batch": TASK.batch,
+    "before": patterns,
+    "cache": cache,
+    "change": normal(10, 10, 32),
+    "classes": lambda key: random.randint(key, (16,), 0, 3),
+    "control": lambda key: interp.probes.Score(*normal(5)(key)[:4]),
+    "correct": symbols,
+    "damage": normal(32),
+    "deviations": normal(19, 3),
+    "edited": lambda key: 5 * normal(16, 8)(key),
+    "frames": normal(5, 6, 2),
+    "incorrect": lambda key: symbols(random.fold_in(key, 1)),
+    "joint": lambda key: jax.nn.softmax(random.normal(key, (4, 4, 4)), axis=(0, 1, 2)),
+    "kept": lambda key: random.bernoulli(key, 0.5, (2, 5)),
+    "key": lambda key: key,
+    "log_probs": lambda key: jax.nn.log_softmax(random.normal(key, (64, 4))),
+    "masks": lambda key: random.bernoulli(key, 0.5, (2, 32)),
+    "matrix": normal(6, 3),
+    "ok": lambda key: jnp.array([True, True, False]),
+    "opt_state": opt_state,
+    "other": normal(6, 2),
+    "others": lambda key: TASK.batch(random.fold_in(key, 2)).tokens,
+    "own_token": lambda key: random.bernoulli(key, 0.5, (2,)),
+    "params": params,
+    "parts": lambda key: interp.attribution.full_decomposition(made(key), cache(key)),
+    "pattern": patterns,
+    "probe": lambda key: interp.probes.Probe(normal(6, 3)(key), normal(3)(key)),
+    "problems": problems,
+    "prompt": lambda key: TASK.batch(key).tokens[0],
+    "rows": normal(6, 4),
+    "run": made,
     "source": lambda key: TASK.batch(random.fold_in(key, 1)).tokens,
-    "edges.forward.mask": mask,
-    "edges.patterns.mask": mask,
-    "ablation.mean.x": lambda key: random.normal(key, (4, 2)),
+    "step": normal(6),
+    "stream": normal(4, 2, 8),
+    "table": normal(4, 4, 3),
+    "targets": lambda key: jax.nn.softmax(random.normal(key, (16, 3))),
+    "tokens": lambda key: TASK.batch(key).tokens,
+    "trace": normal(3, 8),
+    "train": lambda key: random.bernoulli(key, 0.4, (25,)).at[:2].set(jnp.array([True, False])),
+    "weights": lambda key: random.uniform(key, (16,)),
     "ablation.groups.classes": lambda key: random.randint(key, (9,), 0, 2),
-    "patching.effect.patched": lambda key: random.normal(key, (3,)),
+    "ablation.mean.x": lambda key: random.normal(key, (4, 2)),
+    "addition.answer_distribution.total_variation.first": logits,
+    "addition.answer_distribution.total_variation.second": lambda key: logits(random.fold_in(key, 1)),
+    "addition.carry_edits.problems": with_tokens,
+    "addition.digit_pair.loss_with.problems": with_tokens,
+    "addition.digit_pair.tables.problems": with_tokens,
+    "addition.length_generalization.exact_match.batch": partly_right,
+    "attention.patterns_by_class.classes": lambda key: random.randint(key, (4,), 0, 3),
+    "attribution.bias_logits.run": lambda key: made(key, TASK, DEEP),
+    "bayes.influence.first": normal(3, 8, 2),
+    "bayes.influence.second": normal(3, 8, 4),
+    "composition.run": lambda key: made(key, TASK, DEEP),
+    "confusion.weights": lambda key: random.uniform(key, (64,)),
+    "directions.alike.classes": lambda key: random.randint(key, (16,), 0, 2),
+    "directions.alike.other": normal(16, 6),
+    "edges.mask": mask,
+    "folding.run": lambda key: made(key, TASK, DEEP),
+    "fourier.gini.values": lambda key: random.uniform(key, (7,)),
+    "fourier.weight": normal(6, 3),
+    "last_block.log_odds_without.change": normal(2, 4),
+    "last_block.log_odds_without.labels": lambda key: labels(key).T,
+    "last_block.log_odds_without.writes": normal(2, 10),
+    "lenses.stream": normal(2, 2, 4, 8),
+    "modular.run": lambda key: made(key, CYCLIC, SMALL),
+    "number_line.left_out_r2.targets": normal(6, 2),
+    "optimizer_statistics.after": lambda key: params(random.fold_in(key, 1)),
+    "optimizer_statistics.before": params,
     "patching.effect.clean": random.uniform,
     "patching.effect.corrupted": lambda key: 2 + random.uniform(key),
-    "params": params,
-    "batch": TASK.batch,
-    "tokens": lambda key: TASK.batch(key).tokens,
-    "logits": logits,
-    "labels": labels,
-    "problems": problems,
-    "log_probs": lambda key: jax.nn.log_softmax(random.normal(key, (64, 4))),
-    "key": lambda key: key,
-    "answers": lambda key: problems(key).a[:, 0],
-    "moments": moments,
-    "pattern": patterns,
-    "before": patterns,
-    "after": lambda key: patterns(random.fold_in(key, 1)),
-    **{
-        f"fourier.{name}.weight": normal(6, 3)
-        for name in ("coefficients", "row_norms", "norms", "power", "stands_out")
-    },
-    "table": normal(4, 4, 3),
-    "rows": normal(6, 4),
-    "frames": normal(5, 6, 2),
-    "fourier.gini.values": lambda key: random.uniform(key, (7,)),
-    "number_line.left_out_r2.targets": normal(6, 2),
-    **{f"pca.{name}.weight": normal(6, 5) for name in ("components", "circularity")},
+    "patching.effect.patched": normal(3),
     "pca.orbits.weights": normal(3, 6, 5),
-    **{f"own_pair.{name}.problems": edited_digit for name in ("tables", "loss_with")},
-    "change": normal(10, 10, 32),
-    "lengths.exact_match.batch": partly_right,
-    "updates.norms.before": params,
-    "updates.norms.after": lambda key: params(random.fold_in(key, 1)),
-    "prompt": lambda key: TASK.batch(key).tokens[0],
-    "joint": lambda key: jax.nn.softmax(random.normal(key, (4, 4, 4)), axis=(0, 1, 2)),
-    "joint.total_variation.first": logits,
-    "joint.total_variation.second": lambda key: logits(random.fold_in(key, 1)),
-    "activation": normal(16, 6),
-    "classes": lambda key: random.randint(key, (16,), 0, 3),
-    "matrix": normal(6, 3),
-    "other": normal(6, 2),
-    "along": normal(6),
-    "step": normal(6),
-    "weights": lambda key: random.uniform(key, (16,)),
-    **{
-        f"confusion.{name}.weights": lambda key: random.uniform(key, (64,))
-        for name in ("matrix", "standard_errors")
-    },
-    "targets": lambda key: jax.nn.softmax(random.normal(key, (16, 3))),
-    "probe": lambda key: interp.probes.Probe(normal(6, 3)(key), normal(3)(key)),
-    **{f"similarity.{name}.other": normal(16, 5) for name in ("cka", "debiased_cka", "correlations")},
-    "masks": lambda key: random.bernoulli(key, 0.5, (2, 32)),
-    "damage": normal(32),
-    "square": lambda key: normal(9, 6)(key).T @ normal(9, 6)(key),
-    "right": normal(6, 2),
-    "directions.alike.other": normal(16, 6),
-    "directions.alike.classes": lambda key: random.randint(key, (16,), 0, 2),
+    "pca.weight": normal(6, 5),
     "probes.selectivity.score": lambda key: interp.probes.Score(*normal(4)(key)),
-    "control": lambda key: interp.probes.Score(*normal(5)(key)[:4]),
-    "attention.patterns_by_class.classes": lambda key: random.randint(key, (4,), 0, 3),
-    "cache": cache,
-    "correct": symbols,
-    "parts": lambda key: interp.attribution.full_decomposition(CONFIG, cache(key)),
-    "incorrect": lambda key: symbols(random.fold_in(key, 1)),
-    "kept": lambda key: random.bernoulli(key, 0.5, (2, 5)),
-    "own_token": lambda key: random.bernoulli(key, 0.5, (2,)),
-    **{
-        f"{name}.params": deep
-        for name in (
-            "attribution.bias_logits",
-            "composition.heads",
-            "composition.neurons_to_heads",
-            "composition.pairs_by_k_composition",
-        )
-    },
-    "stream": normal(2, 2, 4, 8),
-    "directions.flips.problems": edited_digit,
-    "edited": lambda key: 5 * normal(16, 8)(key),
+    "similarity.other": normal(16, 5),
+    "similarity.procrustes.other": normal(16, 6),
 }
 """Functions of a key that make the arguments in which runs differ, named alike."""
 OTHERS = {
     "objective.cross_entropy": (objective.cross_entropy, lambda key: (logits(key), labels(key))),
     "objective.against": (objective.against, lambda key: (logits(key), labels(key))),
-    "objective.scores": (functools.partial(objective.scores, *SCORED), scored),
-    "objective.mean_loss": (functools.partial(objective.mean_loss, *SCORED), scored),
     "model.init": (
-        lambda seed: model.init(CONFIG, keys.stream(seed, "init"), HYPER),
+        lambda seed: model.init(CONFIG, keys.stream(seed, "init"), gj.Hyper()),
         lambda key: (random.randint(key, (), 0, 99),),
     ),
-    "model.forward": (
-        functools.partial(model.forward, CONFIG),
-        lambda key: (params(key), TASK.batch(key).tokens),
-    ),
-    "tap.run_with_cache": (
-        gj.run_with_cache(functools.partial(model.forward, CONFIG)),
-        lambda key: (params(key), TASK.batch(key).tokens),
+    "Run.logits": (gj.Run.logits, lambda key: (made(key), TASK.batch(key).tokens)),
+    "Run.run_with_cache": (gj.Run.run_with_cache, lambda key: (made(key), TASK.batch(key).tokens)),
+    "Run.scores": (gj.Run.scores, lambda key: (made(key), TASK.batch(key))),
+    "Run.loss": (gj.Run.loss, lambda key: (made(key), TASK.batch(key))),
+    "objective.mean_loss": (
+        lambda run, batch: objective.mean_loss(CONFIG, TASK, RECIPE, run.params, run.hyper, batch),
+        lambda key: (made(key), TASK.batch(key)),
     ),
     "tasks.batch": (TASK.batch, lambda key: (key,)),
     "tasks.decode": (
-        lambda params, batch: gj.tasks.decode(
-            lambda tokens: model.forward(CONFIG, params, tokens, read=TASK.read), TASK, batch
-        ),
-        lambda key: (params(key), TASK.batch(key)),
+        lambda run, batch: gj.tasks.decode(lambda tokens: run.forward(tokens, read=TASK.read), TASK, batch),
+        lambda key: (made(key), TASK.batch(key)),
     ),
 }
 """Functions outside interp that are written for one run: (function, key -> arguments)."""
 
 
-def collected():
-    """The public functions of interp that are not exempt, by MODULE.FUNCTION."""
-    found = {}
-    for module in pkgutil.iter_modules(interp.__path__):
-        for name, function in inspect.getmembers(
-            importlib.import_module(f"grokjax.interp.{module.name}"), callable
-        ):
-            own = getattr(
-                function, "__module__", ""
-            ) == f"grokjax.interp.{module.name}" and not inspect.isclass(function)
-            if own and not name.startswith("_") and not {module.name, f"{module.name}.{name}"} & set(EXEMPT):
-                found[f"{module.name}.{name}"] = function
-    return found
+def modules():
+    """The modules of interp and of its packages, by their names below it."""
+    return [info.name.removeprefix(PREFIX) for info in pkgutil.walk_packages(interp.__path__, PREFIX)]
 
 
-COLLECTED = collected()
+def functions(name):
+    """The public functions that a module defines."""
+    module = importlib.import_module(PREFIX + name)
+    own = lambda thing: inspect.isfunction(thing) and thing.__module__ == module.__name__
+    return {found: thing for found, thing in inspect.getmembers(module, own) if not found.startswith("_")}
+
+
+EVERY = {f"{name}.{found}": thing for name in modules() for found, thing in functions(name).items()}
+"""The public functions of interp by MODULE.FUNCTION, or PACKAGE.MODULE.FUNCTION."""
+COLLECTED = {
+    name: found for name, found in EVERY.items() if not {name, name.rpartition(".")[0]} & set(EXEMPT)
+}
+
+
+def beginnings(name, parameter):
+    """Where an argument is looked up, the most specific first."""
+    parts = name.split(".")
+    return [".".join([*parts[:size], parameter]) for size in range(len(parts), -1, -1)]
 
 
 def example(name):
@@ -304,16 +318,15 @@ def example(name):
         return OTHERS[name]
     makers, fixed = {}, {}
     for parameter in inspect.signature(COLLECTED[name]).parameters.values():
-        own = f"{name}.{parameter.name}"
-        for places, kept in ((FIXED, fixed), (MADE, makers)):
-            if (place := own if own in places else parameter.name) in places and not (
-                own in MADE and places is FIXED
-            ):
-                kept[parameter.name] = places[place]
-        if parameter.default is parameter.empty and parameter.kind != parameter.VAR_POSITIONAL:
-            assert parameter.name in fixed or parameter.name in makers, (
-                f"{own} needs an example in FIXED or MADE, or a reason in EXEMPT"
-            )
+        where = beginnings(name, parameter.name)
+        place = next((place for place in where if place in FIXED or place in MADE), None)
+        if place in MADE:
+            makers[parameter.name] = MADE[place]
+        elif place is not None:
+            found = FIXED[place]
+            fixed |= found if parameter.kind is parameter.VAR_KEYWORD else {parameter.name: found}
+        elif parameter.default is parameter.empty:
+            pytest.fail(f"{where[0]} needs an example in FIXED or MADE, or a reason in EXEMPT")
     call = lambda *made: COLLECTED[name](**fixed, **dict(zip(makers, made, strict=True)))
     return call, lambda key: [make(key) for make in makers.values()]
 
@@ -322,20 +335,15 @@ def example(name):
 def test_it_compiles_once_and_under_vmap_gives_what_each_run_gives(name):
     function, make = example(name)
     arguments = [make(key) for key in random.split(random.key(0), RUNS)]
-    stack = lambda trees: jax.tree.map(
-        lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees
-    )
+    stack = lambda trees: jax.tree.map(lambda *leaves: jnp.stack([*map(jnp.asarray, leaves)]), *trees)
     chex.clear_trace_counter()
     compiled = jax.jit(chex.assert_max_traces(lambda *one: function(*one), n=1))
     each = stack([compiled(*one) for one in arguments])
     together = jax.jit(jax.vmap(function))(*stack(arguments))
     chex.assert_trees_all_close(together, each, rtol=2e-5, atol=2e-6)
-    assert any((np.asarray(leaf)[1:] != np.asarray(leaf)[0]).any() for leaf in jax.tree.leaves(each)), (
-        "the examples are all alike"
-    )
+    differ = [(np.asarray(leaf)[1:] != np.asarray(leaf)[0]).any() for leaf in jax.tree.leaves(each)]
+    assert any(differ), "the examples are all alike"
 
 
 def test_what_is_exempt_is_there():
-    for name in EXEMPT:
-        module, _, function = name.partition(".")
-        assert not function or hasattr(importlib.import_module(f"grokjax.interp.{module}"), function), name
+    assert not set(EXEMPT) - set(EVERY) - set(modules())

@@ -32,12 +32,8 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from grokjax.config import ModelConfig
 from grokjax.model import attention, positions
+from grokjax.model.activations import ACTIVATION
 from grokjax.tap import Tap, prefixed, untouched
-
-ACTIVATION: dict[str, Callable[[Array], Array]] = {
-    "relu": jax.nn.relu,
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
-}
 
 
 def forward(
@@ -57,6 +53,7 @@ def forward(
       rows that are read, and W_out is folded into W_U. `attention_rate` mixes the pattern with ones; `offset`
       shifts the places of abacus.
     """
+    require_tokens(config, tokens)
     fast, tap = tap is None, tap or untouched
     place = np.arange(tokens.shape[-1])
     rows = place if read is None else np.asarray(read)
@@ -80,6 +77,26 @@ def forward(
             resid = t("resid_post", resid + mlp(config, p, normalized(config, p, "ln2", resid, t), t))
     resid = resid if fast else at(resid, rows, -2)
     return unembed(config, params, resid, tap)
+
+
+def require_tokens(config: ModelConfig, tokens: Int[Array, "B P"]) -> None:
+    """Raises ValueError for another number of positions, and for ids outside the vocabulary if they are known.
+
+    JAX would read the last row of a table instead. Inside `jit` ids are not known.
+    """
+    shape = jnp.shape(tokens)
+    if not shape or shape[-1] != config.num_positions:
+        raise ValueError(
+            f"tokens have shape {shape}, but the config has num_positions={config.num_positions}: "
+            "it must be the last axis"
+        )
+    if isinstance(tokens, jax.core.Tracer) or not np.size(tokens):
+        return
+    ids = np.asarray(tokens)
+    if (bad := ids[(ids < 0) | (ids >= config.vocabulary)]).size:
+        raise ValueError(
+            f"token {bad.flat[0]} is outside the vocabulary: ids are 0 … {config.vocabulary - 1}"
+        )
 
 
 def at(x: Array, rows: np.ndarray, axis: int) -> Array:
@@ -132,6 +149,7 @@ def layer_norm(p: PyTree, x: Float[Array, "... D"], tap: Tap) -> Float[Array, ".
     variance = (centred**2).mean(-1, keepdims=True) + 1e-5
     if tap is untouched:  # one product, as in training: dividing by the root rounds otherwise
         return centred * jax.lax.rsqrt(variance) * p["w"] + p["b"]
+    # as in TransformerLens 2; its version 3 has `normalized` before the gain and the bias
     return tap("normalized", centred / tap("scale", jnp.sqrt(variance)) * p["w"] + p["b"])
 
 

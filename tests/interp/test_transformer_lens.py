@@ -1,10 +1,12 @@
-"""Our models and our attribution against TransformerLens itself: the same random weights in both. Needs the
-extra `peers`.
+"""Our models and readers against TransformerLens itself: the same random weights in both.
+
+Needs the extra `peers`.
 """
 
 import dataclasses
 import functools
 import warnings
+from importlib import metadata
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ import pytest
 from jax import random
 
 import grokjax as gj
-from grokjax.interp import activations, attribution, composition
+from grokjax.interp import activations, attention, attribution, composition
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # those of its own dependencies
@@ -21,10 +23,11 @@ with warnings.catch_warnings():
         "transformer_lens", reason="TransformerLens is not installed: it is in the extra `peers`"
     )
     import torch
+    from transformer_lens import head_detector
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TASK = gj.Addition(num_digits=2, batch_size=5)
-CONFIG = gj.ModelConfig(**gj.tasks.shape(TASK), d_model=12, num_heads=3, d_mlp=7)
+CONFIG = gj.ModelConfig.of(TASK, d_model=12, num_heads=3, d_mlp=7)
 VARIANTS = {
     "1 layer": dict(num_layers=1),
     "2 layers": dict(num_layers=2),
@@ -86,23 +89,27 @@ def theirs(config, params):
     return model
 
 
+BEFORE_GAIN = int(metadata.version("transformer_lens").split(".")[0]) >= 3
+"""Whether their `hook_normalized` is what a layer norm has before its gain and bias: since version 3."""
+
+
 def tensor(x):
     return torch.tensor(np.asarray(x))
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def both(request):
-    """Our config, parameters, logits and cache, and their model, logits and cache.
+    """Our run, its logits and cache, and their model, logits and caches.
 
-    For the cache their model folds the layer norms into the weights that follow, as its users do; with them
-    it centres W_U.
+    Their first cache is that of the same weights; for the second their model folds the layer norms into the
+    weights that follow, as its users do; with them it centres W_U.
     """
     config = dataclasses.replace(CONFIG, **VARIANTS[request.param])
     noise = lambda leaf: leaf + 0.2 * random.normal(random.key(leaf.size), leaf.shape)
-    params = jax.tree.map(noise, gj.model.init(config, random.key(0)))
+    run = gj.Run(TASK, config, jax.tree.map(noise, gj.model.init(config, random.key(0))))
     with torch.no_grad():
-        model = theirs(config, params)
-        logits = model(tensor(TOKENS))
+        model = theirs(config, run.params)
+        logits, as_it_is = model.run_with_cache(tensor(TOKENS))
         model.load_and_process_state_dict(
             model.state_dict(),
             fold_ln=config.layer_norm,
@@ -111,67 +118,82 @@ def both(request):
             fold_value_biases=False,
         )
         cache = model.run_with_cache(tensor(TOKENS))[1]
-        yield (
-            config,
-            params,
-            jax.jit(functools.partial(activations.cached, config))(params, TOKENS),
-            model,
-            (logits, cache),
-        )
+        yield run, jax.jit(gj.Run.run_with_cache)(run, TOKENS), model, (logits, as_it_is, cache)
 
 
 def test_logits_and_every_activation(both):
-    config, _, (logits, ours), _, (their_logits, cache) = both
+    """Also what layer norms divide by, and what they give after gain and bias, as in TransformerLens 2."""
+    run, (logits, ours), _, (their_logits, cache, _) = both
     close(logits, their_logits)
+    weights = gj.trees.named_leaves(run.params)
     for name, value in ours.items():
         prefix, dot, last = name.rpartition(".")
         found = cache[f"{prefix}{dot}hook_{last}"].numpy()
+        if last == "normalized" and BEFORE_GAIN:
+            found = found * weights[f"{prefix}.w"] + weights[f"{prefix}.b"]
         close(value, np.broadcast_to(found, value.shape), err_msg=name)
-    assert set(ours) == set(activations.names(config))
+    assert set(ours) == set(activations.names(run))
 
 
 def test_decompositions_and_their_labels(both):
-    config, _, (_, ours), _, (_, cache) = both
-    for incl_mid in (False, True)[: 1 + config.mlp]:
+    run, (_, ours), _, (_, _, cache) = both
+    for incl_mid in (False, True)[: 1 + run.config.mlp]:
         stack, labels = cache.accumulated_resid(incl_mid=incl_mid, return_labels=True)
-        close(attribution.accumulated_resid(config, ours, incl_mid=incl_mid), stack)
-        assert list(attribution.accumulated_labels(config, incl_mid=incl_mid)) == labels
+        close(attribution.accumulated_resid(run, ours, incl_mid=incl_mid), stack)
+        assert list(attribution.accumulated_labels(run, incl_mid=incl_mid)) == labels
     stack, labels = cache.decompose_resid(return_labels=True)
-    close(attribution.decompose_resid(config, ours), stack)
-    assert list(attribution.decompose_labels(config)) == labels
+    close(attribution.decompose_resid(run, ours), stack)
+    assert list(attribution.decompose_labels(run)) == labels
     stack, labels = cache.get_full_resid_decomposition(expand_neurons=False, return_labels=True)
-    close(attribution.full_decomposition(config, ours), stack[:-1])
-    assert [*attribution.full_labels(config), "bias"] == labels
+    close(attribution.full_decomposition(run, ours), stack[:-1])
+    assert [*attribution.full_labels(run), "bias"] == labels
 
 
 def test_logit_attributions(both):
-    config, params, (_, ours), _, (_, cache) = both
+    run, (_, ours), _, (_, _, cache) = both
     correct, incorrect = random.randint(random.key(3), (2, *TOKENS.shape), 0, 10)
-    parts = attribution.full_decomposition(config, ours)
+    parts = attribution.full_decomposition(run, ours)
     stack = cache.get_full_resid_decomposition(expand_neurons=False)[:-1]
-    mean = attribution.logits_of_parts(config, params, ours, parts).mean(-1) if config.layer_norm else 0.0
+    mean = attribution.logits_of_parts(run, ours, parts).mean(-1) if run.config.layer_norm else 0.0
     close(
-        attribution.logit_attrs(config, params, ours, parts, correct) - mean,
-        cache.logit_attrs(stack, tensor(correct)),
+        attribution.logit_attrs(run, ours, parts, correct) - mean, cache.logit_attrs(stack, tensor(correct))
     )
     close(
-        attribution.logit_attrs(config, params, ours, parts, correct, incorrect),
+        attribution.logit_attrs(run, ours, parts, correct, incorrect),
         cache.logit_attrs(stack, tensor(correct), tensor(incorrect)),
     )
 
 
 def test_neurons(both):
-    config, params, (_, ours), _, (_, cache) = both
-    if not config.mlp:
+    run, (_, ours), _, (_, _, cache) = both
+    if not run.config.mlp:
         pytest.skip("this variant has no MLP")
-    close(
-        attribution.neuron_results(config, params, ours, config.num_layers - 1),
-        jnp.moveaxis(jnp.asarray(cache.get_neuron_results(config.num_layers - 1).numpy()), -2, 0),
-    )
+    last = run.config.num_layers - 1
+    expected = jnp.moveaxis(jnp.asarray(cache.get_neuron_results(last).numpy()), -2, 0)
+    close(attribution.neuron_results(run, ours, last), expected)
+
+
+@pytest.mark.parametrize("kind", attention.HeadScores._fields)
+def test_head_detection(both, kind):
+    """Theirs is of one text, and a share of all queries; ours of the queries that have a place to look at."""
+    run, _, _, _ = both
+    tokens = jnp.array([[3, 1, 4, 1, 5, 1, 4, 4]])[:, : TASK.num_positions]
+    aims = getattr(head_detector, f"get_{kind}_head_detection_pattern")(tensor(tokens))
+    cache, found = run.cache(tokens), getattr(attention.head_scores(run, tokens), kind)
+    for layer, head in np.ndindex(*found.shape):
+        theirs = head_detector.compute_head_attention_similarity_score(
+            tensor(cache[f"blocks.{layer}.attn.pattern"][0, head]),
+            aims,
+            exclude_bos=False,
+            exclude_current_token=False,
+            error_measure="mul",
+        )
+        queries = int((aims.sum(1) > 0).sum())
+        close(found[layer, head] * queries / tokens.shape[1], theirs)
 
 
 @pytest.mark.parametrize("into", ["Q", "K", "V"])
 def test_composition_scores(both, into):
-    config, params, _, model, _ = both
+    run, _, model, _ = both
     scores = model.all_composition_scores(into)
-    close(composition.heads(config, params, into).score, getattr(scores, "scores", scores))
+    close(composition.heads(run, into).score, getattr(scores, "scores", scores))
