@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from experiments.frame.again import why
+
 DIRECTORY = pathlib.Path("docs/findings")
 INTRODUCTION = """# Findings
 
@@ -67,7 +69,9 @@ def read(directory: pathlib.Path) -> dict[str, dict[str, Any]]:
 def page(found: dict[str, dict[str, Any]]) -> str:
     """The findings as Markdown."""
     rows = sorted(
-        (answer["id"], row(name, answer)) for name, finding in found.items() for answer in finding["answers"]
+        (answer["id"], row(name, answer, finding["commit"]))
+        for name, finding in found.items()
+        for answer in finding["answers"]
     )
     head = ["| id | question | measured | number | picture | verdict |", "|---|---|---|---|---|---|"]
     return "\n".join(
@@ -83,16 +87,16 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     )
 
 
-def row(name: str, answer: dict[str, str]) -> str:
-    """One question as a line of the table."""
-    picture = f"[{name}](findings/{name}.png)"
+def row(name: str, answer: dict[str, str], commit: str) -> str:
+    """One question as a line of the table; a verdict that rests on a mended reader says so."""
+    picture, again = f"[{name}](findings/{name}.png)", why(name, commit, answer["id"])
     cells = (
         answer["id"],
         answer["question"],
         answer["measured"],
         answer["number"],
         picture,
-        answer["verdict"],
+        f"to be measured again ({again}); before: {answer['verdict']}" if again else answer["verdict"],
     )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 

@@ -13,7 +13,7 @@ import numpy as np
 from experiments.benchmarks.measuring import seconds
 from experiments.benchmarks.workloads import Workload
 from grokjax import sweep, training, trees
-from grokjax.model.fast import fused
+from grokjax.model.fast import stream
 from grokjax.training import data, flight, loop, programs, step
 from grokjax.training.devices import default_block
 from grokjax.training.state import shapes
@@ -155,11 +155,11 @@ def memory(setting: Setting) -> dict[str, int]:
 @contextlib.contextmanager
 def unchunked() -> Iterator[None]:
     """XLA counts the body of a scan once, however often it runs: here the rows of a step are one chunk."""
-    kept, fused.CHUNK = fused.CHUNK, 2**60
+    kept, stream.CHUNK = stream.CHUNK, 2**60
     try:
         yield
     finally:
-        fused.CHUNK = kept
+        stream.CHUNK = kept
 
 
 def flops_per_run_step(setting: Setting) -> float:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import experiments
 from experiments import findings
-from experiments.frame import finding, study
+from experiments.frame import again, finding, study
 from experiments.frame.finding import Answer, Finding
 from grokjax.curves.statistics import Interval
 from grokjax.figures import Plot
@@ -120,8 +120,18 @@ def test_a_question_has_one_row(tmp_path):
 
 
 def test_a_bar_in_a_cell_does_not_end_it():
-    line = findings.row("some", Answer("001-01", "P(a|b)", "m", "n", "confirmed")._asdict())
-    assert "P(a\\|b)" in line
+    line = findings.row("some", Answer("001-01", "P(a|b)", "m", "n", "confirmed")._asdict(), "abc")
+    assert "P(a\\|b)" in line and line.endswith("| confirmed |")
+
+
+def test_a_verdict_on_a_mended_reader_says_so_until_it_is_measured_again():
+    commit, reasons = again.AGAIN["naive_phases"]
+    answer = Answer("001-13", "q", "m", "n", "confirmed")._asdict()
+    assert f"to be measured again ({reasons['001-13']}); before: confirmed" in findings.row(
+        "naive_phases", answer, commit
+    )
+    assert "again" not in findings.row("naive_phases", answer, "later")
+    assert set(again.AGAIN) <= set(SHORT)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Learning coefficients over training, and how their settings are chosen."""

@@ -1,0 +1,113 @@
+"""Pictures of learning coefficients: over training, the chains, and the grid for choosing settings."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from grokjax.figures import Plot, style
+from grokjax.interp.bayes.calibration import Plateau
+from grokjax.interp.bayes.estimates import Estimate
+
+
+def over_training(
+    steps: Float[np.ndarray, " E"],
+    mean: Float[np.ndarray, "E S"],
+    error: Float[np.ndarray, "E S"],
+    losses: dict[str, tuple[np.ndarray, np.ndarray]],
+    trusted: Bool[np.ndarray, "E S"],
+) -> Plot:
+    """Returns learning coefficients over training, every run a line with two standard errors, losses beneath.
+
+    losses: curves (steps [T], values [S, T]) in nats by name;  trusted: estimates without a note; the others
+      are drawn as open circles
+    """
+    with style.settings():
+        figure, grid = style.canvas(style.DOUBLE * 0.6, 3.6, 2, 1, sharex=True)
+        upper, lower = grid[:, 0]
+        for run in range(mean.shape[1]):
+            colour = style.CYCLE[run % len(style.CYCLE)]
+            upper.errorbar(steps, mean[:, run], 2 * error[:, run], color=colour, lw=0.8, elinewidth=0.6)
+            open_ones = ~trusted[:, run]
+            upper.plot(
+                steps[open_ones],
+                mean[open_ones, run],
+                "o",
+                ms=3,
+                mfc="white",
+                mec=colour,
+                ls="none",
+                zorder=3,
+            )
+        for (name, (at, values)), line in zip(losses.items(), ("-", ":", "--"), strict=False):
+            for run, curve in enumerate(values):
+                lower.plot(
+                    at,
+                    curve,
+                    line,
+                    color=style.CYCLE[run % len(style.CYCLE)],
+                    lw=0.7,
+                    label="" if run else name,
+                )
+        upper.axhline(0, color="0.6", lw=0.5)
+        upper.set_ylabel("local learning coefficient")
+        lower.set(ylabel="loss (nats)", xlabel="step", yscale="log")
+        if losses:
+            lower.legend(frameon=False)
+    rows, runs = np.meshgrid(np.arange(len(steps)), np.arange(mean.shape[1]), indexing="ij")
+    data = dict(
+        step=np.asarray(steps)[rows.ravel()],
+        run=runs.ravel(),
+        llc=mean.ravel(),
+        standard_error=error.ravel(),
+        trusted=trusted.ravel(),
+    )
+    return Plot(figure, data)
+
+
+def traces(estimate: Estimate) -> Plot:
+    """Returns nβ (loss − loss at w*) of every chain, burn-in in grey, with the estimate and its error."""
+    nbeta, baseline = float(estimate.nbeta), float(estimate.baseline)
+    before, after = (nbeta * (np.asarray(x) - baseline) for x in (estimate.burn_in_trace, estimate.trace))
+    every = int(estimate.draw_every)
+    steps = before.shape[1] + every * (1 + np.arange(after.shape[1])) - 1
+    with style.settings():
+        figure, ax = style.panel(None, style.SINGLE, 2.2)
+        for chain, (early, late) in enumerate(zip(before, after, strict=True)):
+            ax.plot(early, color="0.75", lw=0.5)
+            ax.plot(steps, late, color=style.CYCLE[chain % len(style.CYCLE)], lw=0.5)
+        ax.axhline(float(estimate.mean), color="k", lw=0.8)
+        ax.set(xlabel="step of the chain", ylabel="nβ (loss − loss at w*)", title=repr(estimate))
+    number = after.shape[0]
+    data = dict(
+        chain=np.repeat(np.arange(number), after.shape[1]), step=np.tile(steps, number), value=after.ravel()
+    )
+    return Plot(figure, data)
+
+
+def calibration(grid: Estimate, plateaus: list[list[Plateau]]) -> Plot:
+    """Returns a panel for every nβ: estimates over ε, a line for each γ, plateaus marked, unusable ones open.
+
+    grid: leaves [ε, nβ, γ, ...], of `calibration.grid`;  plateaus: of `calibration.choose`
+    """
+    epsilon, nbeta, gamma = (np.asarray(x) for x in (grid.epsilon, grid.nbeta, grid.gamma))
+    mean, error = np.asarray(grid.mean), np.asarray(grid.standard_error)
+    healthy = (np.asarray(grid.masked) == 0) & (np.asarray(grid.r_hat) <= 1.1)
+    with style.settings():
+        columns = mean.shape[1]
+        figure, axes = style.canvas(min(style.DOUBLE, 2.6 * columns + 0.8), 2.4, 1, columns, sharey=True)
+        for i, ax in enumerate(axes[0]):
+            for j in range(mean.shape[2]):
+                colour, x, y = style.CYCLE[j % len(style.CYCLE)], epsilon[:, i, j], mean[:, i, j]
+                ax.errorbar(x, y, error[:, i, j], color=colour, lw=0.8, label=f"γ {gamma[0, i, j]:g}")
+                good = healthy[:, i, j]
+                ax.plot(x[good], y[good], "o", ms=3, color=colour)
+                ax.plot(x[~good], y[~good], "o", ms=3, mfc="white", mec=colour)
+                if (found := plateaus[i][j]).found:
+                    part = slice(found.first, found.last + 1)
+                    ax.plot(x[part], y[part], color=colour, lw=3, alpha=0.35)
+            ax.set(xscale="log", xlabel="ε", title=f"nβ {nbeta[0, i, 0]:.4g}")
+            ax.set_yscale("symlog", linthresh=1.0)
+        axes[0, 0].set_ylabel("local learning coefficient")
+        axes[0, 0].legend(frameon=False)
+    columns_of = dict(epsilon=epsilon, nbeta=nbeta, gamma=gamma, llc=mean, standard_error=error)
+    more = dict(r_hat=np.asarray(grid.r_hat), masked=np.asarray(grid.masked))
+    return Plot(figure, {name: x.ravel() for name, x in {**columns_of, **more}.items()})
