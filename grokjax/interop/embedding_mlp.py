@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from grokjax import objective, tap
 from grokjax.config import Hyper, Recipe, one_of
 from grokjax.model.transformer import ACTIVATION
+from grokjax.run import described
 
 COMBINATIONS = ("sum", "concatenate", "product")
 
@@ -37,6 +38,12 @@ class EmbeddingMLP(struct.PyTreeNode):
     def __post_init__(self) -> None:
         one_of("combine", self.combine, COMBINATIONS)
         one_of("activation", self.activation, tuple(ACTIVATION))
+
+    def __repr__(self) -> str:
+        layers = len(self.params["hidden"])
+        width = self.params["W_E"].shape[-1]
+        what = f"{layers} layer{'s' * (layers != 1)} without attention, width {width}, {self.combine}"
+        return f"model of {described(self.task)}: {what}"
 
     def forward(
         self, tokens: Int[Array, "B P"], *, read: Any = None, tap: tap.Tap | None = None
