@@ -1,4 +1,4 @@
-"""Findings that rest on a reader that was wrong and has been mended, until their experiments are run again."""
+"""Findings that rest on a reader that has been mended since, until their experiments are run again."""
 
 DETECTOR = (
     "the shelf detector was mended: it lost shelves left of its longest window, and gave levels wrongly"
@@ -26,7 +26,7 @@ AGAIN: dict[str, tuple[str, dict[str, str]]] = {
         "75bc9bcdb1+",
         dict.fromkeys(
             ("002-10", "002-11"),
-            "circularity counted the alternating wave of an even base twice; lines were tested without power",
+            "circularity counted the alternating wave of an even base twice; tests of lines had no power",
         ),
     ),
     "lenses": ("e7b1418ba4+", {"002-09": "alignment counted rounding where a place cannot hold the answer"}),
