@@ -81,3 +81,25 @@ def test_a_score_without_a_place_to_look_at_is_not_a_number():
     found = attention.head_scores(made(), tokens)
     assert np.isnan(found.duplicate_token).all() and np.isnan(found.induction).all()
     assert np.isfinite(found.previous_token).all()
+
+
+@pytest.mark.parametrize("kind", ("live", "uniform", "positional"))
+def test_patterns_are_distributions_over_what_is_visible(kind):
+    run = made(attention=kind, num_layers=2).replace(hyper=gj.Hyper())
+    found = attention.patterns(run, TASK.batch(random.key(1)).tokens)
+    assert found.shape == (2, 2, 8, 8)
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+    assert not np.triu(found, 1).any()
+
+
+def test_a_head_without_keys_looks_everywhere_and_is_far_from_one_that_looks_at_the_first():
+    run, tokens = made(num_layers=2).replace(hyper=gj.Hyper()), TASK.batch(random.key(1)).tokens
+    flat = [block | dict(W_K=0 * block["W_K"]) for block in run.params["blocks"]]
+    run = run.replace(params={**run.params, "blocks": flat})
+    found = attention.patterns(run, tokens)
+    np.testing.assert_allclose(found[0, 0, 3], 0.25 * (np.arange(8) < 4), atol=1e-6)
+    first = jnp.zeros_like(found).at[..., 0].set(1)
+    distance = attention.distance(found, first)[0, 0, :4]
+    np.testing.assert_allclose(distance, [0, 1 / 2, 2 / 3, 3 / 4], atol=1e-6)
+    scores = attention.scores(run, tokens)
+    assert np.isneginf(scores[0, 0, 0, 1]) and scores[0, 0, 3, 1] == 0

@@ -7,11 +7,11 @@ import pytest
 from jax import random
 
 import grokjax as gj
-from grokjax.interp import number_line
+from grokjax.interp import circuits, number_line
 
 
-def planted(targets, noise=0.05, width=40):
-    random_ = np.random.default_rng(0)
+def planted(targets, noise=0.05, width=40, seed=0):
+    random_ = np.random.default_rng(seed)
     targets = np.asarray(targets, float)
     rows = targets @ random_.normal(size=(targets.shape[1], width)) + random_.normal(size=width)
     return jnp.asarray(rows + noise * random_.normal(size=rows.shape), jnp.float32)
@@ -45,7 +45,7 @@ def test_a_line_is_a_line_and_a_circle_a_circle():
 
 def test_structure_that_is_planted_stands_out_and_that_of_random_rows_does_not():
     rows = jnp.stack([LINE, CIRCLE, *random.normal(random.key(2), (40, 10, 40))])
-    stands_out = jax.jit(jax.vmap(lambda key, rows: number_line.stands_out(key, rows, draws=99)))
+    stands_out = jax.jit(jax.vmap(lambda key, rows: number_line.stands_out(key, rows, draws=299)))
     found = stands_out(random.split(random.key(3), len(rows)), rows)
     assert found.deviation[:2].argmax(1).tolist() == [0, 3] and (found.p_any[:2] < 0.03).all()
     assert found.p_any[2:].mean() == pytest.approx(0.5, abs=0.2) and (found.p_any[2:] <= 0.05).mean() < 0.16
@@ -58,14 +58,21 @@ def test_rows_that_are_all_alike_tell_nothing():
     assert number_line.left_out_r2(jnp.zeros((10, 4)), jnp.arange(10.0)[:, None])[0] <= 0
 
 
-def test_the_digits_are_taken_in_the_order_of_their_values_also_through_the_heads():
+def test_a_clear_line_at_small_width_stands_out():
+    """The line's own p-value is 1 / 1000, that of the whole at most six times as large: one of six."""
+    rows = planted(np.arange(10)[:, None] / 3, noise=0.3, width=8, seed=1)
+    found = jax.jit(number_line.stands_out)(random.key(0), rows)
+    assert found.value[0] > 0.9 and found.p_value[0] == pytest.approx(1e-3)
+    assert found.p_any <= 6e-3
+
+
+def test_what_the_heads_write_is_read_like_an_embedding():
+    """A layer whose values hold the digits on a line hands them on as a line."""
     task = gj.Addition(num_digits=1, relabel=3)
-    config = gj.ModelConfig(**gj.tasks.shape(task), d_model=8, num_heads=2)
-    params = gj.model.init(config, random.key(0))
-    rows = number_line.embeddings(task, params)
-    tokens = task.encode(np.arange(10)[:, None], np.zeros((10, 1), int)).tokens
-    np.testing.assert_array_equal(rows, params["W_E"][tokens[:, 0]])
-    written = number_line.through_values(task, params, 0)
-    block = params["blocks"][0]
-    np.testing.assert_allclose(written[1, 4], rows[4] @ block["W_V"][:, 1] @ block["W_O"][1], atol=1e-5)
-    assert number_line.embeddings(gj.ModularArithmetic(modulus=5), params).shape == (5, 8)
+    config = gj.ModelConfig.of(task, d_model=40, num_heads=2)
+    run = gj.Run(task, config, gj.model.init(config, random.key(0)))
+    run.params["W_E"] = run.params["W_E"].at[gj.tasks.layout.permutation(task)].set(LINE)
+    written = circuits.ov_to_stream(run, of="symbol")
+    block = run.params["blocks"][0]
+    np.testing.assert_allclose(written[1], LINE @ block["W_V"][:, 1] @ block["W_O"][1], atol=1e-4)
+    assert number_line.structure(written[1])[0] > 0.95

@@ -39,6 +39,20 @@ def test_circles_are_circular_and_random_rows_are_not():
     assert pca.circularity(jnp.ones((10, 8))) == 0
 
 
+def test_the_alternating_wave_of_an_even_n_counts_once():
+    """A component that is half the alternating wave and half a wave of another frequency is half circular."""
+    t = np.arange(10)
+    alternating, wave = (-1.0) ** t / np.sqrt(10), np.cos(2 * np.pi * 2 * t / 10) / np.sqrt(5)
+    for share in (0.5, 0.2, 1.0):
+        rows = np.sqrt(share) * alternating + np.sqrt(1 - share) * wave
+        found = pca.circularity(jnp.asarray(rows[:, None], jnp.float32), count=1)
+        assert found == pytest.approx(max(share, 1 - share), abs=1e-5)
+
+
+def test_a_component_without_variance_is_not_circular():
+    assert pca.circularity(circles(59, 7), count=4) == pytest.approx(0.5, abs=1e-4)
+
+
 def test_turned_and_mirrored_frames_are_turned_back():
     shape = random.normal(random.key(2), (9, 3)) * jnp.array([3.0, 2.0, 1.0])
     turns = np.linalg.qr(random.normal(random.key(3), (6, 3, 3)))[0]

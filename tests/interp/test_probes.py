@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy
 from jax import random
 
 from grokjax.interp import probes
@@ -68,6 +69,35 @@ def test_the_logistic_probe_is_at_its_minimum():
         max(jnp.abs(leaf).max() for leaf in slope) < 1e-4
         and loss(probe) < loss(jax.tree.map(jnp.zeros_like, probe)) - 0.1
     )
+
+
+@pytest.mark.parametrize(("size", "width", "classes"), [(48, 128, 2), (64, 160, 5)])
+def test_the_logistic_probe_converges_where_examples_are_few_and_wide(size, width, classes):
+    """Its loss is that of scipy's L-BFGS in float64, within 1e-5 nats; it says how many steps it took."""
+    labels = random.randint(random.key(1), (size,), 0, classes)
+    noise = random.normal(random.key(2), (size, width)) * jnp.linspace(0.1, 3, width)
+    x, targets = 5 + noise + jax.nn.one_hot(labels, width), jax.nn.one_hot(labels, classes)
+    wide, hot = np.asarray(x - x.mean(0), float), np.asarray(targets, float)
+    scale = (wide**2).mean()
+
+    def loss(flat):
+        W, b = flat[classes:].reshape(width, classes), flat[:classes]
+        log_odds = wide @ W + b
+        log_probs = log_odds - scipy.special.logsumexp(log_odds, 1, keepdims=True)
+        slope = (np.exp(log_probs) - hot) / size
+        gradient = np.concatenate([slope.sum(0), (wide.T @ slope + 1e-3 * scale * W).ravel()])
+        return -(hot * log_probs).sum() / size + 1e-3 * scale * (W**2).sum() / 2, gradient
+
+    options = dict(maxiter=20_000, maxfun=20_000, ftol=1e-15, gtol=1e-9)
+    start = np.zeros(classes * (width + 1))
+    best = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options=options).fun
+    found = jax.jit(probes.logistic_fit)(x, targets)
+    W = np.asarray(found.probe.W, float)
+    b = np.asarray(found.probe.b, float) + np.asarray(x.mean(0), float) @ W
+    assert abs(loss(np.concatenate([b, W.ravel()]))[0] - best) < 1e-5
+    assert found.steps < 200 and found.gradient <= 1e-4
+    stopped = probes.logistic_fit(x, targets, max_steps=10)
+    assert stopped.steps == 10 and stopped.gradient > 1e-4
 
 
 def test_a_rare_class_weighs_as_much_as_a_frequent_one():

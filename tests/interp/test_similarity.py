@@ -67,14 +67,36 @@ def test_units_without_a_partner_and_without_variation():
     assert (found.partner >= 0).sum() == 3 and np.isnan(found.likeness[found.partner < 0]).all()
 
 
+def test_svcca_and_procrustes_are_those_of_numpy():
+    """Canonical correlations by the two projections, the distance by the best rotation written out."""
+    x, y = (np.asarray(z - z.mean(0), float) for z in (X, 0.7 * X[:, :6] @ OTHER[:6, :6] + OTHER[:, :6]))
+    bases = [np.linalg.svd(z, full_matrices=False) for z in (x, y)]
+    counts = [int(np.searchsorted(np.cumsum(s**2) / (s**2).sum(), 0.99)) + 1 for _, s, _ in bases]
+    assert counts[0] < WIDTH
+    P, Q = (u[:, :k] @ u[:, :k].T for (u, _, _), k in zip(bases, counts, strict=True))
+    cosines = np.sqrt(np.clip(np.sort(np.linalg.eigvals(P @ Q).real)[::-1][: min(counts)], 0, 1))
+    found = jax.jit(similarity.svcca)(jnp.asarray(x + 2), jnp.asarray(y))
+    np.testing.assert_allclose(found, cosines.mean(), atol=1e-4)
+    x, y = x / np.linalg.norm(x), np.pad(y / np.linalg.norm(y), ((0, 0), (0, 6)))
+    u, _, v = np.linalg.svd(y.T @ x)
+    distance = np.linalg.norm(x - y @ (u @ v)) ** 2
+    np.testing.assert_allclose(jax.jit(similarity.procrustes)(X, jnp.asarray(y)), distance, atol=1e-4)
+
+
+def test_a_rotated_copy_is_at_distance_0_and_a_linear_map_of_it_has_the_same_components():
+    assert similarity.procrustes(X, 5 * similarity.rotated(X, random.key(2)) - 2) < 1e-4
+    assert similarity.procrustes(X, OTHER) > 0.5
+    mapped = X @ random.normal(random.key(4), (WIDTH, WIDTH))
+    assert np.isclose(similarity.svcca(X, mapped, kept=1.0), 1, atol=1e-3)
+    assert similarity.svcca(X, OTHER) < 0.8 and similarity.svcca(X, 0 * X) == 0
+
+
 def test_heads_are_compared_by_what_their_patterns_depend_on():
     task = gj.Addition(num_digits=1, batch_size=8)
-    config = gj.ModelConfig(**gj.tasks.shape(task), d_model=8, num_heads=2)
-    params, tokens = (
-        gj.model.init(config, random.key(0), gj.Hyper(init_scale=3.0)),
-        task.batch(random.key(1)).tokens,
-    )
-    found = similarity.head_features(config, params, tokens, 0)
+    config = gj.ModelConfig.of(task, d_model=8, num_heads=2)
+    params = gj.model.init(config, random.key(0), gj.Hyper(init_scale=3.0))
+    run, tokens = gj.Run(task, config, params), task.batch(random.key(1)).tokens
+    found = similarity.head_features(run, tokens)
     assert found.shape == (8 * tokens.shape[1] ** 2, 2) and abs(found.mean()) < 1e-6
     block = params["blocks"][0]
     swapped = {
@@ -87,5 +109,5 @@ def test_heads_are_compared_by_what_their_patterns_depend_on():
             }
         ],
     }
-    other = similarity.head_features(config, swapped, tokens, 0)
+    other = similarity.head_features(run.replace(params=swapped), tokens)
     assert similarity.match(similarity.correlations(found, other)).partner.tolist() == [1, 0]
