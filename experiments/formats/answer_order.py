@@ -96,7 +96,7 @@ def shelves_of(sweep: Any) -> list[dict[str, Any]]:
             level=statistics.mean([shelf.level for shelf in runs.values()]),
             length=statistics.summarise(list(runs.values())).length,
         )
-        for level, runs in exact.shown(rows, tasks.exact_levels(sweep.task), least=0.005).items()
+        for level, runs in exact.shown(rows, tasks.exact_levels(sweep.task)).items()
     ]
 
 

@@ -119,7 +119,7 @@ def of_task(this: Study, width: int, base: int, n: int, digit: int) -> Cell:
         weight_decay=0,
     )
     rows, levels = shelves.table(sweep.metrics["loss"], this.seeds), tasks.exact_levels(sweep.task)
-    shown = {level.known: runs for level, runs in exact.shown(rows, levels, least=LEAST).items()}
+    shown = {level.known: runs for level, runs in exact.shown(rows, levels).items()}
     return Cell(base, digit, width, dict(levels[0]), rows, shown)
 
 

@@ -49,10 +49,6 @@ SMALL: dict[str, study.Setting] = {
     "seeds": 2,
     "plain": 2,
 }
-LEAST = 0.005
-"""Nats within which a level fits, besides 5%: a residue of .02 nats that decay keeps up must not pass for an
-exact level near 0.
-"""
 AT_SECOND = 0.06
 """Nats about the level given the leading digit alone in which a loss counts as being there."""
 Shown = dict[exact.Shown, dict[int, shelves.Shelf]]
@@ -65,8 +61,8 @@ def measure(this: Study) -> Finding:
     plain = this.sweep("without_decay", weight_decay=0, **{**options, "seeds": this["plain"]})
     loss, levels = found.metrics["loss"], tasks.exact_levels(found.task)
     rows = shelves.table(loss, this.seeds)
-    shown = exact.shown(rows, levels, least=LEAST)
-    without = exact.shown(shelves.table(plain.metrics["loss"], range(this["plain"])), levels, least=LEAST)
+    shown = exact.shown(rows, levels)
+    without = exact.shown(shelves.table(plain.metrics["loss"], range(this["plain"])), levels)
     named = {(level.digit, level.known) for level in (*shown, *without)}
     lines = {
         title(digit): [(name, nats) for name, nats in chosen if (digit, name) in named]

@@ -4,7 +4,7 @@ Every function takes a seed, a number of steps and the deviation and correlation
 `Planted` curve. The truth is stated about the curve without its noise.
 """
 
-from collections.abc import Callable
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -16,22 +16,20 @@ NEAR = 0.02
 
 
 class Stretch(NamedTuple):
-    """A planted shelf: its mean level in nats, its first and last step (inclusive)."""
+    """A shelf: its mean level in nats, its first and last step (inclusive), and how sure the level is."""
 
     level: float
     first_step: int
     last_step: int
+    standard_error: float = 0.0
 
 
 class Planted(NamedTuple):
-    """A curve and the truth about it, in order of time; `noise` is the deviation of the noise at loss 1."""
+    """A curve and its shelves in order of time; `noise` is the deviation of the noise (at loss 1)."""
 
     curve: Float[np.ndarray, " T"]
     stretches: tuple[Stretch, ...]
     noise: float
-
-
-Kind = Callable[..., Planted]
 
 
 def staircase(seed: int, steps: int = 2000, *, noise: float = 0.05, correlation: float = 0.0) -> Planted:
@@ -82,7 +80,7 @@ def leaning(seed: int, steps: int = 2000, *, noise: float = 0.05, correlation: f
     count = int(generator.integers(2, 5))
     edges = np.linspace(0, steps, count + 1).astype(int)
     parts, stretches, level = [], [], 2.3
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         fall = int(steps * generator.uniform(0.002, 0.02))
         drift = min(generator.uniform(0.5, 3.0) * noise, 0.08 * level)
         shelf = np.linspace(level, level - drift, stop - start - fall)
@@ -126,11 +124,11 @@ def _levels(generator, levels, at, width, steps, noise, correlation):
     """Levels joined by sigmoid steps at the times `at`; a shelf is where the curve is `NEAR` its level."""
     t = np.arange(steps)
     clean = np.full(steps, float(levels[0]))
-    for before, after, middle, tau in zip(levels[:-1], levels[1:], at, width, strict=True):
+    for (before, after), middle, tau in zip(itertools.pairwise(levels), at, width, strict=True):
         clean += (after - before) / (1 + np.exp(-np.clip((t - middle) / tau, -50, 50)))
     edges = [0, *np.asarray(at, int).tolist(), steps]
     stretches = []
-    for level, first, last in zip(levels, edges[:-1], edges[1:], strict=True):
+    for level, (first, last) in zip(levels, itertools.pairwise(edges), strict=True):
         near = first + np.flatnonzero(np.abs(clean[first:last] - level) <= max(0.01, NEAR * level))
         stretches.append(Stretch(float(clean[near].mean()), int(near[0]), int(near[-1])))
     return Planted(clean + _noise(generator, steps, noise, correlation), tuple(stretches), noise)

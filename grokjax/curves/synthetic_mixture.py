@@ -1,10 +1,10 @@
-"""Synthetic loss curves whose shelves are known: what `shelves.find` is held to."""
+"""Synthetic loss curves drawn from a mixture: short and long shelves, falls, slopes, bursts, tails."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+
+from grokjax.curves.synthetic import Planted, Stretch
 
 DRIFT = 0.5
 """The most that a planted shelf drifts, in noise deviations per 40 steps."""
@@ -18,25 +18,10 @@ LEAST_NOISE = 0.3
 """On the curves whose noise shrinks with the loss, the least share of it that stays."""
 
 
-class Stretch(NamedTuple):
-    """A planted shelf: its mean level in nats, its first and last step (inclusive)."""
-
-    level: float
-    first_step: int
-    last_step: int
-
-
-class Planted(NamedTuple):
-    """A curve and the truth about it, in order of time; `noise` is the deviation of the noise at loss 1."""
-
-    curve: Float[np.ndarray, " T"]
-    stretches: tuple[Stretch, ...]
-    noise: float
-
-
 def with_shelves(seed: int) -> Planted:
-    """One curve with one to four shelves of 40-800 steps, falls and slow slopes between them, drift, noise
-    and spikes.
+    """Returns a curve with one to four shelves of 40-800 steps that may drift, and bursts.
+
+    Between and beside the shelves are falls and slow slopes. The noise is normal or has heavier tails.
     """
     generator = np.random.default_rng((seed, 1))
     noise, relative = _log_uniform(generator, 0.003, 0.03), generator.random() < 0.3
@@ -55,7 +40,7 @@ def with_shelves(seed: int) -> Planted:
 
 
 def without_shelves(seed: int) -> Planted:
-    """One curve of 150-2500 steps that falls everywhere by at least `SLOPE` noise deviations per 40 steps."""
+    """Returns a curve of 80-3200 steps that falls by `SLOPE` noise deviations per 40 steps everywhere."""
     generator = np.random.default_rng((seed, 0))
     noise = _log_uniform(generator, 0.003, 0.03)
     return _assemble(
@@ -64,80 +49,6 @@ def without_shelves(seed: int) -> Planted:
         generator.random() < 0.3,
         [_slope(generator, noise) for _ in range(generator.integers(1, 5))],
     )
-
-
-def overlap(one: tuple[int, int], other: tuple[int, int]) -> float:
-    """The share of their union that two stretches (first and last step, inclusive) have in common."""
-    common = min(one[1], other[1]) - max(one[0], other[0]) + 1
-    return max(0, common) / (max(one[1], other[1]) - min(one[0], other[0]) + 1)
-
-
-def hits(found: Sequence[tuple[int, int]], truth: Sequence[Stretch]) -> list[tuple[int, int]]:
-    """Pairs (index in found, index in truth) of stretches that share at least half of their union; none
-    occurs twice.
-    """
-    pairs = sorted(
-        (
-            (overlap(stretch, (shelf.first_step, shelf.last_step)), i, j)
-            for i, stretch in enumerate(found)
-            for j, shelf in enumerate(truth)
-        ),
-        reverse=True,
-    )
-    kept: list[tuple[int, int]] = []
-    for share, i, j in pairs:
-        if share >= 0.5 and all(i != a and j != b for a, b in kept):
-            kept.append((i, j))
-    return kept
-
-
-class Found(Protocol):
-    """What a detector says of a shelf, as `shelves.Shelf` does."""
-
-    @property
-    def level(self) -> float: ...
-    @property
-    def first_step(self) -> int: ...
-    @property
-    def last_step(self) -> int: ...
-
-
-class Score(NamedTuple):
-    """How a detector does on planted curves: counts of shelves, errors of the levels of the hits (nats), and
-    the shelves it sees where there are none."""
-
-    planted: int
-    found: int
-    hits: int
-    level_errors: tuple[float, ...]
-    curves: int
-    false: int
-
-    @property
-    def recall(self) -> float:
-        """The share of the planted shelves that are hit."""
-        return self.hits / self.planted
-
-    @property
-    def precision(self) -> float:
-        """The share of the shelves found that are hits; 1 where nothing is found."""
-        return self.hits / self.found if self.found else 1.0
-
-
-def score(find: Callable[[np.ndarray], Sequence[Found]], seeds: Iterable[int]) -> Score:
-    """The score of a detector on two curves of each seed, one with shelves and one without; `false` counts
-    curves of the second kind.
-    """
-    counts, errors, false = np.zeros(3, int), [], []
-    for seed in seeds:
-        curve, stretches, _ = with_shelves(seed)
-        found = find(curve)
-        pairs = hits([(shelf.first_step, shelf.last_step) for shelf in found], stretches)
-        counts += len(stretches), len(found), len(pairs)
-        errors += [abs(found[i].level - stretches[j].level) for i, j in pairs]
-        false.append(bool(find(without_shelves(seed).curve)))
-    planted, found_in_all, hit = counts.tolist()
-    return Score(planted, found_in_all, hit, tuple(errors), len(false), sum(false))
 
 
 class _Piece(NamedTuple):
@@ -177,7 +88,9 @@ def _assemble(generator, noise, relative, pieces):
     for part, piece in zip(parts, pieces, strict=True):  # no shelf drifts out of its band
         if piece.level:
             middle = part.mean()
-            part[:] = middle + (part - middle) * min(1.0, STEADY * (middle + offset) / max(np.ptp(part), 1e-12))
+            part[:] = middle + (part - middle) * min(
+                1.0, STEADY * (middle + offset) / max(np.ptp(part), 1e-12)
+            )
     stops = np.cumsum([len(part) for part in parts])
     stretches = tuple(
         Stretch(float(part.mean() + offset), int(stop) - len(part), int(stop) - 1)

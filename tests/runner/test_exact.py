@@ -56,9 +56,9 @@ def test_of_several_shelves_at_one_level_the_longest_stands_for_the_run():
 
 
 def test_how_near_a_level_must_be_is_the_callers_choice():
-    rows, levels = [Row(0, 0, 0, 0.021, 0.0001, 0, 99, False)], {0: [("lower:2", 0.0069)]}
-    assert [level.known for level in exact.shown(rows, levels)] == ["lower:2"]
-    assert [level.known for level in exact.shown(rows, levels, least=0.005)] == ["none"]
+    rows, levels = [Row(0, 0, 0, 0.0075, 0.0001, 0, 99, False)], {0: [("lower:2", 0.0069)]}
+    assert [level.known for level in exact.shown(rows, levels)] == ["none"]
+    assert [level.known for level in exact.shown(rows, levels, relative=0.1)] == ["lower:2"]
 
 
 def test_a_picture_keeps_the_levels_that_shelves_show_before_their_neighbours():

@@ -66,10 +66,11 @@ def bursts(curve: Float[np.ndarray, " T"], deviation: Float[np.ndarray, " T"]) -
 
 
 def memory(curve: Float[np.ndarray, " T"], deviation: Float[np.ndarray, " T"]) -> Memory:
-    """Returns white plus AR(1) noise that fits the variances of third differences of bin means, from 1 step on.
+    """Returns the white plus AR(1) noise that fits the variances of third differences of bin means.
 
-    Third differences do not see a trend that is a parabola over four bins, and a low quantile of them does not
-    see the few bins in which a curve falls; so the trend need not be known.
+    Bins of 1, 2, 4, ... steps are measured. Third differences do not see a trend that is a parabola over four
+    bins, and a low quantile of them does not see the few bins in which a curve falls: the trend need not be
+    known.
     """
     sizes = tuple(2**k for k in range(12) if 2**k * BINS <= max(len(curve), 4 * BINS))
     sums = np.concatenate([[0.0], np.cumsum(curve - np.median(curve))])

@@ -15,7 +15,8 @@ BIN = 5
 class Pieces(NamedTuple):
     """The K straight pieces of a curve, in order of time.
 
-    A piece has a first step, a step after the last, fitted values at both ends and the deviation of its noise.
+    A piece has a first step, a step after the last, fitted values at both ends and the deviation of its
+    noise; `memory` is that of the noise of the whole curve.
     """
 
     start: Int[np.ndarray, " K"]
@@ -78,7 +79,7 @@ def _moments(curve, weight, edges):
 
 
 def _error(sums):
-    """The squared error, in noise variances, of the straight line through the steps whose moments these are."""
+    """The squared error of straight lines through steps with these moments, in variances of the noise."""
     n, t, tt, y, ty, yy = sums[:6]
     each = 1 / np.maximum(n, 1e-300)
     covariance, variance = ty - t * y * each, tt - t * t * each

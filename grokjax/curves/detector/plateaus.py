@@ -29,9 +29,10 @@ class Knots(NamedTuple):
 def level(pieces: Pieces, band: float) -> list[tuple[int, int]]:
     """Returns start and stop (exclusive) of the level windows of the curve with these pieces.
 
-    A window moves by at most twice `band` of its level, or `ERRORS` standard errors where that is more. It is
+    A window stays within ± `band` of its level, give or take `ERRORS` standard errors of its mean. It is
     `SLOWER` than the trend before and after it; an end of the curve asks for nothing. The longest window
-    comes first, then those on both sides of it. A window with a plain step in it is two.
+    comes first, then those on both sides of it. A window with a plain step in it is two, and the ends of
+    falls that its band let in are cut off.
     """
     knots = _knots(pieces)
     length = knots.step[None] - knots.step[:, None] + 1
