@@ -196,7 +196,7 @@ def idle(task: Any, config: ModelConfig, recipe: Recipe) -> dict[str, str]:
 
     A grid over one of them would train copies of each run.
     """
-    found = {}
+    found: dict[str, str] = {}
     if not callable(recipe.optimizer):
         if recipe.optimizer == "sgd":
             found |= dict.fromkeys(("b1", "b2", "eps"), "sgd has no moments of the gradient")

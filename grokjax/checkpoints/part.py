@@ -2,7 +2,7 @@
 
 import pathlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +11,7 @@ from grokjax.checkpoints.identity import Place
 from grokjax.checkpoints.saver import Saver
 from grokjax.checkpoints.spec import Spec, columns
 from grokjax.training import Epoch
-from grokjax.training.state import Program, shapes
-
-if TYPE_CHECKING:
-    from grokjax.training.state import Snapshot
+from grokjax.training.state import Program, Snapshot, shapes
 
 FLUSH_SECONDS = 30.0
 """Metrics wait no longer than this to be written."""
@@ -50,7 +47,7 @@ class Part:
             **{name: column[own] for name, column in columns(self.spec.hypers).items()}
         )
 
-    def restore(self, target: Any = None) -> "Snapshot | None":
+    def restore(self, target: Any = None) -> Snapshot | None:
         """The newest intact full state, or None: begin at the beginning. What was recorded after it is
         dropped, to be computed again.
 
@@ -71,6 +68,8 @@ class Part:
                 break
             found = None
         newer = [epoch for epoch in candidates if found is None or epoch > found.number]
+        if found is None and (newer or chunks.chunks(self.metrics)):
+            self.damage.append(f"no state to go on from is left in {self.snapshots}: it begins at step 0")
         multihost.on_first(lambda: self._forget(newer, None if found is None else found.step))
         self._chunks = multihost.first_says(len(chunks.chunks(self.metrics)))
         if found is not None:
@@ -180,7 +179,7 @@ class Part:
         self._saver.notes.clear()
         self._newest_saved, self._saved = epoch.number, time.monotonic()
 
-    def _read(self, epoch: int, target: Any) -> "Snapshot | None":
+    def _read(self, epoch: int, target: Any) -> Snapshot | None:
         """A saved state if it is intact, whole and preceded by all its metrics."""
         rows = slice(0, self.num_runs)
         try:
@@ -198,8 +197,6 @@ class Part:
             return None
         where = f"epoch {epoch} in {self.snapshots}"
         named = {name.removeprefix("rest."): leaf for name, leaf in leaves.items()}
-        from grokjax.training.state import Snapshot
-
         return Snapshot(epoch, step, snapshots.shaped(named, target, where))
 
     def _forget(self, epochs: list[int], step: int | None) -> None:

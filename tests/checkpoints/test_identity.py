@@ -375,6 +375,15 @@ def test_an_epoch_that_is_just_missing_is_said(own):
         assert writer.parts[0].damage == [f"epoch 3 is missing in {own / 'checkpoints' / 'part-0'}"]
 
 
+def test_a_sweep_without_any_state_says_that_it_begins_again(own):
+    shutil.rmtree(own / "checkpoints")
+    with checkpoints.resume(own, SPEC) as writer:
+        assert planted_sweep.run(writer) == [None, None]
+        said = [line for part in writer.parts for line in part.damage]
+    assert [line.split(" is left")[0] for line in said] == ["no state to go on from"] * 2
+    planted_sweep.check(own, SPEC)
+
+
 def test_snapshots_that_vanish_while_it_trains_are_said(tmp_path):
     with checkpoints.create(tmp_path / "sweep", planted_sweep.spec()) as writer:
         part = writer.parts[0]

@@ -180,7 +180,7 @@ def test_with_no_intact_state_it_begins_again_and_loses_no_parameters(tmp_path):
     damage(folder, 4)
     damage(folder, 3, "params")
     with checkpoints.resume(tmp_path / "sweep", spec) as writer:
-        assert writer.parts[0].restore(planted_sweep.target()) is None and len(writer.parts[0].damage) == 2
+        assert writer.parts[0].restore(planted_sweep.target()) is None and len(writer.parts[0].damage) == 3
         assert snapshots.epochs(folder) == [0, 1, 2, 3, 4]
         for epoch in planted_sweep.epochs(writer.parts[0], None):
             writer.parts[0].record(epoch)
