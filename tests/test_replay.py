@@ -108,7 +108,7 @@ def test_watched_gives_the_updates_of_every_step(epochs):
     norms = replay.watched(
         replay.chosen(epochs[2], RUN),
         found,
-        lambda old, new: optimizer_statistics.norms(old.params, new.params),
+        lambda old, new: optimizer_statistics.update_norms(old.params, new.params),
     )
     assert norms["W_E"].shape == (10, 2) and (norms["W_E"][:, 0] > 0).all() and not norms["W_E"][:, 1].any()
     first = np.linalg.norm(

@@ -12,6 +12,7 @@ from grokjax.interp import confusion as confusion
 from grokjax.interp import directions as directions
 from grokjax.interp import edges as edges
 from grokjax.interp import factorizations as factorizations
+from grokjax.interp import folding as folding
 from grokjax.interp import fourier as fourier
 from grokjax.interp import hand_wired as hand_wired
 from grokjax.interp import last_block as last_block

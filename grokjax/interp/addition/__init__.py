@@ -2,6 +2,7 @@
 
 from grokjax.interp.addition import answer_distribution as answer_distribution
 from grokjax.interp.addition import attention as attention
+from grokjax.interp.addition import carry_edits as carry_edits
 from grokjax.interp.addition import carry_free as carry_free
 from grokjax.interp.addition import carry_odds as carry_odds
 from grokjax.interp.addition import digit_pair as digit_pair
