@@ -1,8 +1,4 @@
-"""The heads of the released induction model: composition of the weights names those that its attention shows
-at work.
-"""
-
-import functools
+"""The heads of the released induction model: weights that compose name those that attention shows at work."""
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +10,13 @@ from grokjax.interp import attention, composition, edges
 
 
 def test_k_composition_names_the_induction_pairs(reference):
-    config, params = released.induction(reference)
-    pairs, z = jax.jit(functools.partial(composition.pairs_by_k_composition, config))(params)
+    run, _ = released.run(reference, "induction_infinite")
+    pairs, z = jax.jit(composition.pairs_by_k_composition)(run)
     named = [tuple(pair) for pair in pairs[z > 5].tolist()]
     assert named == [(0, 2, 1, 2), (0, 2, 1, 1), (0, 2, 1, 3), (0, 2, 1, 0)] and z[3] > 20 and z[4] < 0
     period = 42
-    once = jax.random.randint(jax.random.key(0), (32, period), 1, config.vocabulary)
-    pattern = jax.jit(functools.partial(attention.patterns, config))(params, jnp.tile(once, 2))
+    once = jax.random.randint(jax.random.key(0), (32, period), 1, run.task.vocabulary)
+    pattern = jax.jit(attention.patterns)(run, jnp.tile(once, 2))
     previous, inducing = (
         attention.at_distance(pattern, 1, 1),
         attention.at_distance(pattern, period - 1, period),
@@ -40,15 +36,14 @@ def test_path_patching_names_the_same_pairs_and_ranks_them_alike(reference):
     The loss rises with three of the four pairs alone: head 0 of layer 1 composes with the same head, but what
     it copies is not read.
     """
-    config, params = released.induction(reference)
-    params = jax.tree.map(jnp.asarray, params)
+    run, _ = released.run(reference, "induction_infinite")
     period = 42
-    once = jax.random.randint(jax.random.key(0), (2, 16, period), 1, config.vocabulary)
+    once = jax.random.randint(jax.random.key(0), (2, 16, period), 1, run.task.vocabulary)
     tokens, source = jnp.tile(once, 2)
-    rows, columns, there = edges.receivers(config), edges.senders(config), edges.exist(config)
+    rows, columns, there = edges.receivers(run), edges.senders(run), edges.exist(run)
 
     def measured(mask):
-        logits, pattern = (of(config, params, tokens, source, mask) for of in (edges.forward, edges.patterns))
+        logits, pattern = (of(run, tokens, source, mask) for of in (edges.forward, edges.patterns))
         return attention.at_distance(pattern[1].mean(0), period - 1, period), objective.cross_entropy(
             logits[:, period:-1], nexts
         ).mean()
@@ -69,7 +64,7 @@ def test_path_patching_names_the_same_pairs_and_ranks_them_alike(reference):
         pair: float(looks[0, pair[3]] - row[pair[3]]) for pair, row in zip(places, looks[1:], strict=True)
     }
     rise = {pair: float(x - loss[0]) for pair, x in zip(places, loss[1:], strict=True)}
-    pairs, z = composition.pairs_by_k_composition(config, params)
+    pairs, z = composition.pairs_by_k_composition(run)
     named = [tuple(pair) for pair in pairs[z > 5].tolist()]
     ranked = sorted(away, key=lambda pair: -away[pair])
     assert ranked[:4] == named and away[ranked[3]] > 10 * abs(away[ranked[4]])
