@@ -87,9 +87,9 @@ def exits(
 ) -> list[Exit]:
     """Returns the tensors whose norm left its band before or in a spike, the first to leave first.
 
-    A norm is any positive curve: of a gradient, an update, the root of a second moment. The band of ln norm is
-    its median ± `times` robust standard deviations over the `window` steps that end `lead` steps before the
-    spike's start. To leave it is to be outside for `hold` steps in a row, between there and the peak.
+    A norm is any positive curve: of a gradient, an update, the root of a second moment. The band of ln norm
+    is its median ± `times` robust standard deviations over the `window` steps that end `lead` steps before
+    the spike's start. To leave it is to be outside for `hold` steps in a row, between there and the peak.
     """
     first = spike.start - lead
     if first < 8:

@@ -92,7 +92,7 @@ def _fitted(measured, counts, sizes):
     """The memory with the least squared relative error, each size weighted by its number of bins."""
     best = (float(counts @ (20.0 / np.array(sizes) / measured - 1) ** 2) - EVIDENCE, Memory(1.0, 0.0, 0.0))
     weight = np.sqrt(counts) / measured
-    for tau in 2.0 ** np.arange(0, np.log2(4 * sizes[-1]) + 0.5, 0.5):
+    for tau in 2.0 ** np.arange(0, np.log2(4 * sizes[-1]) + 0.25, 0.25):
         rho = float(np.exp(-1 / tau))
         design = np.stack([20.0 / np.array(sizes), _third_variances(rho, sizes)], 1) * weight[:, None]
         parts, error = optimize.nnls(design, np.sqrt(counts))

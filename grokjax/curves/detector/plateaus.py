@@ -49,7 +49,10 @@ def level(pieces: Pieces, band: float) -> list[tuple[int, int]]:
     moved = np.maximum(moved, error)
     parts = [part for i, j in found for part in _parts(pieces, knots, valid, i, j)]
     ends = [_trimmed(knots, moved, i, j) for i, j in parts]
-    return [(int(knots.step[i]), int(knots.step[j]) + 1) for i, j in ends]
+    # The last step of the piece before is no part of a window, nor the first of the piece after.
+    starts = [int(knots.step[i]) + int(knots.step[i] + 1 in pieces.stop) for i, _ in ends]
+    stops = [int(knots.step[j]) + 1 - int(knots.step[j] in pieces.start) for _, j in ends]
+    return list(zip(starts, stops, strict=True))
 
 
 def _knots(pieces):

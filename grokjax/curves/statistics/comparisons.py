@@ -33,8 +33,8 @@ def paired(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.nda
 def paired_ranks(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> Test:
     """Returns Wilcoxon's signed-rank test (1945) of two values of every run.
 
-    The differences need not be normal. With n pairs p is at least 2^(1 − n): five pairs are never significant at .05. Pairs without a difference
-    take no part; without any other pair nothing is determined.
+    The differences need not be normal. With n pairs p is at least 2^(1 − n): five pairs are never significant
+    at .05. Pairs without a difference take no part; without any other pair nothing is determined.
     """
     difference = _differences(first, second)
     difference = difference[difference != 0]

@@ -9,7 +9,7 @@ from grokjax.curves.statistics.survival import median
 
 
 class Summary(NamedTuple):
-    """What S runs show of one shelf: how many have it, how many of those are still on it, and medians (steps)."""
+    """What S runs show of one shelf: how many have it, how many are still on it, and medians (steps)."""
 
     runs: int
     shown: int
@@ -39,6 +39,6 @@ def summarise(found: Sequence[Shelf | None], confidence: float = 0.95) -> Summar
 
 
 def at_level(shelves: Sequence[Shelf], nats: float, tolerance: float = 0.05) -> Shelf | None:
-    """Returns the longest of one run's shelves whose level is within `tolerance` (nats) of `nats`, or None."""
+    """Returns the longest of one run's shelves within `tolerance` of a level, both in nats, or None."""
     near = [shelf for shelf in shelves if abs(shelf.level - nats) <= tolerance]
     return max(near, key=lambda shelf: shelf.last_step - shelf.first_step, default=None)

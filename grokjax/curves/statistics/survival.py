@@ -54,7 +54,7 @@ def survival(
 
 
 def _band(function, confidence):
-    """The ends of the band: [1, 1] where the share is 1, and from 0 to the end before where no run is left."""
+    """The band: [1, 1] where the share is 1, and from 0 to the end before where no run is left."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # scipy's band is undefined where the share is 0 or 1
         both = function.confidence_interval(confidence_level=confidence, method="log-log")
@@ -75,8 +75,8 @@ def median(
 
     The interval holds the times at which the band of `survival` holds ½; an end that is not reached is None.
     Without `ended` every run has ended. Without runs everything is None. So few runs that even the interval
-    from the least to the greatest misses the median too often have none: fewer than 6 at 95%. From there on it
-    holds the median of exponential times in 93% to 99% of samples, with or without 30% of the runs censored.
+    from the least to the greatest misses the median too often have none: fewer than 6 at 95%. From there on
+    it holds the median of exponential times in 93% to 99% of samples, also if 30% of the runs are censored.
     """
     if not len(times):
         return Interval(None, None, None)
@@ -130,8 +130,8 @@ def hazard_ratio(first: Times, second: Times, confidence: float = 0.95) -> Inter
 
     The estimate maximises Cox's partial likelihood (1972; Breslow's ties), the interval is Wald's on its
     logarithm. Where a group has no run that got there, or all of one get there before any of the other,
-    nothing is determined. From 5 runs a group on the interval holds ratios of 1 and 3 of exponential times in 95%
-    of samples or more.
+    nothing is determined. From 5 runs a group on the interval holds ratios of 1 and 3 of exponential times in
+    95% of samples or more.
     """
     at = np.unique(np.concatenate([first.time[first.ended], second.time[second.ended]]))
     ends, risk = (
