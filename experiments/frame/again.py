@@ -31,7 +31,7 @@ AGAIN: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "lenses": ("e7b1418ba4+", {"002-09": "alignment counted rounding where a place cannot hold the answer"}),
 }
-"""Experiment -> (the commit of the finding in question, {id: why}). A finding of a later commit is not meant."""
+"""Experiment -> (the commit of the finding in question, {id: why}); later findings are not meant."""
 
 
 def why(name: str, commit: str, question: str) -> str:
