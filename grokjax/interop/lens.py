@@ -97,7 +97,7 @@ def transformer_lens(
 
 def to_bridge(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Weights by the names of version 4, from those of version 3: every matrix as torch's Linear holds it."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for name, x in weights.items():
         *path, last = name.split(".")
         at = ".".join(path)
@@ -125,7 +125,7 @@ def from_bridge(weights: Mapping[str, np.ndarray], num_heads: int | None) -> dic
             f"n_heads={num_heads!r}: weights of version 4 do not tell it, so config must have it"
         )
     tops = {"embed": "W_E", "pos_embed": "W_pos", "unembed": "W_U"}
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for name, x in weights.items():
         *path, last = name.split(".")
         part, at, matrix = path[-1], ".".join(path[:-1]), last == "weight"

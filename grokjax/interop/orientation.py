@@ -54,7 +54,9 @@ def from_rows(weights: Weights) -> Model:
     taken = _Taken(weights)
     blocks = []
     for layer in _layers(weights):
-        p = {name: taken(layer, f"attn.{name}", 3).transpose(1, 0, 2) for name in ("W_Q", "W_K", "W_V")}
+        p: dict[str, PyTree] = {
+            name: taken(layer, f"attn.{name}", 3).transpose(1, 0, 2) for name in ("W_Q", "W_K", "W_V")
+        }
         p["W_O"] = taken(layer, "attn.W_O", 3)
         for name in ("b_Q", "b_K", "b_V", "b_O"):
             if taken.has(layer, f"attn.{name}") and np.any(taken(layer, f"attn.{name}", 1, 2)):
@@ -141,7 +143,7 @@ def _model(params: dict[str, PyTree], taken: _Taken) -> Model:
     first = params["blocks"][0]
     mlp, norm = "W_in" in first, "ln1" in first
     M = first["W_in"].shape[1] if mlp else None
-    expected = dict(W_Q=(D, H, K), W_K=(D, H, K), W_V=(D, H, K), W_O=(H, K, D))
+    expected: dict[str, tuple] = dict(W_Q=(D, H, K), W_K=(D, H, K), W_V=(D, H, K), W_O=(H, K, D))
     expected |= dict(W_in=(D, M), b_in=(M,), W_out=(M, D), b_out=(D,)) if mlp else {}
     for layer, p in enumerate(params["blocks"]):
         shapes = {name: x.shape for name, x in p.items() if not name.startswith("ln")}

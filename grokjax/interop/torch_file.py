@@ -1,5 +1,6 @@
 """Reads PyTorch checkpoints, zip or older format, without torch and without running their pickle."""
 
+import io
 import os
 import pathlib
 import zipfile
@@ -64,8 +65,8 @@ def _zipped(file: BinaryIO) -> tuple[Any, Read]:
             raise ValueError(f"no storage {name}")
         return _numbers(archive.read(_bounded(entries[name], MOST_BYTES)), storage)
 
-    with archive.open(_bounded(entries[pickles[0]], MOST_PICKLED)) as stream:
-        return pickled.read(stream), read
+    stream = io.BytesIO(archive.read(_bounded(entries[pickles[0]], MOST_PICKLED)))
+    return pickled.read(stream), read
 
 
 def _bounded(entry: zipfile.ZipInfo, most: int) -> zipfile.ZipInfo:

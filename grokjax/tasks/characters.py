@@ -61,7 +61,7 @@ def real(group: Group) -> Characters:
     values = np.array([2 * row.real if two else row.real for row, two in zip(kept, pair, strict=True)])
     dimensions = np.array([round(row[group.identity].real) for row in kept])
     names = _names(group, dimensions, values)
-    order = sorted(range(len(names)), key=lambda i: _rank(names[i], dimensions[i]))
+    order = sorted(range(len(names)), key=lambda i: _rank(names[i], int(dimensions[i])))
     return Characters(
         tuple(names[i] for i in order), dimensions[order], values[order], 1 + pair[order].astype(int)
     )

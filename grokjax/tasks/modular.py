@@ -154,7 +154,7 @@ def _table(task: ModularArithmetic) -> Batch:
     a, b = a[has_answer], b[has_answer]
     found = pairs.table(task, a, b, _answers(task, a, b))
     for part in found:
-        part.flags.writeable = False
+        np.asarray(part).flags.writeable = False
     return found
 
 
