@@ -1,7 +1,7 @@
 """Losses against steps: every run thin, the median thick."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,32 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import SymmetricalLogLocator
 
-from grokjax.figures import labels, style
+from grokjax.figures import labels, series, style
 from grokjax.figures.plot import Plot
 
-MOST_POINTS = 400
-"""Points of a curve that are drawn; of longer ones the means of equally many steps."""
 SCALES = ("log", "linear")
-
-
-class Thinned(NamedTuple):
-    """Curves as they are drawn: the step of each point, its values, and how many steps it is the mean of."""
-
-    step: Float[np.ndarray, " K"]
-    values: Float[np.ndarray, "... K"]
-    mean_of: int
-
-
-def thinned(values: Float[np.ndarray, "... T"], steps: Int[np.ndarray, " T"] | None = None) -> Thinned:
-    """Curves of at most `MOST_POINTS` points: means of equally many entries (of those left at the end as
-    well), at their mean step.
-    """
-    values = np.asarray(values, float)
-    steps = checked_steps(values, steps)
-    many = -(-values.shape[-1] // MOST_POINTS) or 1
-    starts = np.arange(0, values.shape[-1], many)
-    sizes = np.diff(np.append(starts, values.shape[-1]))
-    return Thinned(np.add.reduceat(steps, starts) / sizes, np.add.reduceat(values, starts, -1) / sizes, many)
 
 
 def losses(
@@ -58,7 +36,7 @@ def losses(
     loss = np.asarray(loss.metrics["loss"] if hasattr(loss, "metrics") else loss, float)
     if loss.ndim != 3:
         raise ValueError(f"loss has shape {loss.shape}; it must be [runs, steps, columns], or a sweep")
-    step, drawn, mean_of = thinned(np.moveaxis(loss, 1, -1), steps)
+    step, drawn, mean_of = series.thinned(np.moveaxis(loss, 1, -1), steps)
     count = drawn.shape[1]
     titles = digits(count) if names is None else names
     if len(titles) != count:
@@ -80,7 +58,7 @@ def losses(
             labels.horizontal(
                 axes, (levels or {}).get(column, ()), points[np.isfinite(points[:, 1]) & (points[:, 1] > 0)]
             )
-    medians = {f"median {name}".strip(): median(drawn[own]).ravel() for name, own in members.items()}
+    medians = {f"median {name}".strip(): series.median(drawn[own]).ravel() for name, own in members.items()}
     each = {f"run_{run}": values.ravel() for run, values in enumerate(drawn)}
     place = {"digit": np.repeat(np.arange(count), len(step)), "step": np.tile(step, count)}
     return Plot(figure, place | medians | each)
@@ -126,7 +104,7 @@ def train_test(
         train, test, test_steps = found["loss"].mean(-1), found["test_loss"].mean(-1), found["test_step"]
     if test is None:
         raise ValueError("test is missing: give train and test curves, or a sweep of a task with a test set")
-    both = (sampled(train, steps), sampled(test, test_steps))
+    both = (series.sampled(train, steps), series.sampled(test, test_steps))
     places, values = np.concatenate([step for step, _ in both]), np.concatenate([y for _, y in both], 1)
     with style.settings():
         figure, axes = style.panel(ax, style.SINGLE, 2.4)
@@ -139,49 +117,12 @@ def train_test(
         axes.set_xlabel(step_label(1))
         axes.set_ylabel(label)
         figure.draw_without_rendering()
-        heights = [last(median(own)) for _, own in both]
+        heights = [series.last(series.median(own)) for _, own in both]
         labels.ends(axes, ("train", "test"), heights, (style.BLUE, style.VERMILLION))
         style.settle(figure, ax)
     each = {f"run_{run}": row for run, row in enumerate(values)}
     sets = np.repeat(["train", "test"], [len(step) for step, _ in both])
-    return Plot(figure, {"set": sets, "step": places, "median": median(values), **each})
-
-
-def sampled(
-    values: Float[np.ndarray, "S T"], steps: Int[np.ndarray, " T"] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of at most `MOST_POINTS` entries, spaced evenly on a logarithmic axis; single steps,
-    not means.
-    """
-    values = np.asarray(values, float)
-    steps = checked_steps(values, steps)
-    kept = np.unique(np.round(np.geomspace(1, max(values.shape[-1], 1), MOST_POINTS)).astype(int)) - 1
-    return steps[kept].astype(float), values[:, kept]
-
-
-def checked_steps(
-    values: Float[np.ndarray, "... T"], steps: Int[np.ndarray, " T"] | None
-) -> Int[np.ndarray, " T"]:
-    """The steps of the entries, by default 0, 1, ...; raises a ValueError where they do not fit."""
-    steps = np.arange(values.shape[-1]) if steps is None else np.asarray(steps)
-    if steps.shape != values.shape[-1:]:
-        raise ValueError(
-            f"steps has shape {steps.shape}; a curve has {values.shape[-1]} entries, and each needs its step"
-        )
-    return steps
-
-
-def median(values: Float[np.ndarray, "S ..."]) -> Float[np.ndarray, "..."]:
-    """The median over the runs that still go on; NaN where none does."""
-    middle, going = np.median(values, axis=0), np.isfinite(values).any(0)
-    some = ~np.isfinite(middle) & going
-    middle[some] = np.nanmedian(np.where(np.isfinite(values), values, np.nan)[:, some], axis=0)
-    return middle
-
-
-def last(values: Float[np.ndarray, " K"]) -> float:
-    """The last value that is a number, or NaN."""
-    return float(next((value for value in values[::-1] if np.isfinite(value)), np.nan))
+    return Plot(figure, {"set": sets, "step": places, "median": series.median(values), **each})
 
 
 def runs(
@@ -201,8 +142,8 @@ def runs(
     axes.add_collection(
         LineCollection(segments, colors=thin, linewidths=0.4, alpha=alpha, rasterized=values.size > 20_000)
     )
-    axes.plot(step, median(values), color="white", linewidth=2.2)
-    axes.plot(step, median(values), color=thick, linewidth=1.2, label=name or None)
+    axes.plot(step, series.median(values), color="white", linewidth=2.2)
+    axes.plot(step, series.median(values), color=thick, linewidth=1.2, label=name or None)
 
 
 def finish(
@@ -210,7 +151,7 @@ def finish(
 ) -> None:
     """Limits that hold the medians and all runs but for their spikes, on the scale asked for."""
     seen = values[np.isfinite(values)]
-    middle = median(values)
+    middle = series.median(values)
     low, high = (
         (0.0, 1.0)
         if not seen.size

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from grokjax.figures import curves, style
+from grokjax.figures import curves, series, style
 from grokjax.figures.plot import Plot
 
 
@@ -31,7 +31,7 @@ def heatmap(
     rows, columns, label: what the axes and the colours are, with units
     scale: of the colours, linear or log; linear ones of both signs lie about 0
     at: where the columns lie on their axis, evenly spaced (0, 1, ...); names: of the rows, in the data only
-    Cells without a number (a run that has ended) stay white. More than `curves.MOST_POINTS` columns are drawn
+    Cells without a number (a run that has ended) stay white. More than `series.MOST_POINTS` columns are drawn
     as means. Raises ValueError for values of another shape.
     """
     curves.check_scale(scale)
@@ -40,7 +40,7 @@ def heatmap(
         raise ValueError(
             f"values has shape {values.shape}; it must be [{rows}, {columns}] with something in it"
         )
-    place, drawn, mean_of = curves.thinned(values, at)
+    place, drawn, mean_of = series.thinned(values, at)
     half = (place[-1] - place[0]) / max(len(place) - 1, 1) / 2 or 0.5
     with style.settings():
         height = float(np.clip(0.7 + 0.03 * len(values), 1.8, 4.5))

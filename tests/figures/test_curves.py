@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from grokjax import figures
-from grokjax.figures import curves
+from grokjax.figures import series
 
 
 def loss(runs=5, steps=300, digits=3):
@@ -15,7 +15,7 @@ def loss(runs=5, steps=300, digits=3):
 
 
 def test_short_curves_are_drawn_as_they_are():
-    step, values, mean_of = curves.thinned(loss()[..., 0])
+    step, values, mean_of = series.thinned(loss()[..., 0])
     np.testing.assert_allclose(values, loss()[..., 0])
     np.testing.assert_array_equal(step, np.arange(300))
     assert mean_of == 1
@@ -23,8 +23,8 @@ def test_short_curves_are_drawn_as_they_are():
 
 def test_long_curves_are_means_of_equally_many_steps():
     values = np.random.default_rng(1).random((2, 4001))
-    step, drawn, mean_of = curves.thinned(values, 10 * np.arange(4001))
-    assert mean_of == 11 and drawn.shape[1] <= curves.MOST_POINTS
+    step, drawn, mean_of = series.thinned(values, 10 * np.arange(4001))
+    assert mean_of == 11 and drawn.shape[1] <= series.MOST_POINTS
     np.testing.assert_allclose(drawn[:, 3], values[:, 33:44].mean(1))
     np.testing.assert_allclose([step[3], drawn[0, -1]], [380, values[0, 3993:].mean()])
 
