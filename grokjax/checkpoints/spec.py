@@ -9,10 +9,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from grokjax import training
 from grokjax.checkpoints import description, disk, identity, names, record, schedule, surroundings
 from grokjax.checkpoints.description import read as read
 from grokjax.checkpoints.surroundings import versions as versions
-from grokjax.config import INTEGERS, require_fit
+from grokjax.config import INTEGERS
 
 FIXED = ("task", "config", "recipe", "epoch_steps", "save", "block")
 """The entries of config.json that a sweep keeps for ever; `steps` and the number of runs may grow."""
@@ -26,8 +27,8 @@ class Spec:
     save: see `schedule.epochs`
     block: runs of one program;  part_runs: the most runs of a part (None: all in one)
     num_devices, command: recorded only
-    Raises ValueError for lengths out of range, a config that does not fit the task, and settings that could
-    not be read back (lambdas, what is defined inside a function).
+    Raises ValueError for lengths out of range, for whatever `training.check` refuses, and for settings that
+    could not be read back (lambdas, what is defined inside a function).
     """
 
     task: Any
@@ -58,7 +59,7 @@ class Spec:
         lengths = {name: np.shape(column) for name, column in columns(self.hypers).items()}
         if len(set(lengths.values())) != 1 or len(next(iter(lengths.values()))) != 1 or self.num_runs < 1:
             raise ValueError(f"every field of the hypers must have one entry per run, shape [S]: {lengths}")
-        require_fit(self.config, self.task)
+        training.check(self.task, self.config, self.recipe, self.hypers)
         for name in ("task", "config", "recipe"):
             record.require_readable(getattr(self, name), name)
 

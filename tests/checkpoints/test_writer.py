@@ -15,6 +15,9 @@ from grokjax.checkpoints import part as parts
 from grokjax.checkpoints import spec as specs
 
 MODULAR = grokjax.ModularArithmetic(modulus=5)
+NAN_RATE = dataclasses.asdict(jax.tree.map(np.asarray, grokjax.grid(grokjax.Hyper(), seed=range(2)))) | dict(
+    learning_rate=np.array([np.nan, 1e-3])
+)
 
 
 def test_stopped_and_gone_on_with_is_the_uninterrupted_sweep(tmp_path):
@@ -112,10 +115,14 @@ def test_any_other_difference_is_refused_by_name_and_changes_nothing(tmp_path, c
         dict(save="often"),
         dict(part_runs=0),
         dict(hypers=grokjax.Hyper()),
+        dict(steps=2**31),
+        dict(steps=2 * 10**7, epoch_steps=1),
+        dict(hypers=grokjax.Hyper(seed=np.arange(2)).replace(**NAN_RATE)),
+        dict(config=grokjax.ModelConfig(d_model=8)),
     ],
 )
 def test_a_malformed_spec_is_refused_before_anything_is_written(changes):
-    with pytest.raises(ValueError, match="|".join(("must be", "must have"))):
+    with pytest.raises(ValueError, match=r"must be|must have|make the config with"):
         planted_sweep.spec(**changes)
 
 
