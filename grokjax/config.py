@@ -21,10 +21,10 @@ FREEZABLE = (*TENSORS, "b_in", "b_out", "b_U", "attn_logits", "fire", "ln")
 """The names that `frozen` takes: bit i of `Hyper.frozen` holds every tensor of that name as it began."""
 
 
-def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Raise a ValueError that names the field, the value and what is allowed."""
+def one_of(name: str, value: Any, allowed: tuple[str, ...], more: tuple[str, ...] = ()) -> None:
+    """Raise a ValueError that names the field, the value, what is allowed, and what more is in words."""
     if value not in allowed:
-        raise ValueError(f"{name}={value!r} must be one of {', '.join(allowed)}")
+        raise ValueError(f"{name}={value!r} must be one of {', '.join((*allowed, *more))}")
 
 
 def at_least(name: str, value: Any, least: int) -> None:
@@ -175,7 +175,8 @@ class Recipe:
 
     def __post_init__(self):
         if not callable(self.optimizer):
-            one_of("optimizer", self.optimizer, OPTIMIZERS)
+            own = ("or a function `hyper -> optax.GradientTransformation`",)
+            one_of("optimizer", self.optimizer, OPTIMIZERS, () if isinstance(self.optimizer, str) else own)
         if not callable(self.loss):
             one_of("loss", self.loss, ("cross_entropy",))
         one_of("schedule", self.schedule, SCHEDULES)

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from grokjax.config import Hyper, ModelConfig, Recipe
-from grokjax.model import transformer
-from grokjax.model.fast import fused
+from grokjax.model import fast, transformer
 from grokjax.tasks.protocol import Task as Task
 
 
@@ -98,8 +97,8 @@ def mean_loss(
     """(mean nats over examples and answers, scores): what training differentiates, by the fused program
     wherever it is exact.
     """
-    if fused.accepts(config, task) and not callable(recipe.loss):
-        mean, loss, correct = fused.mean_loss(config, task, params, batch, hyper.attention_rate, offset)
+    if fast.accepts(config, task) and not callable(recipe.loss):
+        mean, loss, correct = fast.mean_loss(config, task, params, batch, hyper.attention_rate, offset)
         return mean, Scores(loss, correct)
     found = scores(config, task, recipe, params, hyper, batch, offset=offset)
     return found.loss.mean(), found

@@ -104,7 +104,7 @@ def watched(
     the host.
 
     With epochs of one step these are the updates: `lambda old, new:
-    interp.optimizer_statistics.norms(old.params, new.params)`.
+    interp.optimizer_statistics.update_norms(old.params, new.params)`.
 
     start: the epoch before the first of `epochs`, with the same runs or one run for all
     """

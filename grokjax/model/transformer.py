@@ -80,9 +80,9 @@ def forward(
 
 
 def require_tokens(config: ModelConfig, tokens: Int[Array, "B P"]) -> None:
-    """Raises ValueError for another number of positions, and for ids outside the vocabulary if they are known.
+    """Raises ValueError for another number of positions, and for ids outside the vocabulary.
 
-    JAX would read the last row of a table instead. Inside `jit` ids are not known.
+    JAX would read the last row of a table instead. Inside `jit` ids are not known, and not checked.
     """
     shape = jnp.shape(tokens)
     if not shape or shape[-1] != config.num_positions:

@@ -37,8 +37,10 @@ def compiled(
         source = compiled_for(function, static, shapes, first)
 
         def on(device: Any) -> jax.stages.Compiled:
+            if device == first:
+                return source
             # What was read from the cache cannot be copied (the copy would lack functions): it is read again.
-            copied = None if device == first or is_cached() else copy(source, device)
+            copied = None if is_cached() else copy(source, device)
             return copied or compiled_for(function, static, shapes, device)
 
         with ThreadPoolExecutor(len(devices)) as pool:

@@ -49,6 +49,19 @@ def test_the_docstring_lists_every_activation_with_its_shape():
     assert {name: x.shape for name, x in cache.items()} == documented(config)
 
 
+def test_another_number_of_positions_is_refused_and_so_are_ids_outside_the_vocabulary():
+    config, params = model()
+    for tokens in (TOKENS[:, :4], jnp.concatenate([TOKENS, TOKENS], 1), jnp.int32(3)):
+        with pytest.raises(ValueError, match="num_positions=5"):
+            transformer.forward(config, params, tokens)
+    with pytest.raises(ValueError, match="num_positions=5"):
+        jax.jit(lambda tokens: transformer.forward(config, params, tokens))(TOKENS[:, :4])
+    for bad in (7, -1):
+        with pytest.raises(ValueError, match=rf"token {bad} is outside the vocabulary: ids are 0 … 6"):
+            transformer.forward(config, params, TOKENS.at[2, 3].set(bad))
+    assert transformer.forward(config, params, TOKENS[:0]).shape == (0, 5, 6)
+
+
 def test_a_smaller_model_has_a_part_of_the_documented_activations():
     config, params = model(mlp=False, attention="uniform", positions="none")
     _, cache = run_with_cache(transformer.forward)(config, params, TOKENS)

@@ -1,5 +1,5 @@
-"""Products, look-ups and conditions in the form that is fast on a CPU: what `lookup`, `blocks` and `fused`
-are written in.
+"""Products, look-ups and conditions in the form that is fast on a CPU: what the fast program is
+written in.
 """
 
 from collections.abc import Callable
@@ -47,11 +47,28 @@ def scatter(values: Float[Array, "n c"], index: Int[Array, " n"], size: int) -> 
 
 
 def total(x: Float[Array, "P N H"]) -> Float[Array, "N H"]:
-    """The sum over axis 0 as a product with ones: XLA's sums over small axes are slow on a CPU, or made anew
-    for each of their uses.
+    """The sum over axis 0 as a product with ones.
+
+    XLA's sums over small axes are slow on a CPU, or made anew for each of their uses.
     """
     ones = jnp.ones((1, len(x)), x.dtype)
     return contract(ones, x.reshape(len(x), -1), 1, 0, lax.Precision.HIGHEST).reshape(x.shape[1:])
+
+
+def last_total(x: Float[Array, "... p"]) -> Float[Array, "... 1"]:
+    """The sum over the last axis, likewise."""
+    rows = x.reshape(-1, x.shape[-1])
+    ones = jnp.ones((x.shape[-1], 1), x.dtype)
+    return contract(rows, ones, 1, 0, lax.Precision.HIGHEST).reshape(*x.shape[:-1], 1)
+
+
+def softmax_pullback(pattern: Array, g: Array, total: Callable[[Array], Array]) -> Array:
+    """The gradient by the scores of a softmax, from the gradient g by the pattern p: p g - p sum(p g).
+
+    `total` sums over the axis that the softmax was taken over.
+    """
+    weighted = pattern * g
+    return weighted - pattern * total(weighted)
 
 
 def of_one_run(

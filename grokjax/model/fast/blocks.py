@@ -12,8 +12,8 @@ from jaxtyping import Array, Float, PyTree
 
 from grokjax.config import ModelConfig
 from grokjax.model import attention
-from grokjax.model.fast.activations import ACTIVATION
-from grokjax.model.fast.arithmetic import contract, matmul
+from grokjax.model.activations import ACTIVATION
+from grokjax.model.fast.arithmetic import contract, last_total, matmul, softmax_pullback
 from grokjax.model.transformer import at
 
 
@@ -90,15 +90,20 @@ def by_stream(
 
 @jax.custom_vjp
 def products_of(queries: Float[Array, "B n D"], x: Float[Array, "B P D"]) -> Float[Array, "B n P"]:
-    """Every query times every row of its example. Here and in `weighted_sums`, JAX's own derivative by x
-    would come transposed.
+    """Every query times every row of its example, s_np = q_n · x_p.
+
+    Its gradients are Σ_p g_np x_p by the queries (`weighted_sums`) and Σ_n g_np q_n by x (`by_position`).
+    Here and in `weighted_sums`, JAX's own derivative by x would come transposed.
     """
     return jnp.einsum("bnd,bpd->bnp", queries, x)
 
 
 @jax.custom_vjp
 def weighted_sums(pattern: Float[Array, "B n P"], x: Float[Array, "B P D"]) -> Float[Array, "B n D"]:
-    """Sums of the rows of an example, one for each row of its pattern."""
+    """Sums of the rows of an example, one for each row of its pattern: r_n = Σ_p a_np x_p.
+
+    Its gradients are g_n · x_p by the pattern (`products_of`) and Σ_n a_np g_n by x (`by_position`).
+    """
     return jnp.einsum("bnp,bpd->bnd", pattern, x)
 
 
@@ -126,20 +131,14 @@ def of_heads(x: Float[Array, "n Ha"], W: Float[Array, "H a b"]) -> Float[Array, 
 
 @jax.custom_vjp
 def softmax(scores: Float[Array, "... p"]) -> Float[Array, "... p"]:
-    """Over the last axis; the sums of its derivative as a product with ones, which XLA's would take longer
-    than all else.
-    """
+    """Over the last axis, as `jax.nn.softmax`, with the derivative that is fast on a CPU."""
     return jax.nn.softmax(scores)
 
 
-def _softmax_pullback(pattern, g):
-    weighted = pattern * g
-    P = pattern.shape[-1]
-    total = contract(weighted.reshape(-1, P), jnp.ones((P, 1), pattern.dtype), 1, 0, lax.Precision.HIGHEST)
-    return (weighted - pattern * total.reshape(*pattern.shape[:-1], 1),)
-
-
-softmax.defvjp(lambda scores: (softmax(scores),) * 2, _softmax_pullback)
+softmax.defvjp(
+    lambda scores: (softmax(scores),) * 2,
+    lambda pattern, g: (softmax_pullback(pattern, g, last_total),),
+)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -149,9 +148,19 @@ def with_mlp(
     fixed: Float[Array, "chunks n f"],
     gathered: Float[Array, "chunks n c"],
 ) -> Float[Array, "chunks n D"]:
-    """The stream after the MLP, act(X @ T) @ W_out + X @ tables with X = [fixed | gathered] (see
-    `lookup.Stream`); tables of `fixed` alone, one row, where what was gathered is the stream before the MLP.
-    Its gradients: the weights, what was gathered."""
+    """The stream after the MLP, act(X @ T) @ W_out + X @ tables with X = [fixed | gathered].
+
+    See `stream.Stream`; the tables are of `fixed` alone, one row, where what was gathered is the stream
+    before the MLP. With pre = X @ T, post = act(pre) and the gradient g by the result:
+
+        by pre      h = act'(pre) * (g @ W_outᵀ)
+        by T        Xᵀ @ h            by tables   Xᵀ @ g            by W_out   postᵀ @ g, made as (gᵀ @ post)ᵀ
+        by gathered h @ T_gatheredᵀ + g @ tables_gatheredᵀ
+
+    A product over rows is fast on a CPU with its small side first: g has D columns, post 4 D. X of look-ups
+    has fewer columns than D, so X stands first. `pre` is kept, `post` is made again: it is cheaper than to
+    read it. There is no gradient by `fixed`, which depends on the tokens alone.
+    """
     return _with_mlp(config, weights, fixed, gathered)[0]
 
 
@@ -167,7 +176,7 @@ def _with_mlp(config, weights, fixed, gathered):
         X = jnp.concatenate(rows, 1)
         pre = contract(X, weights["T"], 1, 0)
         mid = contract(X, tables, 1, 0) if whole else rows[1] + tables
-        return _, (mid + contract(ACTIVATION[config.activation](pre)[0], weights["W_out"], 1, 0), pre)
+        return _, (mid + contract(ACTIVATION[config.activation].pulled(pre)[0], weights["W_out"], 1, 0), pre)
 
     after, pre = lax.scan(body, None, (fixed, gathered))[1]
     return after, (weights, fixed, gathered, pre)
@@ -180,7 +189,7 @@ def _with_mlp_pullback(config, kept, g):
 
     def body(sums, rows):
         fixed, gathered, pre, g = rows
-        X, (post, pull) = jnp.concatenate([fixed, gathered], 1), ACTIVATION[config.activation](pre)
+        X, (post, pull) = jnp.concatenate([fixed, gathered], 1), ACTIVATION[config.activation].pulled(pre)
         g_pre = pull(contract(g, weights["W_out"], 1, 1))
         gradients = dict(
             T=contract(X, g_pre, 0, 0),

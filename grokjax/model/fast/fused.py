@@ -10,25 +10,18 @@ each product oriented as a CPU likes it.
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from grokjax.config import ModelConfig
-from grokjax.model import transformer
-from grokjax.model.fast import blocks, lookup, states
-from grokjax.model.fast.activations import ACTIVATION
-from grokjax.model.fast.arithmetic import contract, matmul, take
-from grokjax.model.fast.lookup import Stream
-from grokjax.tap import untouched
-
-CHUNK = 3 * 2**16
-"""Floats of activations in one chunk of rows: they fit a core's second-level cache."""
+from grokjax.model.activations import ACTIVATION
+from grokjax.model.fast.arithmetic import contract
+from grokjax.model.fast.layers import read_stream
+from grokjax.model.fast.stream import Stream, cutting, through
 
 Weights = dict[str, Array]
 
@@ -66,164 +59,6 @@ def mean_loss(
     return mean, loss.reshape(batch.labels.shape), correct.reshape(batch.labels.shape)
 
 
-def read_stream(
-    config: ModelConfig,
-    task: Any,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    rate: Array | float,
-    offset: Array | int,
-) -> Stream:
-    """The residual stream before the last MLP at the read positions, in the form that costs least. The choice
-    follows from sizes alone.
-    """
-    tokens_at = states.possible_tokens(config, task, tokens.shape[1])
-    if config.num_layers == 1:
-        p, t = params["blocks"][0], states.tables_of(config, params, tuple(task.read), tokens_at)
-        if columns_by_value(config, t) < 1.2 * columns_by_symbol(
-            config, t, tokens
-        ):  # a weight takes longer to gather than a value
-            return lookup.by_value(config, p, t, tokens, rate)
-        if looks_up_symbols(config, t, tokens):
-            return lookup.by_symbol(config, p, t, tokens, rate)
-    return formed(last_mid(config, params, tokens, np.asarray(task.read), tokens_at, rate, offset))
-
-
-def looks_up_symbols(config: ModelConfig, t: states.Tables, tokens: Array) -> bool:
-    """Whether `lookup.by_symbol` costs less than the stream formed."""
-    return columns_by_symbol(config, t, tokens) <= 2 * config.d_model
-
-
-def columns_by_symbol(config: ModelConfig, t: states.Tables, tokens: Array) -> float:
-    """The columns that `lookup.by_symbol` gathers; infinite where its table of scores is too large, or places
-    are not fixed.
-    """
-    scores = len(t.states(t.rows)[0]) * len(t.states(t.everywhere)[0])
-    possible = config.positions != "abacus" and scores <= 8 * tokens.size * len(t.rows)
-    by_place = len(t.tokens_at) - 1 if t.embedded and config.attention == "live" else 0
-    return config.num_heads * (len(t.ids(t.everywhere)) - 1 + by_place) if possible else np.inf
-
-
-def columns_by_value(config: ModelConfig, t: states.Tables) -> float:
-    """The columns that `lookup.by_value` gathers; infinite where more than one state reads."""
-    possible = config.positions != "abacus" and len(t.states(t.rows)[0]) == 1 and config.attention == "live"
-    return config.num_heads * config.head_width if possible else np.inf
-
-
-def last_mid(
-    config: ModelConfig,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    read: np.ndarray,
-    tokens_at: tuple[range, ...],
-    rate: Array | float,
-    offset: Array | int,
-) -> Float[Array, "B R D"]:
-    """The same, formed: the blocks before the last one at every position, the attention of the last where it
-    is read.
-    """
-    if config.num_layers == 1:
-        x = transformer.embed(config, params, tokens, offset, untouched)
-    else:
-        x = first_block(config, params, tokens, tokens_at, rate, offset)
-    for p in params["blocks"][1:-1]:
-        mid = blocks.attended(config, p, x, np.arange(x.shape[1]), rate)
-        x = after_mlp(config, p, formed(mid)).reshape(x.shape)
-    return blocks.attended(config, params["blocks"][-1], x, read, rate)
-
-
-def first_block(
-    config: ModelConfig,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    tokens_at: tuple[range, ...],
-    rate: Array | float,
-    offset: Array | int,
-) -> Float[Array, "B P D"]:
-    """The stream after the first of several blocks. At the first positions of a causal model it depends on
-    few tokens: where a batch holds every beginning several times, each is computed once. Look-ups of the
-    positions before the middle have fewer columns."""
-
-    def stream(tokens: Array, rows: range) -> Float[Array, "B R D"]:
-        own = first_stream(config, params, tokens, tuple(rows), tokens_at[: tokens.shape[1]], rate, offset)
-        return after_mlp(config, params["blocks"][0], own).reshape(len(tokens), len(rows), config.d_model)
-
-    (B, P), (beginnings, index) = tokens.shape, states.beginnings(config, tokens, tokens_at)
-    num, length = beginnings.shape
-    after = states.tables_of(config, params, tuple(range(length, P)), tokens_at)
-    most = 2 if looks_up_symbols(config, after, tokens) else 1
-    spans = [stream(tokens[:, : rows.stop], rows) for rows in states.spans(config, length, P, most)]
-    if length:
-        before = stream(beginnings, range(length)).reshape(num, -1)
-        spans = [take(before, index).reshape(B, length, config.d_model), *spans]
-    return jnp.concatenate(spans, 1)
-
-
-def first_stream(
-    config: ModelConfig,
-    params: PyTree,
-    tokens: Int[Array, "B P"],
-    rows: tuple[int, ...],
-    tokens_at: tuple[range, ...],
-    rate: Array | float,
-    offset: Array | int,
-) -> Stream:
-    """The stream before the MLP of the first of several blocks, at the given positions; formed where it has
-    more columns than D.
-    """
-    t, p = states.tables_of(config, params, rows, tokens_at), params["blocks"][0]
-    if not looks_up_symbols(config, t, tokens):
-        return formed(
-            blocks.attended(
-                config, p, transformer.embed(config, params, tokens, offset, untouched), np.array(rows), rate
-            )
-        )
-    stream = lookup.by_symbol(config, p, t, tokens, rate)
-    return (
-        stream
-        if len(stream.fixed.T) + len(stream.gathered.T) <= config.d_model
-        else formed(before_mlp(stream))
-    )
-
-
-def formed(mid: Float[Array, "... D"]) -> Stream:
-    """A stream [N, D] that needs no tables."""
-    gathered = mid.reshape(-1, mid.shape[-1])
-    return Stream(jnp.ones((len(gathered), 1)), gathered, None, 1)
-
-
-def before_mlp(stream: Stream) -> Float[Array, "N D"]:
-    """The stream itself."""
-    return (
-        stream.gathered
-        if stream.tables is None
-        else matmul(jnp.concatenate([stream.fixed, stream.gathered], 1), stream.tables)
-    )
-
-
-def after_mlp(config: ModelConfig, p: PyTree, stream: Stream) -> Float[Array, "N D"]:
-    """The stream after an MLP that is not the last, in chunks of rows."""
-    if not config.mlp:
-        return before_mlp(stream)
-    tables = p["b_out"][None] if stream.tables is None else with_bias(stream, stream.tables, p["b_out"])
-    weights = dict(tables=tables, T=through(stream, p["W_in"], p["b_in"]), W_out=p["W_out"])
-    cut, joined = cutting(len(stream.gathered), len(weights["T"]) + config.d_model + config.mlp_width)
-    return joined(blocks.with_mlp(config, weights, cut(stream.fixed), cut(stream.gathered)))
-
-
-def through(stream: Stream, W: Float[Array, "D O"], bias: Array | float) -> Float[Array, "f+c O"]:
-    """What X is multiplied by to give the stream times W, plus a bias."""
-    if stream.tables is None:
-        return jnp.concatenate([jnp.broadcast_to(bias, (stream.carrier, W.shape[1])), W])
-    return with_bias(stream, matmul(stream.tables, W), bias)
-
-
-def with_bias(stream: Stream, rows: Float[Array, "f+c O"], bias: Array | float) -> Float[Array, "f+c O"]:
-    """What X is multiplied by, so that a bias is added to every row of the product."""
-    carrying = jnp.broadcast_to(bias, (stream.carrier, rows.shape[1]))
-    return rows + jnp.pad(carrying, ((0, len(rows) - stream.carrier), (0, 0)))
-
-
 def weights_of(config: ModelConfig, params: PyTree, stream: Stream) -> Weights:
     """What X is multiplied by: U [f+c, O] and, with an MLP, T [f+c, M] and W [O, M] = (W_out @ W_U)ᵀ, with
     the biases in T and U.
@@ -236,19 +71,6 @@ def weights_of(config: ModelConfig, params: PyTree, stream: Stream) -> Weights:
         T=through(stream, p["W_in"], p["b_in"]),
         W=contract(W_U, p["W_out"], 0, 1),
     )
-
-
-def cutting(rows: int, floats: int) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
-    """Two functions, [rows, c] -> [chunks, n, c] and back, for chunks of so many floats a row that fit the
-    cache.
-
-    All are equal where a number of chunks near that divides the rows; else the last is filled up with zeros.
-    """
-    least = -(-rows * floats // CHUNK)
-    chunks = next((k for k in range(least, 2 * least) if rows % k == 0), least)
-    size = -(-rows // chunks)
-    cut = lambda x: jnp.pad(x, ((0, chunks * size - rows), (0, 0))).reshape(chunks, size, -1)
-    return cut, lambda x: x.reshape(chunks * size, -1)[:rows]
 
 
 def scored(
@@ -264,8 +86,11 @@ def scored(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def evaluate(config: ModelConfig, symbols: int, weights: Weights, *rows: Array) -> tuple[Array, Array, Array]:
-    """(weighted mean loss, losses, correctness); `rows` are those of `forward`, cut. Its gradients: the
-    weights, what was gathered.
+    """(weighted mean loss, losses, correctness); `rows` are those of `forward`, cut.
+
+    It is differentiable by the weights and by what was gathered, through the mean alone. `_evaluate` makes
+    both gradients in the forward pass, chunk by chunk, while the chunk's activations are in the cache; the
+    pullback only multiplies them by the number that comes back.
     """
     losses, correct = lax.scan(lambda _, rows: (_, forward(config, symbols, weights, *rows)[0]), None, rows)[
         1
@@ -309,7 +134,7 @@ def forward(
     X, mlp = jnp.concatenate([fixed, gathered], 1), None
     logits = contract(weights["U"], X, 0, 1)
     if config.mlp:
-        mlp = ACTIVATION[config.activation](contract(X, weights["T"], 1, 0))
+        mlp = ACTIVATION[config.activation].pulled(contract(X, weights["T"], 1, 0))
         logits = logits + contract(weights["W"], mlp[0], 1, 1)
     losses, correct, g = loss_and_gradient(logits.reshape(-1, symbols, len(X)), labels.T, weight.T)
     return (losses.T, correct.T), (X, g.reshape(-1, len(X)), mlp)
@@ -318,8 +143,19 @@ def forward(
 def chunk(
     config: ModelConfig, symbols: int, weights: Weights, back: Weights, *rows: Array
 ) -> tuple[tuple[Array, ...], Weights]:
-    """((losses, correctness, gradient by the gathered), gradients by the weights) of n rows; `back`: T and U,
-    the rows of the gathered.
+    """((losses, correctness, gradient by the gathered), gradients by the weights) of n rows.
+
+    back: the rows of T and U that belong to what was gathered
+
+    With X = [fixed | gathered] [n, C], pre = X @ T [n, M], post = act(pre), and g [O, n] the gradient by the
+    transposed logits, logitsᵀ = Uᵀ @ Xᵀ + W @ postᵀ, where W = (W_out @ W_U)ᵀ [O, M]:
+
+        by U         (g @ X)ᵀ            by W     g @ post
+        by pre       h = act'(pre) * (gᵀ @ W)     by T     Xᵀ @ h
+        by gathered  gᵀ @ U_gatheredᵀ + h @ T_gatheredᵀ
+
+    The logits are held transposed, [O, n]: O is about 10, and a loop along n fills whole vector registers; in
+    a product over rows, g with its O columns is the small side, which stands first.
     """
     scores, (X, g, mlp) = forward(config, symbols, weights, *rows)
     g_gathered, gradients = contract(g, back["U"], 0, 1), dict(U=contract(g, X, 1, 0).T)
@@ -334,8 +170,11 @@ def chunk(
 def loss_and_gradient(
     logits: Float[Array, "A V n"], labels: Int[Array, "A n"], weight: Float[Array, "1 n"]
 ) -> tuple[Float[Array, "A n"], Bool[Array, "A n"], Float[Array, "A V n"]]:
-    """Cross-entropy in nats, correctness, and the gradient times `weight`, with the relative precision of
-    objective.cross_entropy.
+    """Cross-entropy in nats, correctness, and the gradient by the logits times `weight`.
+
+    The odds are o_v = logit_v - logit_label for v other than the label, a = logsumexp(o), and the loss is
+    softplus(a), as in objective.cross_entropy, which keeps its relative precision. Its gradient is
+    sigmoid(a) softmax(o)_v by another logit and -sigmoid(a) by the label's.
     """
     is_label = jnp.arange(logits.shape[1])[:, None] == labels[:, None]
     own = jnp.where(is_label, logits, 0).sum(1, keepdims=True)

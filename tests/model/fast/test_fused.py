@@ -13,7 +13,7 @@ import pytest
 from grokjax import objective, tasks
 from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.model import init, transformer
-from grokjax.model.fast import fused, lookup, states
+from grokjax.model.fast import accepts, layers, mean_loss, scores, states, stream
 
 SEQUENCE = tasks.Addition(num_digits=2, batch_size=37)
 SINGLE = tasks.Addition(num_digits=2, mode="single", digit=1, batch_size=33)
@@ -134,7 +134,7 @@ def plain(config, task, params, batch, rate=1.0, offset=0):
 
 def fast(config, task, params, batch, rate=1.0, offset=0):
     """The same from the fused program."""
-    mean, losses, correct = fused.mean_loss(config, task, params, batch, rate, offset)
+    mean, losses, correct = mean_loss(config, task, params, batch, rate, offset)
     return mean, (losses, correct)
 
 
@@ -171,7 +171,7 @@ def test_loss_and_gradient_are_those_of_the_plain_program_in_float64(case):
     form, task, options = case
     config, batch = config_for(task, options), batch_of(task)
     params, offset = params_of(config), 3 if config.positions == "abacus" else 0
-    assert fused.accepts(config, task)
+    assert accepts(config, task)
     assert form_of(config, task, params, batch) == form
     for rate in (0.8, 1.0) if form == "values" else (0.8,):  # values have a short cut for rate 1
         (mean, (losses, correct)), gradient = in_float32(
@@ -188,7 +188,7 @@ def test_loss_and_gradient_are_those_of_the_plain_program_in_float64(case):
 
 def form_of(config, task, params, batch):
     """What is gathered: weights, values, or the residual stream itself."""
-    stream = jax.eval_shape(lambda: fused.read_stream(config, task, params, batch.tokens, 1.0, 0)[:3])
+    stream = jax.eval_shape(lambda: layers.read_stream(config, task, params, batch.tokens, 1.0, 0)[:3])
     width = config.num_heads * config.head_width
     return "stream" if stream[2] is None else "values" if stream[1].shape[1] == width else "weights"
 
@@ -222,7 +222,7 @@ def test_scores_far_apart_get_a_maximum_of_their_own_row(form):
     config, batch = config_for(task, options), batch_of(task)
     params = params_of(config)
     params["blocks"][0]["W_Q"] *= 1000
-    table, close = lookup.score_table(
+    table, close = scores.score_table(
         config, params["blocks"][0], states.tables_of(config, params, task.read, task.tokens_at)
     )
     assert (
@@ -255,7 +255,7 @@ def test_a_task_need_not_say_what_can_stand_where():
     config, batch = config_for(SEQUENCE, dict(d_model=60, num_heads=2)), batch_of(SEQUENCE)
     params, columns = (
         params_of(config),
-        lambda task: fused.read_stream(config, task, params, batch.tokens, 1.0, 0).gathered.shape[1],
+        lambda task: layers.read_stream(config, task, params, batch.tokens, 1.0, 0).gathered.shape[1],
     )
     assert (
         columns(SEQUENCE) < columns(Own(SEQUENCE)) == 2 * (config.vocabulary - 1 + config.num_positions - 1)
@@ -275,7 +275,7 @@ def test_chunks_change_nothing_even_where_rows_do_not_divide(form, floats, monke
     params = params_of(config)
     function = lambda p: fast(config, task, p, batch)
     whole = in_float32(function, params)
-    monkeypatch.setattr(fused, "CHUNK", floats)
+    monkeypatch.setattr(stream, "CHUNK", floats)
     (mean, (losses, correct)), gradient = in_float32(lambda p: function(p), params)
     np.testing.assert_allclose(mean, whole[0][0], rtol=1e-6)
     np.testing.assert_allclose(losses, whole[0][1][0], rtol=1e-5, atol=1e-6)
@@ -285,7 +285,7 @@ def test_chunks_change_nothing_even_where_rows_do_not_divide(form, floats, monke
 
 @pytest.mark.parametrize("rows", (1, 7, 61, 370, 1536, 3830, 3833))
 def test_chunks_hold_every_row_once(rows):
-    cut, joined = fused.cutting(rows, 700)
+    cut, joined = stream.cutting(rows, 700)
     x = jnp.arange(1.0, rows + 1)[:, None]
     chunks = cut(x)
     assert chunks.shape[0] * chunks.shape[1] < rows + chunks.shape[0]
@@ -322,7 +322,7 @@ def test_training_differentiates_the_fused_program_where_it_can():
 
 
 def test_layer_norm_is_refused():
-    assert not fused.accepts(config_for(SEQUENCE, WIDE | dict(layer_norm=True)), SEQUENCE)
+    assert not accepts(config_for(SEQUENCE, WIDE | dict(layer_norm=True)), SEQUENCE)
 
 
 def test_of_several_blocks_the_first_positions_have_few_columns():
@@ -332,7 +332,7 @@ def test_of_several_blocks_the_first_positions_have_few_columns():
     def columns(rows):
         seen = tokens[:, : rows.stop]
         stream = jax.eval_shape(
-            lambda: fused.first_stream(
+            lambda: layers.first_stream(
                 config, params, seen, tuple(rows), SEQUENCE.tokens_at[: rows.stop], 1.0, 0
             )[:3]
         )
@@ -353,10 +353,10 @@ def test_of_several_blocks_the_first_positions_have_few_columns():
     ),
 )
 def test_the_unchunked_program_needs_no_more_arithmetic_than_promised(task, layers, rows, most, monkeypatch):
-    monkeypatch.setattr(fused, "CHUNK", 2**40)
+    monkeypatch.setattr(stream, "CHUNK", 2**40)
     config = ModelConfig(**tasks.shape(task), num_layers=layers)
     params = jax.eval_shape(lambda: init(config, jax.random.key(0)))
     integers = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.int32)
     batch = tasks.Batch(integers((rows, task.num_positions)), integers((rows, len(task.columns))))
-    lowered = jax.jit(jax.grad(lambda p, b: fused.mean_loss(config, task, p, b, 1.0)[0])).lower(params, batch)
+    lowered = jax.jit(jax.grad(lambda p, b: mean_loss(config, task, p, b, 1.0)[0])).lower(params, batch)
     assert most / 2 < lowered.compile().cost_analysis()["flops"] < most
