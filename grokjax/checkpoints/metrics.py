@@ -54,7 +54,10 @@ class Metrics(Mapping[str, np.ndarray]):
         return f"metrics of {num_runs} runs: {', '.join(self) or 'none yet'}"
 
     def __iter__(self) -> Iterator[str]:
-        return iter(next((chunks.names(*part[0]) for part in self._rows() if part), []))
+        for place in self.places:
+            for chunk in chunks.chunks(place.metrics)[:1]:
+                return iter(chunks.names(chunk, chunks.header(chunk, place.identity, 0)))
+        return iter([])
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -63,8 +66,8 @@ class Metrics(Mapping[str, np.ndarray]):
         return name in list(iter(self))
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self:
-            raise KeyError(f"no metric {name!r}; there are {', '.join(self) or 'none yet'}")
+        if name not in (known := list(self)):
+            raise KeyError(f"no metric {name!r}; there are {', '.join(known) or 'none yet'}")
         parts = [
             [chunks.array(chunk, stamp, name, place.identity) for chunk, stamp in row]
             for place, row in zip(self.places, self._rows(), strict=True)

@@ -1,13 +1,23 @@
-"""Orbax looks for its files with a glob, so a folder called `lr[1e-3]` would lose every snapshot: it is given
+"""Paths as users write them, and as the storage library can take them.
+
+Orbax looks for its files with a glob, so a folder called `lr[1e-3]` would lose every snapshot: it is given
 another name for it.
 """
 
 import glob
 import pathlib
+import re
 import shutil
 import tempfile
 
 from grokjax.checkpoints import multihost
+
+
+def local(directory: str | pathlib.Path) -> pathlib.Path:
+    """The absolute path of a directory on this machine, `~` expanded; ValueError for an address such as gs://."""
+    if "://" in str(directory) or re.match(r"[a-z0-9]{2,}:/", str(directory)):
+        raise ValueError(f"{directory} is no directory of this machine: other storage is not supported")
+    return pathlib.Path(directory).expanduser().absolute()
 
 
 class Plain:

@@ -10,7 +10,17 @@ import numpy as np
 from jaxtyping import PyTree
 
 from grokjax import sweep
-from grokjax.checkpoints import description, identity, metrics, names, record, saved, schedule, snapshots
+from grokjax.checkpoints import (
+    description,
+    identity,
+    metrics,
+    names,
+    paths,
+    record,
+    saved,
+    schedule,
+    snapshots,
+)
 from grokjax.checkpoints import spec as specs
 from grokjax.config import Hyper
 from grokjax.run import Run, described
@@ -27,7 +37,7 @@ class Sweep:
     """
 
     def __init__(self, directory: str | pathlib.Path, trusted: Sequence[Any] = ()):
-        self.directory = pathlib.Path(directory).absolute()
+        self.directory = paths.local(directory)
         self.trusted = tuple(trusted)
         self.record = specs.read(self.directory)
         self._parts = identity.places(self.directory, self.record)

@@ -10,7 +10,7 @@ from typing import Self
 
 import filelock
 
-from grokjax.checkpoints import disk, identity, multihost
+from grokjax.checkpoints import disk, identity, multihost, paths
 from grokjax.checkpoints import spec as specs
 from grokjax.checkpoints.part import Part
 from grokjax.checkpoints.saver import quiet
@@ -59,7 +59,7 @@ def create(directory: str | pathlib.Path, spec: Spec) -> Writer:
     """A writer for a new sweep. ValueError if the directory already holds one, or anything else, or is being
     written.
     """
-    directory = pathlib.Path(directory).absolute()
+    directory = paths.local(directory)
     return opened(directory, spec, lambda: begin(directory, spec))
 
 
@@ -69,7 +69,7 @@ def resume(directory: str | pathlib.Path, spec: Spec) -> Writer:
 
     ValueError naming the fields if the directory holds another sweep.
     """
-    directory = pathlib.Path(directory).absolute()
+    directory = paths.local(directory)
     return opened(
         directory,
         spec,

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -139,6 +140,22 @@ def test_directories_that_are_not_for_a_new_sweep(tmp_path):
     with pytest.raises(ValueError, match="is a file"):
         checkpoints.create(tmp_path / "mine" / "thesis.tex", planted_sweep.spec())
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_a_path_is_one_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with checkpoints.create("~/sweep", planted_sweep.spec()) as writer:
+        assert writer.directory == tmp_path / "sweep"
+    assert checkpoints.open_sweep("~/sweep").directory == tmp_path / "sweep"
+    monkeypatch.chdir(tmp_path)
+    for address in ("gs://bucket/sweep", "s3://bucket/sweep", pathlib.Path("gs://bucket/sweep")):
+        for action in (
+            checkpoints.open_sweep,
+            lambda directory: checkpoints.create(directory, planted_sweep.spec()),
+        ):
+            with pytest.raises(ValueError, match="is no directory of this machine"):
+                action(address)
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep"]
 
 
 @pytest.mark.parametrize(
