@@ -15,7 +15,7 @@ import pytest
 from jax import random
 
 import grokjax as gj
-from grokjax.interp import activations, attention, attribution, composition
+from grokjax.interp import activations, attention, attribution, circuits, composition, folding
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # those of its own dependencies
@@ -197,3 +197,29 @@ def test_composition_scores(both, into):
     run, _, model, _ = both
     scores = model.all_composition_scores(into)
     close(composition.heads(run, into).score, getattr(scores, "scores", scores))
+
+
+def test_singular_values_and_eigenvalues(both):
+    """Theirs are of the folded weights, whose norms ours take along; their QK is not divided by sqrt(K)."""
+    run, _, model, _ = both
+    magnitudes = lambda x: np.sort(np.abs(np.asarray(x)))
+    for layer in range(run.config.num_layers):
+        close(circuits.ov_svd(run, layer).S, model.OV.S[layer], rtol=1e-4, atol=1e-4)
+        close(circuits.qk_svd(run, layer).S * np.sqrt(run.config.head_width), model.QK.S[layer], atol=1e-4)
+        found = circuits.ov_eigenvalues(run, layer, of="stream")
+        close(magnitudes(found), magnitudes(model.OV.eigenvalues[layer]), rtol=1e-3, atol=1e-4)
+
+
+def test_folded_weights(both):
+    """Those that read the stream are theirs up to their mean over it, which a centred stream does not see."""
+    run, _, model, _ = both
+    centred = lambda x: np.asarray(x) - run.config.layer_norm * np.asarray(x).mean(0)
+    folded = folding.fold_ln(run)
+    for block, theirs_ in zip(folded.params["blocks"], model.blocks, strict=True):
+        for name in ("W_Q", "W_K", "W_V"):
+            close(centred(block[name]), centred(jnp.moveaxis(getattr(theirs_.attn, name).numpy(), 0, 1)))
+        if run.config.mlp:
+            close(centred(block["W_in"]), centred(theirs_.mlp.W_in.numpy()))
+            close(block["b_in"], theirs_.mlp.b_in.numpy())
+    outward = lambda W: centred(W) - centred(W).mean(1, keepdims=True)  # some versions centre W_U here
+    close(outward(folded.params["W_U"]), outward(model.W_U.numpy()))
