@@ -81,6 +81,11 @@ def found(name: str, where: str, trusted: Sequence[Any], fits: Callable[[Any], b
     )
 
 
+def is_known(name: str) -> bool:
+    """Whether a name is found without being given as trusted."""
+    return any(callable(thing) for thing in candidates(name, ()))
+
+
 def candidates(name: str, trusted: Sequence[Any]) -> Iterator[Any]:
     """What a name may lead to, the caller's own things first."""
     module, _, path = name.partition(":")

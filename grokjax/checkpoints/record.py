@@ -37,6 +37,22 @@ def encode(value: Any) -> Any:
     return {"unknown": repr(value)}
 
 
+def things(value: Any) -> Iterator[Any]:
+    """The classes and functions that an encoded value will name."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield type(value)
+        for field in dataclasses.fields(value):
+            yield from things(getattr(value, field.name))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from things(item)
+    elif isinstance(value, functools.partial):
+        yield value.func
+        yield from things((*value.args, *value.keywords.values()))
+    elif callable(value):
+        yield value
+
+
 def bases(cls: type) -> dict[str, str]:
     """What a user's class derives from, for who reads the description without that class."""
     above = [base for base in cls.__mro__[1:] if dataclasses.is_dataclass(base)]

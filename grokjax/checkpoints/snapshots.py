@@ -3,6 +3,7 @@ checksum.
 """
 
 import pathlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,7 +33,7 @@ def epochs(directory: pathlib.Path) -> list[int]:
     """The epochs whose snapshot was finished, ascending; unfinished ones carry another name."""
     if not directory.is_dir():
         return []
-    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
+    return sorted(int(path.name) for path in directory.iterdir() if re.fullmatch("0|[1-9][0-9]*", path.name))
 
 
 def is_full(directory: pathlib.Path, epoch: int) -> bool:

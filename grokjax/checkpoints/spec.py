@@ -73,6 +73,12 @@ class Spec:
         """Epochs of a whole run, the shorter last one counted."""
         return math.ceil(self.steps / self.epoch_steps)
 
+    @property
+    def trusted(self) -> list[Any]:
+        """The classes and functions that its settings name, as `open_sweep(DIR, trusted=...)` takes them."""
+        settings = (self.task, self.config, self.recipe, self.hypers)
+        return [thing for value in settings for thing in record.things(value)]
+
     def step_of(self, epoch: int) -> int:
         """Steps done at the end of an epoch."""
         return min(epoch * self.epoch_steps, self.steps)
@@ -185,4 +191,10 @@ def hyper_differences(recorded: dict[str, np.ndarray], requested: dict[str, np.n
 def notes(found: dict[str, Any] | None, spec: Spec) -> list[str]:
     """Sentences for who starts or goes on: what changed around the sweep, what this device does not do."""
     changed = [] if found is None else surroundings.changes(found, describe(spec, []))
-    return changed + surroundings.ignored(spec.recipe)
+    asked = [
+        f"{name} is of another package: to open the sweep, import it and give it, "
+        "open_sweep(DIR, trusted=[...])"
+        for name in map(names.name_of, spec.trusted)
+        if not names.is_known(name)
+    ]
+    return changed + asked + surroundings.ignored(spec.recipe)

@@ -24,7 +24,7 @@ def my_optimizer(hyper):
 
 @dataclasses.dataclass(frozen=True)
 class MyTask(grokjax.ModularArithmetic):
-    pass
+    weights: tuple[float, ...] = (float("nan"), float("inf"), 1e-300)
 
 
 @pytest.fixture
@@ -122,7 +122,8 @@ def test_what_the_program_has_defined_is_found(tmp_path):
     with checkpoints.create(tmp_path / "sweep", spec):
         pass
     sweep = checkpoints.open_sweep(tmp_path / "sweep")
-    assert sweep.task == MyTask(modulus=5) and type(sweep.task) is MyTask and sweep.recipe == recipe
+    assert repr(sweep.task) == repr(MyTask(modulus=5)) and type(sweep.task) is MyTask
+    assert sweep.recipe == recipe
 
 
 def test_what_the_running_script_has_defined_is_found(monkeypatch):
@@ -161,3 +162,14 @@ def test_what_the_caller_gives_is_found(own, trusted):
 def test_names_of_older_versions_are_found(name, cls):
     assert names.dataclass(name, "task") is cls
     assert names.current(name) == names.name_of(cls)
+
+
+def test_a_function_of_another_package_is_named_before_training_and_found_by_its_giver(tmp_path):
+    loss = optax.softmax_cross_entropy_with_integer_labels
+    spec = planted_sweep.spec(recipe=grokjax.Recipe(loss=loss, optimizer=my_optimizer))
+    with checkpoints.create(tmp_path / "sweep", spec) as writer:
+        (note,) = writer.notes
+    assert note.startswith(f"{names.name_of(loss)} is of another package: to open the sweep, import it")
+    with pytest.raises(ValueError, match=r"recipe\.loss was recorded as 'optax"):
+        print(checkpoints.open_sweep(tmp_path / "sweep").recipe)
+    assert checkpoints.open_sweep(tmp_path / "sweep", trusted=spec.trusted).recipe == spec.recipe
