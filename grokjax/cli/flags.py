@@ -53,12 +53,13 @@ class _TrueOrFalse(flags.BooleanParser):
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """A flag: its field's name, annotation and text, and whether it is one of those that a task fixes."""
+    """A flag: its field, annotation and text, the tasks that it is for, and whether they fix its value."""
 
     field: str
     annotation: Any
     text: str
     hidden: bool = False
+    heading: str = ""
 
     @property
     def name(self) -> str:
@@ -68,15 +69,27 @@ class Flag:
 
 def groups() -> dict[str, list[Flag]]:
     """Every flag, in the groups and the order that `--help` shows them in."""
-    task = {flag.field: flag for cls in reversed(TASKS.values()) for flag in of_class(cls)}
-    order = [name for cls in TASKS.values() for name in fields(cls)]
+    task = of_tasks()
+    names = {flag.field for flag in task}
     return {
-        "Task": [Flag("task", str, CHOICES["task"]), *(task[name] for name in dict.fromkeys(order))],
-        "Model": [flag for flag in of_class(ModelConfig) if flag.field not in task],
+        "Task": [Flag("task", str, CHOICES["task"]), *task],
+        "Model": [flag for flag in of_class(ModelConfig) if flag.field not in names],
         "Recipe": [Flag("preset", str, CHOICES["preset"]), *of_class(Recipe)],
         "Hyper": [flag for flag in of_class(Hyper) if flag.field != "seed"],
         "Run and output": [Flag(name, bool if name in SWITCHES else str, text) for name, text in RUN.items()],
     }
+
+
+def of_tasks() -> list[Flag]:
+    """The flags of all tasks, those of the same tasks together, each as its first task documents it."""
+    flags = {flag.field: flag for cls in reversed(TASKS.values()) for flag in of_class(cls)}
+    order = dict.fromkeys(field for cls in TASKS.values() for field in fields(cls))
+    takers = {field: [name for name, cls in TASKS.items() if field in fields(cls)] for field in order}
+    found: dict[str, list[Flag]] = {}
+    for field in order:
+        heading = "all tasks" if len(takers[field]) == len(TASKS) else ", ".join(takers[field])
+        found.setdefault(heading, []).append(dataclasses.replace(flags[field], heading=heading))
+    return [flag for heading in sorted(found, key="all tasks".__ne__) for flag in found[heading]]
 
 
 def of_class(cls: Any) -> list[Flag]:
@@ -94,7 +107,9 @@ def default(name: str, value: Any) -> str:
     """A default as it is typed."""
     if name in BY_PRESET:
         return "by the preset"
-    return str("none" if value == () or (name == "frozen" and not value) else value).lower()
+    if value in (None, ()) or (name == "frozen" and not value):
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def define() -> flags.FlagValues:
@@ -144,9 +159,13 @@ def help_text(introduction: str) -> str:
     ]
     for group, members in groups().items():
         lines += ["", f"{group}:", *([f"  ({NOTES[group]})"] if group in NOTES else [])]
+        heading = ""
         for flag in members:
             if flag.hidden:
                 continue
+            if flag.heading != heading:
+                heading = flag.heading
+                lines.append(f" for {heading}")
             no = "[no]" if flag.annotation is bool and flag.field not in SWITCHES else ""
             lines += textwrap.wrap(
                 flag.text, 100, initial_indent=f"  {f'--{no}{flag.name}':<20} ", subsequent_indent=" " * 23

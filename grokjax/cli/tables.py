@@ -135,7 +135,7 @@ def generalisation(setting: "Part", console: rich.console.Console) -> None:
 
 def words(known: str) -> str:
     """The name of a level, cut where it may wrap."""
-    return known.replace("_", " ").replace("+", " + ")
+    return "no exact level" if known == "none" else known.replace("_", " ").replace("+", " + ")
 
 
 def nats(loss: float | None) -> str:

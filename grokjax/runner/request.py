@@ -131,32 +131,25 @@ def made(
     """
     knobs = {SHORT.get(name, name): value for name, value in knobs.items()}
     thing, model, rest, lists = sorted_out(chosen("task", task, TASKS), knobs)
-    made_task = task_of(TASKS[task], thing)
     usual = "nanda_addition" if task in DIGIT_TASKS else "nanda"
-    config, recipe, hyper = presets.PRESETS[chosen("preset", preset or usual, presets.PRESETS)](
-        made_task, **model
-    )
+    prepared = presets.PRESETS[chosen("preset", preset or usual, presets.PRESETS)]
+    own = task_of(TASKS[task], thing)
+    config, recipe, hyper = prepared(own, **model)
     recipe = dataclasses.replace(recipe, **rest)
     hypers = grid(hyper, seeds, lists)
-    if "train_fraction" in lists and not made_task.finite:
+    require_what_is_used(own, recipe, lists)
+    return Request(own, config, recipe, hypers, steps, epoch_steps, save, block, resume, command)
+
+
+def require_what_is_used(task: Any, recipe: Recipe, lists: Mapping[str, Any]) -> None:
+    """Raises ValueError for a fraction of no table, and for a cosine without an end."""
+    if "train_fraction" in lists and not task.finite:
         given = ",".join(map(str, np.atleast_1d(lists["train_fraction"])))
         raise ValueError(
             f"train_fraction={given} is of a finite table; this task draws fresh batches without end"
         )
     if recipe.schedule == "cosine" and "decay_steps" not in lists:
         raise ValueError("schedule=cosine needs decay_steps=K, the step at which the rate reaches 0")
-    return Request(
-        made_task,
-        config,
-        recipe,
-        hypers,
-        steps,
-        epoch_steps,
-        save=save,
-        block=block,
-        resume=resume,
-        command=command,
-    )
 
 
 def chosen(name: str, value: str, table: Mapping[str, Any]) -> str:
