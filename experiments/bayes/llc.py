@@ -59,7 +59,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--epochs", default=None, help="as 0,10,20; every saved one if not given")
     parser.add_argument("--components", action="store_true", help="restricted to each part of the model")
     parser.add_argument("--block", type=int, default=8, help="runs to a file")
-    parser.add_argument("--at_once", type=int, default=1, help="runs side by side on a device")
+    parser.add_argument(
+        "--at_once", type=int, default=1, help="runs side by side on a device, with all chains"
+    )
     options = parser.parse_args(argv)
     console = Console()
     try:
@@ -126,6 +128,7 @@ def estimated(run: Run, rows: Any, *, options: Any, batch: Any) -> dict[str, Any
         num_draws=options.draws,
         num_burn_in=options.burn_in,
         draw_every=options.draw_every,
+        chains_at_once=None if options.at_once == 1 else options.chains,
     )
     if not options.components:
         return {name: value for name, value in make()._asdict().items() if name in KEPT}

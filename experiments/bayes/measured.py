@@ -42,8 +42,9 @@ def over_training(
     block: runs to a file, a multiple of at_once;  at_once: runs side by side on a device
     """
     claim(folder, settings)
-    lifted = map_runs(jax.vmap(function))
-    groups = lambda x: np.asarray(x).reshape(-1, at_once, *np.shape(x)[1:])
+    lifted = map_runs(function if at_once == 1 else jax.vmap(function))
+    group = (-1,) if at_once == 1 else (-1, at_once)
+    groups = lambda x: np.asarray(x).reshape(*group, *np.shape(x)[1:])
     cells = [(epoch, first) for epoch in epochs for first in range(0, sweep.num_runs, block)]
     open_cells = [cell for cell in cells if not _file(folder, *cell).exists()]
     runs, read = None, None
@@ -52,7 +53,7 @@ def over_training(
             runs, read = sweep.runs(epoch), epoch
         chosen = np.minimum(np.arange(first, first + block), sweep.num_runs - 1)
         picked = jax.tree.map(lambda x, rows=chosen: groups(np.asarray(x)[rows]), (runs, data))
-        found = {name: x.reshape(block, *x.shape[2:]) for name, x in lifted(*picked).items()}
+        found = {name: x.reshape(block, *x.shape[len(group) :]) for name, x in lifted(*picked).items()}
         kept = {name: x[: sweep.num_runs - first] for name, x in found.items()}
         disk.write(_file(folder, epoch, first), lambda file, kept=kept: np.savez(file, **kept))
     return _joined(folder, epochs, range(0, sweep.num_runs, block))
