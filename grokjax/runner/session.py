@@ -55,7 +55,7 @@ class Session:
     @property
     def sweep(self) -> checkpoints.Sweep:
         """The sweep as it is on the disk."""
-        return checkpoints.open_sweep(self.directory)
+        return checkpoints.open_sweep(self.directory, trusted=self.spec.trusted)
 
     def __iter__(self) -> Iterator[training.Epoch]:
         self._began, self.done, self.trained, self.finished = time.monotonic(), 0, 0, False

@@ -4,6 +4,7 @@ import json
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 import grokjax as gj
@@ -94,3 +95,17 @@ def test_nothing_is_written_before_the_loop(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(TypeError, match="steps"):
         gj.run_sweep(tmp_path, TASK, None, None, None)
+
+
+def lion(hyper):
+    return optax.lion(hyper.learning_rate)
+
+
+def test_an_optimiser_of_ones_own_trains_and_reports(tmp_path):
+    config, _, hyper = gj.presets.notes(TASK, d_model=8, num_heads=2)
+    recipe = gj.Recipe(optimizer=lion, **EVALUATION)
+    hypers = gj.grid(hyper, seed=range(2))
+    session = gj.run_sweep(tmp_path, TASK, config, recipe, hypers, steps=5, epoch_steps=5)
+    list(session)
+    assert session.finished and (tmp_path / "summary.json").exists()
+    assert gj.open_sweep(tmp_path, trusted=[lion]).recipe.optimizer is lion
