@@ -32,8 +32,9 @@ MOST_EXCLUDED = ("b1", "b2", "momentum")
 
 
 def _checked(name: str, values: Any) -> np.ndarray:
-    """`values` as int32 or float32, [] or [S], or a ValueError that names the field, the first bad value and
-    what is allowed.
+    """Returns `values` as int32 or float32, [] or [S].
+
+    Raises ValueError naming the field, the first bad value and what is allowed.
     """
     least, most, allowed = RANGES.get(name, (0, INFINITY, "at least 0"))
     kind = "an integer" if name in INTEGERS else "a finite number"
@@ -60,8 +61,9 @@ def _checked(name: str, values: Any) -> np.ndarray:
 
 
 def check(hyper: Hyper) -> Hyper:
-    """The same hyper, or hypers, with every leaf int32 or float32, or a ValueError that names field, value
-    and what is allowed.
+    """Returns the same hyper, or hypers, with every leaf int32 or float32.
+
+    Raises ValueError naming the field, the first bad value and what is allowed.
     """
     return Hyper(
         **{
@@ -72,7 +74,7 @@ def check(hyper: Hyper) -> Hyper:
 
 
 def _lists(lists: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Each list as a checked array [length]; a single number is a list of one."""
+    """Returns each list as a checked array [length]; a single number is a list of one."""
     names = [field.name for field in dataclasses.fields(Hyper)]
     if unknown := [name for name in lists if name not in names]:
         raise ValueError(f"{unknown[0]} is no field of Hyper; there are {', '.join(names)}")
@@ -90,7 +92,7 @@ def _lists(lists: dict[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _refuse_copies(columns: dict[str, np.ndarray], size: int) -> None:
-    """Raise a ValueError for a run that is a copy of an earlier one: it would count and be no evidence."""
+    """Raises a ValueError for a run that is a copy of an earlier one: it would count and be no evidence."""
     rows = list(zip(*(column.tolist() for column in columns.values()), strict=True)) or [()] * size
     if len(set(rows)) == len(rows):
         return
@@ -102,7 +104,7 @@ def _refuse_copies(columns: dict[str, np.ndarray], size: int) -> None:
 
 
 def _spread(hyper: Hyper, size: int, columns: dict[str, np.ndarray]) -> Hyper:
-    """Hypers with leaves [size]: the given columns, all else as in `hyper`."""
+    """Returns Hypers with leaves [size]: the given columns, all else as in `hyper`."""
     base = {
         field.name: _checked(field.name, getattr(hyper, field.name)) for field in dataclasses.fields(Hyper)
     }
@@ -120,8 +122,9 @@ def _spread(hyper: Hyper, size: int, columns: dict[str, np.ndarray]) -> Hyper:
 
 
 def grid(hyper: Hyper, **lists: Any) -> Hyper:
-    """Hypers of every combination of the lists, the first named one slowest; what is not named is as in
-    `hyper`.
+    """Returns hypers of every combination of the lists, the first named one slowest.
+
+    What is not named is as in `hyper`. Raises ValueError for a value that is listed twice.
     """
     arrays = _lists(lists)
     for name, array in arrays.items():
@@ -137,8 +140,9 @@ def grid(hyper: Hyper, **lists: Any) -> Hyper:
 
 
 def paired(hyper: Hyper, **lists: Any) -> Hyper:
-    """Hypers that take the first of every list, then the second, ...: lists of one length, single numbers for
-    all runs.
+    """Returns hypers that take the first of every list, then the second, and so on.
+
+    The lists are of one length; a single number is for all runs. Raises ValueError for two equal runs.
     """
     arrays = _lists(lists)
     size = max((len(array) for array in arrays.values()), default=1)
@@ -153,7 +157,10 @@ def paired(hyper: Hyper, **lists: Any) -> Hyper:
 
 
 def concatenate(sweeps: Sequence[Hyper]) -> Hyper:
-    """The runs of several sweeps, one sweep after another; a single hyper counts as a sweep of one run."""
+    """Returns the runs of several sweeps, one sweep after another.
+
+    A single hyper counts as a sweep of one run.
+    """
     if not sweeps:
         raise ValueError("sweeps=[] must hold at least one sweep")
     return jax.tree.map(
@@ -162,7 +169,7 @@ def concatenate(sweeps: Sequence[Hyper]) -> Hyper:
 
 
 def num_runs(hypers: Hyper) -> int:
-    """S, the number of runs of a sweep."""
+    """Returns the number of runs of a sweep, S."""
     if not jnp.ndim(hypers.seed):
         raise ValueError(
             "hypers.seed is a scalar: this is one run, not a sweep; grid(hyper) makes a sweep of one"
@@ -171,7 +178,7 @@ def num_runs(hypers: Hyper) -> int:
 
 
 def select(hypers: Hyper, index: Any) -> Hyper:
-    """The run `index` (an int: scalar leaves), or the runs of a slice, list or mask (leaves [S])."""
+    """Returns the run `index` (an int: scalar leaves), or the runs of a slice, list or mask (leaves [S])."""
     size = num_runs(hypers)
     if isinstance(index, int | np.integer) and not -size <= index < size:
         raise ValueError(f"index={index} must be below the number of runs, {size}")
@@ -180,14 +187,14 @@ def select(hypers: Hyper, index: Any) -> Hyper:
 
 
 def rows(hypers: Hyper) -> list[dict[str, int | float]]:
-    """One dict per run: its seed and every field in which the runs differ."""
+    """Returns one dict per run: its seed and every field in which the runs differ."""
     columns = {field.name: np.asarray(getattr(hypers, field.name)) for field in dataclasses.fields(Hyper)}
     swept = [name for name, column in columns.items() if name == "seed" or (column != column[0]).any()]
     return [{name: _shortest(columns[name][run]) for name in swept} for run in range(num_runs(hypers))]
 
 
 def _shortest(value: np.generic) -> int | float:
-    """A Python number that reads back to the same bits: 0.001, not 0.0010000000474974513."""
+    """Returns a Python number that reads back to the same bits: 0.001, not 0.0010000000474974513."""
     return int(value) if value.dtype.kind == "i" else float(str(value))
 
 

@@ -20,12 +20,12 @@ Manifest = dict[str, Any]
 
 
 def is_key(leaf: Any) -> bool:
-    """Whether a leaf holds typed PRNG keys."""
+    """Returns whether a leaf holds typed PRNG keys."""
     return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def of_rows(array: np.ndarray) -> list[int]:
-    """CRC-32 of the bytes of every row [S, ...] -> S numbers."""
+    """Returns CRC-32 of the bytes of every row [S, ...] -> S numbers."""
     return [
         zlib.crc32(np.ascontiguousarray(array[i : i + 1]).reshape(-1).view(np.uint8).data)
         for i in range(len(array))
@@ -33,7 +33,10 @@ def of_rows(array: np.ndarray) -> list[int]:
 
 
 def of_leaf(leaf: Any) -> np.ndarray:
-    """The checksums [S] of a numpy or jax array; those of runs that lie with other processes are 0."""
+    """Returns the checksums [S] of a numpy or jax array.
+
+    Those of runs that lie with other processes are 0.
+    """
     found = np.zeros(leaf.shape[0], np.uint32)
     if isinstance(leaf, np.ndarray):
         found[:] = of_rows(leaf)
@@ -46,7 +49,7 @@ def of_leaf(leaf: Any) -> np.ndarray:
 
 
 def manifest(items: dict[str, Any], facts: dict[str, Any]) -> Manifest:
-    """The checksum item of a snapshot; every process must call it."""
+    """Returns the checksum item of a snapshot; every process must call it."""
     leaves = [(item, name, leaf) for item, tree in items.items() for name, leaf in named_leaves(tree).items()]
     local = np.stack([of_leaf(leaf) for *_, leaf in leaves])
     sums = np.bitwise_or.reduce(multihost.gather(local), axis=0)
@@ -59,17 +62,20 @@ def manifest(items: dict[str, Any], facts: dict[str, Any]) -> Manifest:
 
 
 def sealed(body: Manifest) -> dict[str, Any]:
-    """The manifest with a checksum of its own."""
+    """Returns the manifest with a checksum of its own."""
     return {"crc32": zlib.crc32(canonical(body)), "manifest": body}
 
 
 def canonical(body: Manifest) -> bytes:
-    """The text that the manifest's own checksum covers."""
+    """Returns the text that the manifest's own checksum covers."""
     return json.dumps(body, sort_keys=True).encode()
 
 
 def read(path: pathlib.Path) -> Manifest:
-    """The manifest of a snapshot's directory; ValueError if it is missing or damaged, or another epoch's."""
+    """Returns the manifest of a snapshot's directory.
+
+    Raises ValueError if it is missing or damaged, or another epoch's.
+    """
     file, where = path / "checksums" / "metadata", f"epoch {path.name} in {path.parent}"
     try:
         seal = json.loads(file.read_text())
@@ -93,7 +99,7 @@ def read(path: pathlib.Path) -> Manifest:
 
 
 def verify(name: str, array: np.ndarray, record: dict[str, Any], rows: slice) -> None:
-    """ValueError that says what is wrong if the rows of a leaf are not those that were saved."""
+    """Raises a ValueError that says what is wrong if the rows of a leaf are not those that were saved."""
     shape = tuple(record["shape"])
     expected = (len(range(*rows.indices(shape[0]))), *shape[1:])
     if array.dtype.name != record["dtype"] or array.shape != expected:

@@ -33,7 +33,7 @@ class Chunk(NamedTuple):
 
 
 def chunks(directory: pathlib.Path) -> list[Chunk]:
-    """The chunks of a part in order of their steps."""
+    """Returns the chunks of a part in order of their steps."""
     if not directory.is_dir():
         return []
     named = ((re.fullmatch(r"steps-(\d+)-(\d+)\.npz", path.name), path) for path in directory.iterdir())
@@ -47,7 +47,7 @@ def write(
     span: tuple[int, int],
     arrays: Mapping[str, np.ndarray],
 ) -> None:
-    """Write the metrics of steps span[0] … span[1] - 1 as one file, number `number` of the part."""
+    """Writes the metrics of steps span[0] … span[1] - 1 as one file, number `number` of the part."""
     first, last = span
     path = directory / f"steps-{first:08d}-{last:08d}.npz"
     compacted = {name: compact(name, array) for name, array in arrays.items()}
@@ -60,19 +60,20 @@ def write(
 
 
 def compact(name: str, array: np.ndarray) -> np.ndarray:
-    """Float32 for everything that belongs to runs."""
+    """Returns an array as it is stored: float32 for everything that belongs to runs."""
     return np.asarray(array) if name in AXIS_FREE else np.asarray(array, np.float32)
 
 
 def described(array: np.ndarray) -> dict[str, Any]:
-    """Type, shape and checksum."""
+    """Returns the type, the shape and the checksum of an array."""
     crc = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return dict(dtype=array.dtype.name, shape=list(array.shape), crc32=crc)
 
 
 def header(chunk: Chunk, identity: Identity, number: int | None) -> Header:
-    """The stamp of a file that proves to be this part's, number `number` (None: any); else a ValueError that
-    names it.
+    """Returns the stamp of a file, once it has proved to be this part's number `number` (None: any).
+
+    Raises ValueError, naming the file, if it has not.
     """
     if identity.sweep is None:
         return {}
@@ -89,7 +90,7 @@ def header(chunk: Chunk, identity: Identity, number: int | None) -> Header:
 
 
 def read_stamp(path: pathlib.Path) -> Header:
-    """What a file says of itself; ValueError that names a damaged file."""
+    """Returns what a file says of itself. Raises ValueError, naming it, if it is damaged."""
     try:
         stamp = json.loads(npz.array(path, IDENTITY).tobytes())
         if isinstance(stamp["arrays"], dict):
@@ -101,7 +102,10 @@ def read_stamp(path: pathlib.Path) -> Header:
 
 
 def row(directory: pathlib.Path, identity: Identity) -> list[tuple[Chunk, Header]]:
-    """The chunks of a part, each proven; ValueError if one is missing, or is not this part's."""
+    """Returns the chunks of a part, each proven.
+
+    Raises ValueError if one is missing, or is not this part's.
+    """
     found, covered = [], 0
     for number, chunk in enumerate(chunks(directory)):
         if chunk.first != covered:
@@ -116,7 +120,10 @@ def row(directory: pathlib.Path, identity: Identity) -> list[tuple[Chunk, Header
 
 
 def until(directory: pathlib.Path, identity: Identity, step: int) -> int:
-    """How many chunks lead from step 0 to exactly this one; ValueError if any is missing, or another's."""
+    """Returns how many chunks lead from step 0 to exactly this one.
+
+    Raises ValueError if any is missing, or another's.
+    """
     leading = [chunk for chunk in chunks(directory) if chunk.last <= step]
     covered = 0
     for number, chunk in enumerate(leading):
@@ -129,7 +136,10 @@ def until(directory: pathlib.Path, identity: Identity, step: int) -> int:
 
 
 def array(chunk: Chunk, stamp: Header, name: str, identity: Identity) -> np.ndarray:
-    """One metric of a proven chunk; ValueError that names the file if it is not what was written."""
+    """Returns one metric of a proven chunk.
+
+    Raises ValueError, naming the file, if it is not what was written.
+    """
     found = npz.array(chunk.path, name)
     if stamp and described(found) != stamp["arrays"].get(name):
         raise ValueError(f"{chunk.path} is damaged: {name!r} is not what was written")
@@ -148,7 +158,7 @@ def array(chunk: Chunk, stamp: Header, name: str, identity: Identity) -> np.ndar
 
 
 def damaged(directory: pathlib.Path, identity: Identity, number: int) -> list[str]:
-    """A sentence for each of the first `number` chunks whose content is not what was written."""
+    """Returns a sentence for each of the first `number` chunks whose content is not what was written."""
     found = []
     for i, chunk in enumerate(chunks(directory)[:number]):
         try:
@@ -161,16 +171,16 @@ def damaged(directory: pathlib.Path, identity: Identity, number: int) -> list[st
 
 
 def names(chunk: Chunk, stamp: Header) -> list[str]:
-    """The metrics in a chunk."""
+    """Returns the metrics in a chunk."""
     return list(stamp["arrays"]) if stamp else npz.names(chunk.path)
 
 
 def discard_from(
     directory: pathlib.Path, identity: Identity, step: int | None, aside: pathlib.Path
 ) -> list[str]:
-    """Drop the chunks that go beyond a step (None: all): those steps will be computed again.
+    """Drops the chunks that go beyond a step (None: all), whose steps will be computed again.
 
-    A file that does not prove to be this part's is moved to `aside`; a sentence for each.
+    A file that does not prove to be this part's is moved to `aside`. Returns a sentence for each of those.
     """
     notes = []
     for chunk in reversed(chunks(directory)):

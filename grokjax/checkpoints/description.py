@@ -24,13 +24,13 @@ HYPERS = "hypers.npz"
 
 
 def sealed(found: dict[str, Any]) -> dict[str, Any]:
-    """A description with a checksum of its own."""
+    """Returns a description with a checksum of its own."""
     body = {name: value for name, value in found.items() if name != "crc32"}
     return body | {"crc32": zlib.crc32(json.dumps(body, sort_keys=True).encode())}
 
 
 def read(directory: pathlib.Path) -> dict[str, Any]:
-    """The content of config.json.
+    """Returns the content of config.json.
 
     Raises FileNotFoundError where there is no sweep, ValueError where it is damaged or of an unknown format.
     """
@@ -63,7 +63,7 @@ def read(directory: pathlib.Path) -> dict[str, Any]:
 
 
 def complaints(found: dict[str, Any]) -> list[str]:
-    """A sentence for each entry of a description that is not what it must be."""
+    """Returns a sentence for each entry of a description that is not what it must be."""
     if wrong := [name for name, fits in ENTRIES.items() if not attempt(fits, found.get(name, ...))]:
         name = wrong[0]
         return [f"{name!r} is {shortened(found[name])}" if name in found else f"it has no {name!r}"]
@@ -81,7 +81,7 @@ def complaints(found: dict[str, Any]) -> list[str]:
 
 
 def attempt(fits: Callable[[Any], Any], value: Any) -> bool:
-    """Whether a value fits; one that cannot even be looked at does not."""
+    """Returns whether a value fits; one that cannot even be looked at does not."""
     try:
         return bool(fits(value))
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -89,23 +89,23 @@ def attempt(fits: Callable[[Any], Any], value: Any) -> bool:
 
 
 def shortened(value: Any) -> str:
-    """A value for a sentence."""
+    """Returns a value as a short text for a sentence."""
     text = repr(value)
     return text if len(text) < 60 else f"{text[:57]}..."
 
 
 def count(value: Any, least: int = 1, most: int = MOST_STEPS) -> bool:
-    """Whether it is an integer in the range."""
+    """Returns whether it is an integer in the range."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def texts(value: Any) -> bool:
-    """Whether it is a dict of texts."""
+    """Returns whether it is a dict of texts."""
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
 def encoded(value: Any, depth: int = 0) -> bool:
-    """Whether it is what `record.encode` may have written."""
+    """Returns whether it is what `record.encode` may have written."""
     if depth > DEEPEST:
         return False
     if isinstance(value, list):
@@ -123,23 +123,26 @@ def encoded(value: Any, depth: int = 0) -> bool:
 
 
 def settings(value: Any) -> bool:
-    """Whether it is an encoded dataclass."""
+    """Returns whether it is an encoded dataclass."""
     return isinstance(value, dict) and "class" in value and encoded(value)
 
 
 def hypers(value: Any) -> bool:
-    """Whether it names a class and the file beside it; checksums of its columns came with format 2."""
+    """Returns whether it names a class and the file beside it.
+
+    Checksums of the columns came with format 2.
+    """
     sums = value.get("crc32", {})
     return isinstance(value["class"], str) and value["file"] == HYPERS and all(map(count_or_0, sums.values()))
 
 
 def count_or_0(value: Any) -> bool:
-    """Whether it is a checksum."""
+    """Returns whether it is a checksum."""
     return count(value, 0, 2**32)
 
 
 def parts(value: Any) -> bool:
-    """Whether it is a list of stretches of runs."""
+    """Returns whether it is a list of stretches of runs."""
     return bool(value) and all(
         isinstance(part, dict) and count(part["first"], 0) and count(part["runs"]) for part in value
     )
@@ -165,12 +168,15 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
 
 
 def checksum(column: np.ndarray) -> int:
-    """The CRC-32 of a column of the hypers."""
+    """Returns the CRC-32 of a column of the hypers."""
     return zlib.crc32(np.ascontiguousarray(column).view(np.uint8).data)
 
 
 def read_hypers(directory: pathlib.Path, found: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The recorded fields of the hypers, arrays [S]; ValueError if they are not those that were written."""
+    """Returns the recorded fields of the hypers, arrays [S].
+
+    Raises ValueError if they are not those that were written.
+    """
     path = directory / HYPERS
     num_runs = sum(part["runs"] for part in found["parts"])
     sums = found["hypers"].get("crc32")
@@ -196,5 +202,5 @@ def read_hypers(directory: pathlib.Path, found: Mapping[str, Any]) -> dict[str, 
 
 
 def not_written(name: str, sums: Mapping[str, int], columns: Mapping[str, np.ndarray]) -> bool:
-    """Whether a column is missing, new, or other than its checksum says."""
+    """Returns whether a column is missing, new, or other than its checksum says."""
     return name not in columns or sums.get(name) != checksum(columns[name])

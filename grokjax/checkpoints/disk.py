@@ -17,8 +17,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write(path: pathlib.Path, fill: Callable[[IO[bytes]], object]) -> None:
-    """Write a file so that a kill at any moment leaves the old one or the new one: temporary, fsync, rename,
-    fsync of the folder.
+    """Writes a file so that a kill at any moment leaves the old one or the new one.
+
+    It goes into a temporary file, which is synced and renamed, and then the folder is synced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
@@ -35,7 +36,7 @@ def write(path: pathlib.Path, fill: Callable[[IO[bytes]], object]) -> None:
 
 
 def sync(folder: pathlib.Path) -> None:
-    """Make the names in a folder durable."""
+    """Makes the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -44,7 +45,7 @@ def sync(folder: pathlib.Path) -> None:
 
 
 def move(path: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """Move a file or folder into another folder, under a name that is free there; its new path."""
+    """Moves a file or folder into another folder, under a name that is free there. Returns its new path."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{path.parent.name}-{path.name}"
     number = 0
@@ -56,7 +57,7 @@ def move(path: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
 
 
 def discard(path: pathlib.Path, trash: pathlib.Path) -> None:
-    """Remove a file or folder so that it is gone at once, also for who is killed on the way."""
+    """Removes a file or folder so that it is gone at once, also for who is killed on the way."""
     move(path, trash)
     shutil.rmtree(trash, ignore_errors=True)
 
@@ -71,7 +72,7 @@ def explained(what: str, directory: pathlib.Path) -> Iterator[None]:
 
 
 def sentence(what: str, directory: pathlib.Path, error: BaseException) -> str:
-    """One sentence about a failed write."""
+    """Returns one sentence about a failed write."""
     try:
         free = shutil.disk_usage(directory).free
     except OSError:
@@ -92,8 +93,9 @@ def sentence(what: str, directory: pathlib.Path, error: BaseException) -> str:
 
 
 def lock(directory: pathlib.Path) -> filelock.BaseFileLock:
-    """The lock of a sweep's directory, taken; the system frees it when its holder dies. ValueError while
-    another process holds it.
+    """Returns the lock of a sweep's directory, taken; the system frees it when its holder dies.
+
+    Raises ValueError while another process holds it.
     """
     held = filelock.FileLock(directory / ".lock", thread_local=False)
     try:

@@ -20,11 +20,11 @@ class Identity(NamedTuple):
     runs: int
 
     def stamp(self) -> dict[str, Any]:
-        """What is written into each file; {} where the format has none."""
+        """Returns what is written into each file; {} where the format has none."""
         return {} if self.sweep is None else self._asdict()
 
     def refuse(self, found: Mapping[str, Any], what: str) -> None:
-        """Raise a ValueError if a file's stamp is another's. what: the file, for the sentence."""
+        """Raises a ValueError if a file's stamp is another's. what: the file, as a sentence names it."""
         for name, own in self.stamp().items():
             if found.get(name) != own:
                 raise ValueError(
@@ -42,12 +42,12 @@ class Place(NamedTuple):
 
 
 def new_id() -> str:
-    """A random id for a sweep."""
+    """Returns a random id for a sweep."""
     return secrets.token_hex(16)
 
 
 def places(directory: pathlib.Path, record: Mapping[str, Any]) -> list[Place]:
-    """The parts of a recorded sweep."""
+    """Returns the places of the parts of a recorded sweep."""
     return [
         Place(
             directory / "metrics" / f"part-{index}",

@@ -17,9 +17,10 @@ def map_epochs(
     function: Callable[[Run], PyTree],
     epochs: Iterable[int] | None = None,
 ) -> PyTree:
-    """Returns what a function of one Run gives for every run at every saved epoch: leaves [E, S, ...], numpy.
+    """Returns what a function of one Run gives for every run at every saved epoch, leaves [E, S, ...].
 
     sweep: an opened sweep, or its directory
+    function: takes a Run, returns an array or a tree of arrays
     epochs: numbers of saved epochs (-1: the last); None: all of them
     Raises ValueError where no epoch is saved or asked for, or one of them is not saved.
     """

@@ -10,19 +10,19 @@ from grokjax.checkpoints.identity import Place
 
 
 def join(pieces: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The metrics of consecutive stretches as those of one."""
+    """Returns the metrics of consecutive stretches as those of one."""
     return {
         name: np.concatenate([piece[name] for piece in pieces], axis=step_axis(name)) for name in pieces[0]
     }
 
 
 def step_axis(name: str) -> int:
-    """Where steps are counted."""
+    """Returns the axis along which a metric's steps are counted."""
     return 0 if name in AXIS_FREE else 1
 
 
 def num_steps(arrays: Mapping[str, np.ndarray]) -> int:
-    """T of metrics whose training arrays are [S, T, ...]; 0 where there are none."""
+    """Returns T of metrics whose training arrays are [S, T, ...]; 0 where there are none."""
     lengths = {array.shape[1] for name, array in arrays.items() if not name.startswith("test_")}
     if len(lengths) > 1:
         raise ValueError(f"metrics of one epoch have different numbers of steps: {sorted(lengths)}")
@@ -30,7 +30,7 @@ def num_steps(arrays: Mapping[str, np.ndarray]) -> int:
 
 
 def nothing(place: Place) -> tuple[int, int]:
-    """No steps and no chunks that must be there."""
+    """Returns that no steps and no chunks must be there."""
     return 0, 0
 
 
@@ -77,7 +77,10 @@ class Metrics(Mapping[str, np.ndarray]):
         return side_by_side(parts, [place.identity.runs for place in self.places])
 
     def _rows(self) -> list[list[tuple[chunks.Chunk, chunks.Header]]]:
-        """The proven chunks of every part; ValueError if there are fewer than a saved state had before it."""
+        """Returns the proven chunks of every part.
+
+        Raises ValueError if there are fewer than a saved state had before it.
+        """
         rows = []
         for place in self.places:
             step, number = self.reached(place)  # asked first: while the sweep is trained more may come
@@ -93,7 +96,10 @@ class Metrics(Mapping[str, np.ndarray]):
 
 
 def side_by_side(parts: list[list[np.ndarray]], num_runs: list[int]) -> np.ndarray:
-    """Chunks [S_part, T_chunk, ...] of several parts as one [S, T, ...], NaN where a part is shorter."""
+    """Returns the chunks [S_part, T_chunk, ...] of several parts as one array [S, T, ...].
+
+    It is NaN where a part is shorter than another.
+    """
     length = max(sum(chunk.shape[1] for chunk in part) for part in parts)
     example = next(part[0] for part in parts if part)
     whole = np.full((sum(num_runs), length, *example.shape[2:]), np.nan, example.dtype)

@@ -9,33 +9,34 @@ from jax.experimental import multihost_utils
 
 
 def several() -> bool:
-    """Whether more than one process writes this sweep."""
+    """Returns whether more than one process writes this sweep."""
     return jax.process_count() > 1
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes config, metrics and the lock."""
+    """Returns whether this process is the one that writes config, metrics and the lock."""
     return jax.process_index() == 0
 
 
 def gather(values: np.ndarray) -> np.ndarray:
-    """The arrays of all processes, stacked: [processes, ...]."""
+    """Returns the arrays of all processes, stacked: [processes, ...]."""
     return np.asarray(multihost_utils.process_allgather(values)) if several() else np.asarray(values)[None]
 
 
 def first_says(number: int) -> int:
-    """The first process's number, in every process."""
+    """Returns the first process's number, in every process."""
     return int(gather(np.asarray(number))[0])
 
 
 def all_say(flag: bool) -> bool:
-    """Whether the flag holds in every process."""
+    """Returns whether the flag holds in every process."""
     return bool(gather(np.asarray(flag)).all())
 
 
 def on_first(action: Callable[[], Any]) -> Any:
-    """The action's result in the first process, None in the others once it is done; if it fails, every
-    process raises.
+    """Returns the action's result in the first process, None in the others once it is done.
+
+    If it fails, every process raises.
     """
     result, error = None, None
     if is_first():
@@ -49,7 +50,7 @@ def on_first(action: Callable[[], Any]) -> Any:
 
 
 def to_host(x: Any) -> np.ndarray:
-    """The whole array as numpy, also where its parts lie with other processes."""
+    """Returns the whole array as numpy, also where its parts lie with other processes."""
     if isinstance(x, jax.Array) and not x.is_fully_addressable:
         return np.asarray(multihost_utils.process_allgather(x, tiled=True))
     return np.asarray(x)

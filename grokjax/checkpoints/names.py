@@ -24,8 +24,9 @@ PROJECT = __name__.partition(".")[0]
 
 
 def name_of(thing: Any) -> str:
-    """`module:qualname`; a script run with `python -m` under its real name; a callable without a name by its
-    repr.
+    """Returns `module:qualname`, and the repr of a callable that has no name.
+
+    A script that was run with `python -m` is called by its real name.
     """
     qualname = getattr(thing, "__qualname__", None)
     if qualname is None:
@@ -36,18 +37,27 @@ def name_of(thing: Any) -> str:
 
 
 def can_be_found(name: str) -> bool:
-    """Whether a name can lead back to its thing: no lambda's does, nor that of what a function defined."""
+    """Returns whether a name can lead back to its thing.
+
+    That of a lambda, of what a function defined, and of an object without a name cannot.
+    """
     return ":" in name and "<" not in name
 
 
 def current(name: str) -> str:
-    """What is called so now: classes that moved within the project, or were renamed, have one name."""
+    """Returns what is called so now.
+
+    A class that moved within the project, or was renamed, has one name.
+    """
     thing = projects(name)
     return name if thing is None else name_of(thing)
 
 
 def projects(name: str) -> Any:
-    """The project's own dataclass or loss of a name that this or an older version recorded, else None."""
+    """Returns the project's own dataclass or loss of a name, else None.
+
+    The name may be one that an older version recorded.
+    """
     module, _, path = name.partition(":")
     if module.partition(".")[0] != PROJECT:
         return None
@@ -60,17 +70,23 @@ def projects(name: str) -> Any:
 
 
 def dataclass(name: str, where: str, trusted: Sequence[Any] = ()) -> type:
-    """The dataclass of a recorded name; ValueError naming `where` if it may not be looked up, or is gone."""
+    """Returns the dataclass of a recorded name.
+
+    Raises ValueError naming `where` if it may not be looked up, or is gone.
+    """
     return found(name, where, trusted, is_dataclass)
 
 
 def function(name: str, where: str, trusted: Sequence[Any] = ()) -> Callable[..., Any]:
-    """The function of a recorded name; ValueError naming `where` if it may not be looked up, or is gone."""
+    """Returns the function of a recorded name.
+
+    Raises ValueError naming `where` if it may not be looked up, or is gone.
+    """
     return found(name, where, trusted, callable)
 
 
 def found(name: str, where: str, trusted: Sequence[Any], fits: Callable[[Any], bool]) -> Any:
-    """The first candidate that is called so and fits."""
+    """Returns the first candidate that is called so and fits."""
     for thing in candidates(name, trusted):
         if fits(thing):
             return thing
@@ -82,12 +98,12 @@ def found(name: str, where: str, trusted: Sequence[Any], fits: Callable[[Any], b
 
 
 def is_known(name: str) -> bool:
-    """Whether a name is found without being given as trusted."""
+    """Returns whether a name is found without being given as trusted."""
     return any(callable(thing) for thing in candidates(name, ()))
 
 
 def candidates(name: str, trusted: Sequence[Any]) -> Iterator[Any]:
-    """What a name may lead to, the caller's own things first."""
+    """Yields what a name may lead to, the caller's own things first."""
     module, _, path = name.partition(":")
     for thing in trusted:
         if isinstance(thing, types.ModuleType):
@@ -107,9 +123,9 @@ def candidates(name: str, trusted: Sequence[Any]) -> Iterator[Any]:
 
 
 def defined(module: types.ModuleType, name: str, path: str) -> Iterator[Any]:
-    """What a module called `name` defines under a dotted path; what it has only imported does not count.
+    """Yields what a module called `name` defines under a dotted path, not what it has only imported.
 
-    Looked up in the namespaces themselves, so that no code of the module runs.
+    It is looked up in the namespaces themselves, so that no code of the module runs.
     """
     if module.__name__ != name:
         return
@@ -121,12 +137,15 @@ def defined(module: types.ModuleType, name: str, path: str) -> Iterator[Any]:
 
 
 def is_dataclass(thing: Any) -> bool:
-    """Whether a thing is a dataclass, not an instance of one."""
+    """Returns whether a thing is a dataclass, not an instance of one."""
     return isinstance(thing, type) and dataclasses.is_dataclass(thing)
 
 
 def is_users(module: types.ModuleType) -> bool:
-    """Whether a module is the user's own: neither the standard library's nor an installed package's."""
+    """Returns whether a module is the user's own.
+
+    It is if it belongs neither to the standard library nor to an installed package.
+    """
     file = getattr(module, "__file__", None)
     if module.__name__.partition(".")[0] in sys.stdlib_module_names or not isinstance(file, str):
         return False
@@ -138,5 +157,5 @@ def is_users(module: types.ModuleType) -> bool:
 
 @functools.cache
 def installed() -> tuple[str, ...]:
-    """The folders of the standard library and of installed packages."""
+    """Returns the folders of the standard library and of installed packages."""
     return tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})

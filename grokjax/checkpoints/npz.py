@@ -12,7 +12,10 @@ SUFFIX = ".npy"
 
 @contextmanager
 def opened(path: pathlib.Path, what: str) -> Iterator[zipfile.ZipFile]:
-    """The archive; whatever goes wrong inside becomes one ValueError that names the file. what: was read."""
+    """Opens an archive; whatever goes wrong inside becomes one ValueError that names the file.
+
+    what: is read from it, as the sentence names it
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
@@ -23,13 +26,16 @@ def opened(path: pathlib.Path, what: str) -> Iterator[zipfile.ZipFile]:
 
 
 def names(path: pathlib.Path) -> list[str]:
-    """The names of the arrays; ValueError that names a damaged file."""
+    """Returns the names of the arrays. Raises ValueError, naming the file, if it is damaged."""
     with opened(path, "the list of its arrays") as archive:
         return [name.removesuffix(SUFFIX) for name in archive.namelist()]
 
 
 def array(path: pathlib.Path, name: str) -> np.ndarray:
-    """One array, without reading the others; ValueError that names a damaged file."""
+    """Returns one array, without reading the others.
+
+    Raises ValueError, naming the file, if it is damaged, or holds less than its header says.
+    """
     with opened(path, repr(name)) as archive:
         info = archive.getinfo(name + SUFFIX)
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > path.stat().st_size:
@@ -45,7 +51,7 @@ def array(path: pathlib.Path, name: str) -> np.ndarray:
 
 
 def header(file) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of an array before its data is read."""
+    """Returns the shape and the type of an array before its data is read."""
     version = np.lib.format.read_magic(file)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,

@@ -21,8 +21,9 @@ FLUSH, SAVE = 1, 2
 
 
 class Part:
-    """A stretch of the runs of a sweep with its own snapshots and metrics: runs first … first + num_runs - 1.
+    """A stretch of the runs of a sweep with its own snapshots and metrics.
 
+    It has the runs first … first + num_runs - 1.
     damage: sentences about what was found not to be intact, or not to be this part's
     """
 
@@ -48,12 +49,13 @@ class Part:
         )
 
     def restore(self, target: Any = None) -> Snapshot | None:
-        """The newest intact full state, or None: begin at the beginning. What was recorded after it is
-        dropped, to be computed again.
+        """Returns the newest intact full state, or None: begin at the beginning.
 
-        target: one run's state as shapes and types (`jax.eval_shape`); None: that of the sweep's own program.
-        `damage` then has a sentence for every newer state that was not intact. ValueError for a state of
-        another model.
+        What was recorded after it is dropped, to be computed again. `damage` then has a sentence for every
+        newer state that was not intact.
+
+        target: one run's state as shapes and types (`jax.eval_shape`); None: that of the sweep's own program
+        Raises ValueError for a state of another model.
         """
         target = (
             shapes(Program(self.spec.task, self.spec.config, self.spec.recipe)) if target is None else target
@@ -82,12 +84,11 @@ class Part:
         return found
 
     def record(self, epoch: Any) -> bool:
-        """Keep an epoch (a `training.Epoch`): its metrics always, its state where the schedule says so. True
-        if it began a save.
+        """Keeps an epoch (a `training.Epoch`): its metrics always, its state where the schedule says so.
 
-        Metrics are written at every save and every half minute; the state is saved every ten minutes also
+        Metrics are written at every save and every half minute. The state is also saved every ten minutes
         between two scheduled epochs, and before a shorter last one, only to resume from. Saving goes on in
-        the background; `wait` or `finish` waits for it.
+        the background; `wait` or `finish` waits for it. Returns True if it began a save.
         """
         self._append(epoch)
         self._newest = epoch
@@ -105,14 +106,14 @@ class Part:
         return False
 
     def _due(self) -> int:
-        """What the clock asks for."""
+        """Returns what the clock asks for."""
         now = time.monotonic()
         return (
             SAVE if now - self._saved > SAVE_SECONDS else FLUSH if now - self._flushed > FLUSH_SECONDS else 0
         )
 
     def flush(self) -> None:
-        """Write the metrics that are not on the disk yet; if several processes train, all must call it."""
+        """Writes the metrics that are not on the disk yet; if several processes train, all must call it."""
         self._chunks += multihost.first_says(bool(multihost.on_first(self._write)))
         self._buffer, self._written, self._flushed = [], self._end, time.monotonic()
 
@@ -124,17 +125,16 @@ class Part:
         return True
 
     def wait(self) -> int | None:
-        """Wait for the save under way; the newest epoch that is safely saved."""
+        """Waits for the save under way. Returns the newest epoch that is safely saved."""
         if self._saver is not None:
             self._saver.wait()
         return self._newest_saved
 
     def finish(self) -> int | None:
-        """Save the last epoch that was recorded if it is not, wait, and release everything; the newest saved
-        epoch.
+        """Saves the last epoch that was recorded if it is not, waits, and releases everything.
 
-        It is kept for ever if the sweep ends there: all steps are done, or no run is active any more; else it
-        serves to go on from.
+        That epoch is kept for ever if the sweep ends there: all steps are done, or no run is active any more;
+        else it serves to go on from. Returns the newest saved epoch.
         """
         last = self._newest
         if last is not None and self._newest_saved != last.number:
@@ -145,7 +145,7 @@ class Part:
         return self._newest_saved
 
     def close(self) -> None:
-        """Write what metrics are left and release Orbax's threads, after the save under way."""
+        """Writes what metrics are left and releases Orbax's threads, after the save under way."""
         try:
             if multihost.is_first():
                 self._write()
@@ -180,7 +180,7 @@ class Part:
         self._newest_saved, self._saved = epoch.number, time.monotonic()
 
     def _read(self, epoch: int, target: Any) -> Snapshot | None:
-        """A saved state if it is intact, whole and preceded by all its metrics."""
+        """Returns a saved state if it is intact, whole and preceded by all its metrics."""
         rows = slice(0, self.num_runs)
         try:
             body = snapshots.manifest(self.snapshots, epoch, self.identity)
@@ -200,8 +200,9 @@ class Part:
         return Snapshot(epoch, step, snapshots.shaped(named, target, where))
 
     def _forget(self, epochs: list[int], step: int | None) -> None:
-        """Drop states that were not intact (their parameters stay until they are replaced) and metrics beyond
-        the step to go on from. What is not this part's is moved aside.
+        """Drops states that were not intact, and metrics beyond the step to go on from.
+
+        Their parameters stay until they are replaced. What is not this part's is moved aside.
         """
         for epoch in epochs:
             try:

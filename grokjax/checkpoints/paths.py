@@ -14,16 +14,20 @@ from grokjax.checkpoints import multihost
 
 
 def local(directory: str | pathlib.Path) -> pathlib.Path:
-    """The absolute path of a directory on this machine, `~` expanded; ValueError for an address such as gs://."""
+    """Returns the absolute path of a directory on this machine, `~` expanded.
+
+    Raises ValueError for an address such as gs://.
+    """
     if "://" in str(directory) or re.match(r"[a-z0-9]{2,}:/", str(directory)):
         raise ValueError(f"{directory} is no directory of this machine: other storage is not supported")
     return pathlib.Path(directory).expanduser().absolute()
 
 
 class Plain:
-    """A name without glob's special characters for a folder: `path`, a link until `close` where it needs one.
+    """A name for a folder without the special characters of a glob: `path`.
 
-    Raises OSError where there can be none.
+    It is the folder itself, or where that needs one a link to it until `close`. Raises OSError where there
+    can be none.
     """
 
     def __init__(self, folder: pathlib.Path):
@@ -41,7 +45,7 @@ class Plain:
             raise OSError(f"the storage library cannot write to this path ({error}): {advice}") from error
 
     def close(self) -> None:
-        """Remove the link; the folder stays."""
+        """Removes the link; the folder stays."""
         if self._made is not None:
             self.path.unlink(missing_ok=True)
             shutil.rmtree(self._made, ignore_errors=True)

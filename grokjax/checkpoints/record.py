@@ -13,8 +13,10 @@ PLAIN = (bool, int, float, str, type(None))
 
 
 def encode(value: Any) -> Any:
-    """JSON that `decode` turns back: dataclasses by class and fields, functions by `module:qualname`, partial
-    functions with their arguments, sequences as tuples.
+    """Returns JSON that `decode` turns back.
+
+    Dataclasses are recorded by class and fields, functions by `module:qualname`, partial functions with their
+    arguments, sequences as tuples.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -38,7 +40,7 @@ def encode(value: Any) -> Any:
 
 
 def things(value: Any) -> Iterator[Any]:
-    """The classes and functions that an encoded value will name."""
+    """Returns the classes and functions that an encoded value will name."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         yield type(value)
         for field in dataclasses.fields(value):
@@ -54,13 +56,13 @@ def things(value: Any) -> Iterator[Any]:
 
 
 def bases(cls: type) -> dict[str, str]:
-    """What a user's class derives from, for who reads the description without that class."""
+    """Returns what a user's class derives from, for who reads the description without that class."""
     above = [base for base in cls.__mro__[1:] if dataclasses.is_dataclass(base)]
     return {"subclass_of": names.name_of(above[0])} if above else {}
 
 
 def decode(record: Any, where: str, trusted: Sequence[Any] = ()) -> Any:
-    """The value that `encode` recorded.
+    """Returns the value that `encode` recorded.
 
     trusted: modules, classes and functions that the record may name beside what `names` allows
     Raises ValueError naming `where` for a class or function that may not be looked up, or is not there.
@@ -91,7 +93,7 @@ def decode(record: Any, where: str, trusted: Sequence[Any] = ()) -> Any:
 
 
 def require_readable(value: Any, where: str) -> None:
-    """Raise a ValueError for what `decode` could never find again: better before training than after it."""
+    """Raises a ValueError for what `decode` could never find again, before anything is trained."""
     for name in unreadable(encode(value), where):
         raise ValueError(
             f"{name}, which could not be found again when the sweep is opened: define it at the top of a "
@@ -100,7 +102,7 @@ def require_readable(value: Any, where: str) -> None:
 
 
 def unreadable(record: Any, where: str) -> Iterator[str]:
-    """A phrase for each part of an encoded value that cannot be read back."""
+    """Returns a phrase for each part of an encoded value that cannot be read back."""
     if isinstance(record, list):
         record = {"fields": {str(i): item for i, item in enumerate(record)}}
     if not isinstance(record, dict):
@@ -114,8 +116,7 @@ def unreadable(record: Any, where: str) -> Iterator[str]:
 
 
 def differences(recorded: Any, requested: Any, name: str) -> list[str]:
-    """One sentence for each field in which two encoded values differ, with both values; [] where they are the
-    same.
+    """Returns a sentence for each field in which two encoded values differ, with both values.
 
     A field that the recorded class did not have yet counts as its default.
     """
@@ -140,12 +141,12 @@ def differences(recorded: Any, requested: Any, name: str) -> list[str]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Equality that takes NaN as equal to itself and True as different from 1."""
+    """Returns whether two values are equal; NaN equals itself, and True is not 1."""
     return repr(a) == repr(b)
 
 
 def defaults(class_name: str) -> dict[str, Any]:
-    """The encoded defaults of a class's fields; {} where it is not at hand."""
+    """Returns the encoded defaults of a class's fields; {} where it is not at hand."""
     try:
         fields = dataclasses.fields(names.dataclass(class_name, class_name))
     except ValueError:
@@ -154,7 +155,7 @@ def defaults(class_name: str) -> dict[str, Any]:
 
 
 def shown(record: Any) -> str:
-    """An encoded value for a sentence."""
+    """Returns an encoded value as a text for a sentence."""
     if not isinstance(record, dict):
         return repr(record)
     inner = {**record.get("fields", {}), **record.get("keywords", {})}

@@ -9,13 +9,14 @@ from grokjax.checkpoints.identity import Place
 
 
 def common(parts: Sequence[Place]) -> set[int]:
-    """The epochs that all parts have saved."""
+    """Returns the epochs that all parts have saved."""
     return set.intersection(*(set(snapshots.epochs(place.snapshots)) for place in parts))
 
 
 def is_kept(parts: Sequence[Place], epoch: int) -> bool:
-    """Whether an epoch outside the schedule stays (the last of a sweep that stopped early or was shorter), or
-    is only for resuming.
+    """Returns whether an epoch outside the schedule stays, or is only for resuming.
+
+    The last one of a sweep that stopped early, or was shorter, stays.
     """
     try:
         return all(snapshots.manifest(place.snapshots, epoch, place.identity)["keep"] for place in parts)
@@ -24,7 +25,10 @@ def is_kept(parts: Sequence[Place], epoch: int) -> bool:
 
 
 def reached(place: Place) -> tuple[int, int]:
-    """(steps, chunks of metrics) that come before the newest full state of a part: they must be there."""
+    """Returns (steps, chunks of metrics) that come before the newest full state of a part.
+
+    So many must be there.
+    """
     full = [epoch for epoch in snapshots.epochs(place.snapshots) if snapshots.is_full(place.snapshots, epoch)]
     try:
         body = snapshots.manifest(place.snapshots, full[-1], place.identity) if full else {}
@@ -34,7 +38,10 @@ def reached(place: Place) -> tuple[int, int]:
 
 
 def leaves(parts: Sequence[Place], epoch: int, item: str, run: int | None) -> dict[str, np.ndarray]:
-    """The leaves of an item by name, [S, ...], or those of one run, for which no other part is opened."""
+    """Returns the leaves of an item by name, [S, ...], or those of one run.
+
+    For one run no other part is opened.
+    """
     pieces = []
     for place in parts:
         first, size = place.identity.first, place.identity.runs

@@ -49,10 +49,11 @@ class Saver:
             self.manager = ocp.CheckpointManager(self.link.path, options=options, item_handlers=handlers)
 
     def save(self, epoch: int, step: int, *, state: Any, keep: bool, chunks: int = 0) -> None:
-        """Begin to save a state (leaves [S, ...]) and return; it counts as saved after `wait`.
+        """Begins to save a state (leaves [S, ...]) and returns; it counts as saved after `wait`.
 
         An epoch that was there is replaced; one that is not this part's is moved aside (`notes` says so).
-        keep: for ever, not only to resume from;  chunks: of metrics that were written before it
+        keep: for ever, not only to resume from
+        chunks: of metrics that were written before it
         """
         self.wait()
         items = dict(params=writable(state.params), rest=writable(without_params(state)))
@@ -66,8 +67,9 @@ class Saver:
         self.pending, self.facts[epoch] = epoch, (step, keep)
 
     def wait(self) -> None:
-        """Wait until the save that was begun is on the disk, then drop what newer ones make superfluous.
-        OSError if it failed.
+        """Waits until the save that was begun is on the disk, then drops what newer ones make superfluous.
+
+        Raises OSError if it failed.
         """
         if self.pending is None:
             return
@@ -82,7 +84,7 @@ class Saver:
             self._change(lambda: self._prune(epoch))
 
     def close(self) -> None:
-        """Wait and release Orbax's threads."""
+        """Waits and releases Orbax's threads."""
         try:
             self.wait()
         finally:
@@ -90,15 +92,15 @@ class Saver:
             self.link.close()
 
     def _change(self, action: Callable[[], bool]) -> None:
-        """Let the first process remove epochs; if it did, Orbax looks again at what is there."""
+        """Lets the first process remove epochs; if it did, Orbax looks again at what is there."""
         if multihost.first_says(bool(multihost.on_first(action))):
             self.manager.reload()
 
     def _prune(self, newest: int) -> bool:
-        """Drop full states but the newest, epochs saved only for resuming, and a ragged last epoch that the
-        sweep has gone beyond.
+        """Drops full states but the newest, epochs saved only for resuming, and outgrown ragged ones.
 
-        True if whole epochs went.
+        A ragged epoch is the shorter last one of a sweep that has gone beyond it. Returns True if whole
+        epochs went.
         """
         saved = snapshots.epochs(self.directory)
         full = [epoch for epoch in saved if snapshots.is_full(self.directory, epoch)]
@@ -114,7 +116,7 @@ class Saver:
         return self._discard(superfluous)
 
     def _facts(self, epoch: int) -> tuple[int, bool]:
-        """Step and keep flag of a saved epoch; a damaged one is kept as it is."""
+        """Returns step and keep flag of a saved epoch; a damaged one is kept as it is."""
         if epoch not in self.facts:
             try:
                 body = snapshots.manifest(self.directory, epoch, self.identity)
@@ -130,7 +132,7 @@ class Saver:
         return self._facts(epoch)[0] != epoch * self.epoch_steps
 
     def _discard(self, epochs: list[int]) -> bool:
-        """Remove whole epochs; True if there were any."""
+        """Removes whole epochs. Returns True if there were any."""
         for epoch in epochs:
             self.facts.pop(epoch, None)
             self.done.discard(epoch)
@@ -138,7 +140,7 @@ class Saver:
         return bool(epochs)
 
     def _replace(self, epoch: int) -> bool:
-        """Make room for an epoch; True if there was one."""
+        """Makes room for an epoch. Returns True if there was one."""
         if epoch not in snapshots.epochs(self.directory):
             return False
         self.facts.pop(epoch, None)
@@ -148,14 +150,15 @@ class Saver:
 
 
 def without_params(state: Any) -> dict[str, Any]:
-    """The other fields of a state (a dataclass or NamedTuple) by their names on the disk."""
+    """Returns the other fields of a state (a dataclass or NamedTuple) by their names on the disk."""
     names = state._fields if hasattr(state, "_fields") else state.__dataclass_fields__
     return {snapshots.as_stored(name): getattr(state, name) for name in names if name != "params"}
 
 
 def writable(tree: Any) -> Any:
-    """Leaves as numpy arrays, or as they are where several processes hold their parts; typed keys as their
-    data.
+    """Returns leaves as numpy arrays, or as they are where several processes hold their parts.
+
+    Typed keys become their data.
     """
 
     def leaf(x: Any) -> Any:
@@ -171,8 +174,9 @@ def writable(tree: Any) -> Any:
 
 
 def arguments(items: dict[str, Any], seal: dict[str, Any]) -> Any:
-    """What Orbax is asked to save: the array items in one chunk per run, and the checksums, all committed at
-    once.
+    """Returns what Orbax is asked to save, all committed at once.
+
+    That is the array items, in one chunk per run, and the checksums.
     """
     import orbax.checkpoint as ocp
 
@@ -188,7 +192,8 @@ def arguments(items: dict[str, Any], seal: dict[str, Any]) -> Any:
 
 
 def quiet(record: logging.LogRecord) -> bool:
-    """A log filter that drops what Orbax says: it warns of every small chunk, and what fails is raised again,
-    in one sentence.
+    """Returns False for what Orbax logs: as a filter it drops that.
+
+    Orbax warns of every small chunk, and what fails is raised again, in one sentence.
     """
     return "orbax" not in record.pathname

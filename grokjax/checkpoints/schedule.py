@@ -8,8 +8,9 @@ ALLOWED = "log, all, every:K with K of at least 1, or a list of epochs such as 0
 
 
 def epochs(save: str, num_epochs: int) -> tuple[int, ...]:
-    """The epochs to save, ascending; the initial parameters (epoch 0) and the last epoch always. ValueError
-    for anything malformed.
+    """Returns the epochs to save, ascending, always with the first (0) and the last.
+
+    Raises ValueError for anything malformed.
     """
     text = save.replace(" ", "") if isinstance(save, str) else ""
     if text == "log":
@@ -26,12 +27,12 @@ def epochs(save: str, num_epochs: int) -> tuple[int, ...]:
 
 
 def keeps_everything(save: str) -> bool:
-    """Whether every saved epoch keeps its full state, not only the newest."""
+    """Returns whether every saved epoch keeps its full state, not only the newest."""
     return save.strip() == "all"
 
 
 def logarithmic(num_epochs: int) -> set[int]:
-    """The finest grid that, with epoch 0 and the last, has at most MOST epochs.
+    """Returns the finest grid that, with epoch 0 and the last, has at most MOST epochs.
 
     A grid of density d is 0 … 2d by ones, then d epochs to each doubling. The grids do not depend on the last
     epoch and contain one another, so a sweep that was lengthened has every epoch that the longer sweep would
@@ -44,7 +45,7 @@ def logarithmic(num_epochs: int) -> set[int]:
 
 
 def grid(density: int, num_epochs: int) -> set[int]:
-    """0 … 2d by ones, then 2d + 2, 2d + 4 … 4d, then by fours, and so on, up to the last epoch."""
+    """Returns 0 … 2d by ones, then 2d + 2, 2d + 4 … 4d, then by fours, and so on, up to the last epoch."""
     chosen, step = set(range(min(density, num_epochs + 1))), 1
     while density * step <= num_epochs:
         chosen |= {epoch for epoch in range(density * step, 2 * density * step, step) if epoch <= num_epochs}

@@ -24,25 +24,28 @@ STORED = {"opt_state": "moments"}
 
 
 def as_stored(name: str) -> str:
-    """The name on the disk of a leaf of the state."""
+    """Returns the name on the disk of a leaf of the state."""
     field, dot, rest = name.partition(".")
     return STORED.get(field, field) + dot + rest
 
 
 def epochs(directory: pathlib.Path) -> list[int]:
-    """The epochs whose snapshot was finished, ascending; unfinished ones carry another name."""
+    """Returns the epochs whose snapshot was finished, ascending; unfinished ones carry another name."""
     if not directory.is_dir():
         return []
     return sorted(int(path.name) for path in directory.iterdir() if re.fullmatch("0|[1-9][0-9]*", path.name))
 
 
 def is_full(directory: pathlib.Path, epoch: int) -> bool:
-    """Whether the full state of an epoch is still there."""
+    """Returns whether the full state of an epoch is still there."""
     return (directory / str(epoch) / "rest").is_dir()
 
 
 def manifest(directory: pathlib.Path, epoch: int, identity: Identity | None = None) -> checksums.Manifest:
-    """Step, leaves and checksums of a saved epoch; ValueError if damaged, or of another part or sweep."""
+    """Returns step, leaves and checksums of a saved epoch.
+
+    Raises ValueError if damaged, or of another part or sweep.
+    """
     body = checksums.read(directory / str(epoch))
     if identity is not None:
         identity.refuse(body, f"epoch {epoch} in {directory}")
@@ -56,10 +59,10 @@ def arrays(
     rows: slice = slice(None),
     identity: Identity | None = None,
 ) -> dict[str, np.ndarray]:
-    """The leaves of the items by `item.name`, the given runs only, e.g. `{"params.W_E": [S, V, D]}`.
+    """Returns the leaves of the items by `item.name`, the given runs only: `{"params.W_E": [S, V, D]}`.
 
-    ValueError naming directory, epoch, leaf and run if anything is missing, cut short, altered, or of another
-    shape or type.
+    Raises ValueError naming directory, epoch, leaf and run if anything is missing, cut short, altered, or of
+    another shape or type.
     """
     recorded = manifest(directory, epoch, identity)["items"]
     if missing := [item for item in items if item not in recorded]:
@@ -83,8 +86,9 @@ def arrays(
 def removed(
     directory: pathlib.Path, epoch: int, identity: Identity | None, trash: pathlib.Path
 ) -> str | None:
-    """Removes a saved epoch of this part; another's, or one that proves nothing, is moved aside, with a
-    sentence about it.
+    """Removes a saved epoch of this part, or moves aside one that does not prove to be its own.
+
+    Returns a sentence about the latter.
     """
     path = directory / str(epoch)
     try:
@@ -98,8 +102,9 @@ def removed(
 def read_leaves(
     path: pathlib.Path, leaves: list[tuple[str, str]], rows: slice
 ) -> list[np.ndarray | Exception]:
-    """Rows of leaves by (item, name), read at the same time; an exception stands where a leaf could not be
-    read.
+    """Returns rows of leaves by (item, name), read at the same time.
+
+    An exception stands where a leaf could not be read.
     """
     context = tensorstore.Context()
 
@@ -119,7 +124,7 @@ def read_leaves(
 
 
 def attempt(action: Any) -> Any:
-    """The action's result, or the exception it raised: damaged files raise many kinds."""
+    """Returns the action's result, or the exception it raised: damaged files raise many kinds."""
     try:
         return action()
     except Exception as error:
@@ -127,12 +132,12 @@ def attempt(action: Any) -> Any:
 
 
 def reason(error: Exception) -> str:
-    """The beginning of a storage error, for a sentence."""
+    """Returns the beginning of a storage error, for a sentence."""
     return str(error).split(" [")[0].splitlines()[0][:160] if str(error).strip() else type(error).__name__
 
 
 def plain(leaves: dict[str, np.ndarray]) -> Any:
-    """Nested dicts and lists from dotted names: a level whose names are 0, 1, 2 … is a list."""
+    """Returns nested dicts and lists from dotted names: a level whose names are 0, 1, 2 … is a list."""
     tree: dict[str, Any] = {}
     for name, leaf in leaves.items():
         *branches, last = name.split(".")
@@ -144,7 +149,7 @@ def plain(leaves: dict[str, np.ndarray]) -> Any:
 
 
 def lists(node: Any) -> Any:
-    """Dicts with the keys 0, 1, 2 … as lists."""
+    """Returns dicts with the keys 0, 1, 2 … as lists."""
     if not isinstance(node, dict):
         return node
     inner = {key: lists(value) for key, value in node.items()}
@@ -156,8 +161,9 @@ def lists(node: Any) -> Any:
 
 
 def shaped(leaves: dict[str, np.ndarray], target: Any, where: str) -> Any:
-    """The leaves in the structure of `target`, one run's shapes and types; ValueError if they are not those
-    of a state [S, ...] of it.
+    """Returns the leaves in the structure of `target`, one run's shapes and types.
+
+    Raises ValueError if they are not those of a state [S, ...] of it.
     """
     names = {as_stored(name): leaf for name, leaf in named_leaves(target).items()}
     for name in [*names, *sorted(leaves.keys() - names.keys())]:
@@ -183,7 +189,7 @@ def shaped(leaves: dict[str, np.ndarray], target: Any, where: str) -> Any:
 
 
 def as_keys(data: np.ndarray, target: Any) -> jax.Array:
-    """Typed PRNG keys of the target's kind, from their data."""
+    """Returns typed PRNG keys of the target's kind, from their data."""
     kinds: list[Any] = []
     jax.eval_shape(lambda key: kinds.append(jax.random.key_impl(key)), target)
     return jax.random.wrap_key_data(jnp.asarray(data), impl=kinds[0])

@@ -65,7 +65,7 @@ class Spec:
 
     @property
     def num_runs(self) -> int:
-        """S."""
+        """The number of runs, S."""
         return len(next(iter(columns(self.hypers).values())))
 
     @property
@@ -80,12 +80,15 @@ class Spec:
         return [thing for value in settings for thing in record.things(value)]
 
     def step_of(self, epoch: int) -> int:
-        """Steps done at the end of an epoch."""
+        """Returns the steps done at the end of an epoch."""
         return min(epoch * self.epoch_steps, self.steps)
 
 
 def columns(hypers: Any) -> dict[str, np.ndarray]:
-    """The fields of the hypers as numpy arrays [S]: int32 for seeds and bits, float32 for the rest."""
+    """Returns the fields of the hypers as numpy arrays [S].
+
+    Seeds and bits are int32, the rest float32.
+    """
     return {
         field.name: np.asarray(
             getattr(hypers, field.name), np.int32 if field.name in INTEGERS else np.float32
@@ -95,13 +98,13 @@ def columns(hypers: Any) -> dict[str, np.ndarray]:
 
 
 def parts_of(first: int, num_runs: int, most: int | None) -> list[dict[str, int]]:
-    """Runs `first … num_runs - 1` cut into stretches of at most `most` runs."""
+    """Returns runs `first … num_runs - 1` cut into stretches of at most `most` runs."""
     most = most or max(num_runs - first, 1)
     return [{"first": start, "runs": min(most, num_runs - start)} for start in range(first, num_runs, most)]
 
 
 def describe(spec: Spec, parts: list[dict[str, int]]) -> dict[str, Any]:
-    """What config.json holds, but for its format and what proves it."""
+    """Returns what config.json holds, but for its format and what proves it."""
     return dict(
         task=record.encode(spec.task),
         config=record.encode(spec.config),
@@ -122,7 +125,7 @@ def describe(spec: Spec, parts: list[dict[str, int]]) -> dict[str, Any]:
 
 
 def write(directory: pathlib.Path, spec: Spec, parts: list[dict[str, int]], found: Any = None) -> None:
-    """Record the sweep: the hypers first, then config.json, whose arrival makes the directory a sweep.
+    """Records the sweep: the hypers first, then config.json, whose arrival makes the directory a sweep.
 
     found: what is recorded already, whose format and id stay
     """
@@ -144,13 +147,14 @@ def write(directory: pathlib.Path, spec: Spec, parts: list[dict[str, int]], foun
 
 
 def num_runs_of(found: dict[str, Any]) -> int:
-    """The runs of a recorded sweep."""
+    """Returns the runs of a recorded sweep."""
     return sum(part["runs"] for part in found["parts"])
 
 
 def refuse_differences(directory: pathlib.Path, found: dict[str, Any], spec: Spec) -> None:
-    """Raise a ValueError that names the fields and both values if the recorded sweep is another than the
-    requested; more steps and runs are none.
+    """Raises a ValueError if the recorded sweep is another than the requested, naming fields and values.
+
+    More steps and more runs are no difference.
     """
     asked = json.loads(json.dumps(describe(spec, [])))
     lines = [line for name in FIXED for line in record.differences(found[name], asked[name], name)]
@@ -171,7 +175,7 @@ def refuse_differences(directory: pathlib.Path, found: dict[str, Any], spec: Spe
 
 
 def hyper_differences(recorded: dict[str, np.ndarray], requested: dict[str, np.ndarray]) -> list[str]:
-    """The first run of each field that differs; further runs at the end are no difference."""
+    """Returns the first run of each field that differs; further runs at the end are no difference."""
     num_runs, asked = len(next(iter(recorded.values()))), len(next(iter(requested.values())))
     if asked < num_runs:
         return [f"runs: recorded {num_runs}, asked for {asked} (more are allowed, fewer are not)"]
@@ -189,7 +193,10 @@ def hyper_differences(recorded: dict[str, np.ndarray], requested: dict[str, np.n
 
 
 def notes(found: dict[str, Any] | None, spec: Spec) -> list[str]:
-    """Sentences for who starts or goes on: what changed around the sweep, what this device does not do."""
+    """Returns sentences for who starts or goes on.
+
+    They say what changed around the sweep, what only its giver can find again, what this device ignores.
+    """
     changed = [] if found is None else surroundings.changes(found, describe(spec, []))
     asked = [
         f"{name} is of another package: to open the sweep, import it and give it, "

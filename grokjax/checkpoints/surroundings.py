@@ -21,7 +21,7 @@ FLOAT32_ONLY = ("cpu",)
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Of Python and of every package whose change may change bits."""
+    """Returns the versions of Python and of every package whose change may change bits."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -32,19 +32,20 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """The kind of device and of processor."""
+    """Returns the kind of device and of processor."""
     device = jax.devices()[0]
     return dict(platform=device.platform, device=device.device_kind, processor=platform.machine())
 
 
 def settings() -> dict[str, str]:
-    """JAX's settings by name."""
+    """Returns the values of SETTINGS by name."""
     return {name: str(getattr(jax.config, name)) for name in SETTINGS}
 
 
 def refusals(recorded: Mapping[str, Any]) -> list[str]:
-    """A sentence for each setting that differs and without which a sweep cannot go on: other random numbers
-    are another sweep.
+    """Returns a sentence for each setting that differs and without which a sweep cannot go on.
+
+    With other random numbers it would be another sweep.
     """
     old, new = recorded.get("settings", {}), settings()
     return [
@@ -55,8 +56,9 @@ def refusals(recorded: Mapping[str, Any]) -> list[str]:
 
 
 def changes(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Sentences about versions, machine, settings, devices and processes that changed between two
-    descriptions: the sweep goes on, but perhaps not with the same bits.
+    """Returns sentences about what changed between two descriptions, though the sweep goes on.
+
+    With other versions, machine, settings, devices or processes its further steps may have other bits.
     """
     flat = lambda record: {
         **record["versions"],
@@ -73,7 +75,7 @@ def changes(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def ignored(recipe: Any) -> list[str]:
-    """A sentence where this device does not do what the recipe asks for."""
+    """Returns a sentence where this device does not do what the recipe asks for."""
     precision, platform = getattr(recipe, "precision", "float32"), jax.devices()[0].platform
     if precision == "float32" or platform not in FLOAT32_ONLY:
         return []

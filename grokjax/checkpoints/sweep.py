@@ -62,7 +62,7 @@ class Sweep:
 
     @functools.cached_property
     def task(self) -> Any:
-        """The task; ValueError if it is a class that may not be looked up (see `names`)."""
+        """The task. Raises ValueError if it is a class that may not be looked up (see `names`)."""
         return record.decode(self.record["task"], "task", self.trusted)
 
     @functools.cached_property
@@ -72,7 +72,7 @@ class Sweep:
 
     @functools.cached_property
     def recipe(self) -> Any:
-        """The Recipe; ValueError if it holds a function that may not be looked up (see `names`)."""
+        """The Recipe. Raises ValueError if it holds a function that may not be looked up (see `names`)."""
         return record.decode(self.record["recipe"], "recipe", self.trusted)
 
     @functools.cached_property
@@ -90,7 +90,7 @@ class Sweep:
 
     @property
     def num_runs(self) -> int:
-        """S."""
+        """The number of runs, S."""
         return specs.num_runs_of(self.record)
 
     @property
@@ -105,8 +105,9 @@ class Sweep:
 
     @property
     def epochs(self) -> list[int]:
-        """The epochs saved for ever in all parts, and the newest, ascending; looked up each time: a sweep can
-        be watched while it runs.
+        """The epochs saved for ever in all parts, and the newest, ascending.
+
+        Looked up each time: a sweep can be watched while it runs.
         """
         common = saved.common(self._parts)
         return sorted(
@@ -122,7 +123,7 @@ class Sweep:
         return [epoch for epoch in self._planned if epoch not in common and epoch < max(common, default=0)]
 
     def steps(self, epoch: int) -> int:
-        """Optimiser steps done at a saved epoch."""
+        """Returns the optimiser steps done at a saved epoch."""
         epoch = self._epoch(epoch)
         return max(
             snapshots.manifest(place.snapshots, epoch, place.identity)["step"] for place in self._parts
@@ -134,18 +135,18 @@ class Sweep:
         return metrics.Metrics(self._parts, saved.reached)
 
     def runs(self, epoch: int | None = None, *, step: int | None = None) -> Run:
-        """All runs at a saved epoch (the last one by default) as a stack, leaves [S, ...]."""
+        """Returns all runs at a saved epoch (the last one by default) as a stack, leaves [S, ...]."""
         epoch = self._epoch(epoch, step)
         return Run(self.task, self.config, self.params(epoch), self.hypers, self.recipe)
 
     def run(self, i: int, epoch: int | None = None, *, step: int | None = None) -> Run:
-        """Run number i at a saved epoch (the last one by default); the others are not read."""
+        """Returns run number i at a saved epoch (the last one by default); the others are not read."""
         epoch = self._epoch(epoch, step)
         hyper = sweep.select(self.hypers, self._checked(i))
         return Run(self.task, self.config, self.params(epoch, i), hyper, self.recipe)
 
     def where(self, **values: float) -> np.ndarray:
-        """The indices of the runs whose hyperparameters have these values: `sweep.where(weight_decay=1)`.
+        """Returns the indices of the runs that have these values: `sweep.where(weight_decay=1)`.
 
         Raises ValueError for what is no field of Hyper.
         """
@@ -158,17 +159,17 @@ class Sweep:
         return np.flatnonzero(chosen)
 
     def params(self, epoch: int | None = None, run: int | None = None) -> PyTree:
-        """The parameters at a saved epoch, leaves [S, ...]; with `run` those of one run, and no others are
-        read.
+        """Returns the parameters at a saved epoch, leaves [S, ...], or those of one run.
 
-        ValueError for an epoch that is not saved, a run that does not exist, or a damaged file (which, and
-        whose).
+        With `run` no others are read. Raises ValueError for an epoch that is not saved, a run that does not
+        exist, or a damaged file (which, and whose).
         """
         return snapshots.plain(self._leaves(self._epoch(epoch), "params", run))
 
     def state(self, epoch: int | None = None, run: int | None = None) -> RunState:
-        """The full state at an epoch that still has it (the newest two, or all with save="all"), leaves [S,
-        ...], or of one run.
+        """Returns the full state at a saved epoch, leaves [S, ...], or that of one run.
+
+        The newest two epochs have it, or all with save="all". Raises ValueError for another.
         """
         epoch = self._epoch(epoch)
         leaves = {
@@ -180,7 +181,7 @@ class Sweep:
         return state if run is None else jax.tree.map(lambda leaf: leaf[0], state)
 
     def full_epochs(self) -> list[int]:
-        """The epochs whose full state is still there, ascending."""
+        """Returns the epochs whose full state is still there, ascending."""
         return [
             epoch
             for epoch in self.epochs
@@ -209,7 +210,7 @@ class Sweep:
         return int(run)
 
     def _epoch(self, epoch: int | None = None, step: int | None = None) -> int:
-        """The number of a saved epoch, from its number, from the end, or by its step."""
+        """Returns the number of a saved epoch, from its number, from the end, or by its step."""
         there = self.epochs
         listed = ", ".join(map(str, there)) or "none yet"
         if step is not None:
@@ -229,7 +230,7 @@ class Sweep:
 
 
 def open_sweep(directory: str | pathlib.Path, trusted: Sequence[Any] = ()) -> Sweep:
-    """The sweep in a directory, of which nothing is read yet but its description.
+    """Returns the sweep in a directory, of which nothing is read yet but its description.
 
     trusted: modules, classes and functions of your own that its settings may name. Without them only the
       project's dataclasses are found, and what your program has defined itself; nothing is imported or run

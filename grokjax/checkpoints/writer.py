@@ -23,8 +23,10 @@ DATA = ("metrics", "checkpoints")
 
 
 class Writer:
-    """A sweep's directory, locked for writing. `parts`: to be trained one after another; `notes`: sentences
-    for the user.
+    """A sweep's directory, locked for writing.
+
+    parts: to be trained one after another
+    notes: sentences for the user
     """
 
     def __init__(
@@ -56,18 +58,19 @@ class Writer:
 
 
 def create(directory: str | pathlib.Path, spec: Spec) -> Writer:
-    """A writer for a new sweep. ValueError if the directory already holds one, or anything else, or is being
-    written.
+    """Returns a writer for a new sweep.
+
+    Raises ValueError if the directory already holds one, or anything else, or is being written.
     """
     directory = paths.local(directory)
     return opened(directory, spec, lambda: begin(directory, spec))
 
 
 def resume(directory: str | pathlib.Path, spec: Spec) -> Writer:
-    """A writer that goes on with a sweep, with more steps or more runs where the spec asks for them; a new
-    one where none began yet.
+    """Returns a writer that goes on with a sweep, or begins it where none began yet.
 
-    ValueError naming the fields if the directory holds another sweep.
+    The spec may ask for more steps and more runs. Raises ValueError naming the fields if the directory holds
+    another sweep.
     """
     directory = paths.local(directory)
     return opened(
@@ -78,7 +81,7 @@ def resume(directory: str | pathlib.Path, spec: Spec) -> Writer:
 
 
 def opened(directory: pathlib.Path, spec: Spec, prepare: Callable[[], list[str]]) -> Writer:
-    """A writer over a directory that the first process has locked and prepared."""
+    """Returns a writer over a directory that the first process has locked and prepared."""
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"{directory} is a file: name a directory for the sweep")
 
@@ -108,7 +111,7 @@ def opened(directory: pathlib.Path, spec: Spec, prepare: Callable[[], list[str]]
 
 
 def foreign(directory: pathlib.Path) -> list[str]:
-    """Names in a directory that no sweep of ours left there."""
+    """Returns names in a directory that no sweep of ours left there."""
     if not directory.is_dir():
         return []
     return sorted(
@@ -119,7 +122,7 @@ def foreign(directory: pathlib.Path) -> list[str]:
 
 
 def begin(directory: pathlib.Path, spec: Spec) -> list[str]:
-    """Record a new sweep."""
+    """Records a new sweep. Returns sentences for the user."""
     if (directory / "config.json").exists():
         raise ValueError(
             f"{directory} already holds a sweep: go on with --resume, or choose another directory"
@@ -129,8 +132,9 @@ def begin(directory: pathlib.Path, spec: Spec) -> list[str]:
 
 
 def go_on(directory: pathlib.Path, spec: Spec) -> list[str]:
-    """Check that the recorded sweep is the requested one, and record its new length; sentences about what
-    changed around it.
+    """Checks that the recorded sweep is the requested one, and records its new length.
+
+    Returns sentences about what changed around it.
     """
     found = specs.read(directory)
     specs.refuse_differences(directory, found, spec)
