@@ -31,7 +31,7 @@ def test_start_is_two_lines_that_each_make_their_environment():
     makes, runs = first.split(" && .venv/bin/python -m ")
     assert second == f"{makes} && .venv/bin/python -m pytest"
     assert '".[test]"' in makes and runs.startswith("experiments.seed_sweep ")
-    made = request.read(flags_of(first))
+    made = request.read(flags_of(first)).request
     assert (made.task.num_digits, made.config.d_model, made.steps, made.resume, len(made.hypers.seed)) == (
         3,
         64,
