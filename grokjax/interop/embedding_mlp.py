@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from grokjax import objective, tap
 from grokjax.config import Hyper, Recipe, one_of
-from grokjax.model.transformer import ACTIVATION
+from grokjax.model.activations import ACTIVATION
 from grokjax.run import described
 
 COMBINATIONS = ("sum", "concatenate", "product")

@@ -30,7 +30,7 @@ def nanda(path: Path, task: Any = None) -> Run:
         task = _nanda_task(checkpoint.rest, _sizes(model)) if task is None else task
         hyper = settings.typed(**_nanda_hyper(checkpoint.rest))
         return run_of(task, model, hyper, activation=_nanda_activation(checkpoint.rest))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
@@ -73,7 +73,7 @@ def pizza(path: Path, config_path: Path | None = None, task: Any = None) -> Run 
         width = model.params["blocks"][0]["W_in"].shape[1]
         hyper["scale_W_in"] = float(np.sqrt(model.fields["d_model"] / width))
         return run_of(task, model, settings.typed(**hyper), activation=activation, mask="full")
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 

@@ -1,6 +1,7 @@
 """Settings that others write beside weights, as tasks and hypers: JSON files, formulas as text."""
 
 import json
+import math
 import pathlib
 import re
 from typing import Any
@@ -49,7 +50,7 @@ def read(path: pathlib.Path) -> dict[str, Any]:
 def number(found: dict[str, Any], name: str, default: Any = None) -> Any:
     """A number of the settings. Raises ValueError where it is none, or missing without a default."""
     value = found.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name}={value!r} in the settings must be a number")
     return value
 

@@ -29,7 +29,9 @@ def pizza(found: dict[str, Any], weights: dict[str, Any], task: Any, hyper: dict
         # l1 is applied to each embedding before the sum, so its bias counts twice
         hidden[0]["b"] = 2 * hidden[0]["b"]
     params = on_device(dict(W_E=W_E, hidden=hidden, W_U=weights["unembed.weight"].T))
-    return EmbeddingMLP(task, "concatenate" if kind == "D" else "sum", params, settings.typed(**hyper))
+    return fitting(
+        EmbeddingMLP(task, "concatenate" if kind == "D" else "sum", params, settings.typed(**hyper))
+    )
 
 
 def linearformer(
@@ -50,7 +52,7 @@ def linearformer(
     sizes = dict(vocabulary=vocabulary, num_positions=positions, num_outputs=weights["unembed.W_U"].shape[1])
     params = on_device(dict(W_E=weights["embed.W_E"].T, hidden=hidden, W_U=weights["unembed.W_U"]))
     task = task or settings.modular(modulus, sizes, operation)
-    return EmbeddingMLP(task, "concatenate", params, settings.typed(**hyper), activation)
+    return fitting(EmbeddingMLP(task, "concatenate", params, settings.typed(**hyper), activation))
 
 
 def group(weights: dict[str, Any], task: Any, hyper: dict) -> EmbeddingMLP:
@@ -59,7 +61,26 @@ def group(weights: dict[str, Any], task: Any, hyper: dict) -> EmbeddingMLP:
     hidden = [dict(W=weights["W"], b=np.zeros(weights["W"].shape[1], np.float32))] if "W" in weights else []
     params = dict(W_E=np.stack([weights["W_x"], weights["W_y"]]), hidden=hidden, W_U=weights["W_U"])
     combine = "concatenate" if hidden else "product"
-    return EmbeddingMLP(task, combine, on_device(params), settings.typed(**hyper))
+    return fitting(EmbeddingMLP(task, combine, on_device(params), settings.typed(**hyper)))
+
+
+def fitting(run: EmbeddingMLP) -> EmbeddingMLP:
+    """The model, refused where its weights do not fit each other or its task."""
+    params, task = run.params, run.task
+    width = params["W_E"].shape[-1] * (task.num_positions if run.combine == "concatenate" else 1)
+    wanted = {"W_E": (task.vocabulary, params["W_E"].shape[-1])}
+    found = {"W_E": params["W_E"].shape[-2:]}
+    for layer, p in enumerate(params["hidden"]):
+        found[f"hidden layer {layer}"] = p["W"].shape + p["b"].shape
+        wanted[f"hidden layer {layer}"] = (width, p["W"].shape[1], p["W"].shape[1])
+        width = p["W"].shape[1]
+    found["W_U"], wanted["W_U"] = params["W_U"].shape, (width, task.num_outputs)
+    for name, shape in found.items():
+        if shape != wanted[name]:
+            raise ValueError(
+                f"{name} of shapes {shape}, where {task!r} and the other weights ask for {wanted[name]}"
+            )
+    return run
 
 
 def _require(names: set[str], weights: dict[str, Any]) -> None:

@@ -278,6 +278,27 @@ def test_what_does_not_fit_is_said_in_one_sentence(tmp_path, change, words):
         interop.pizza(path)
 
 
+def test_linear_models_that_do_not_fit_their_settings_are_refused(tmp_path):
+    zeros = lambda *shape: np.zeros(shape, np.float32)
+    weights = {"embed.weight": zeros(7, 4), "unembed.weight": zeros(7, 4), "l1.weight": zeros(4, 4)}
+    weights["l1.bias"] = zeros(4)
+    path, settings = tmp_path / "model_x.pt", tmp_path / "config_x.json"
+    torch_files.write(path, weights)
+    settings.write_text(json.dumps(dict(C=8, model_type="A")))
+    with pytest.raises(ValueError, match=r"W_E of shapes \(7, 4\), where ModularArithmetic"):
+        interop.pizza(path)
+    settings.write_text(json.dumps(dict(C=7, model_type="D")))
+    with pytest.raises(ValueError, match=r"hidden layer 0 of shapes \(4, 4, 4\)"):
+        interop.pizza(path)
+    for settings_of_another, words in (
+        (dict(C=7, model_type="Z"), "model_type='Z' must be"),
+        (dict(C=7, lr=[1]), "lr="),
+    ):
+        settings.write_text(json.dumps(settings_of_another))
+        with pytest.raises(ValueError, match=words):
+            interop.pizza(path)
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path):
     path = torch_files.write(tmp_path / "model_x.pt", {"conv.weight": np.zeros((2, 2), np.float32)})
     with pytest.raises(ValueError, match=r"is not a model of this kind: it has no layers"):
