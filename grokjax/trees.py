@@ -8,8 +8,8 @@ import jax.numpy as jnp
 Tree = Any
 
 
-def pick(tree: Tree, run: int | slice | jax.Array) -> Tree:
-    """One run (or several) of a tree whose leaves begin with the run axis."""
+def pick(tree: Tree, run: Any) -> Tree:
+    """One run (or several, by a slice or an array) of a tree whose leaves begin with the run axis."""
     return jax.tree.map(lambda x: x[run], tree)
 
 

@@ -45,6 +45,8 @@ CYCLIC = gj.ModularArithmetic(modulus=5)
 SMALL = gj.ModelConfig.of(CYCLIC, d_model=8, num_heads=2, d_mlp=12)
 BATCH = TASK.batch(random.key(1))
 TOKENS, SOURCE = BATCH.tokens, TASK.batch(random.key(2)).tokens
+PROBLEMS = digits.evaluation_sets.every(TASK)
+ALL = TASK.encode(jnp.asarray(PROBLEMS.a), jnp.asarray(PROBLEMS.b))
 READ = np.asarray(TASK.read)
 LAST = TASK.read[-1]
 
@@ -75,6 +77,7 @@ OTHERWISE = {
     "lenses.alignment": "compares class means of `streams`, which agree, with W_U",
     "lenses.translated": "is fitted to `streams` and to the run's own distribution, which agree",
     "lenses.tuned_lens": "is fitted to `streams` and to the run's own distribution, which agree",
+    "modular.pizza.circle_fits": "is made of `grid.logits`, which agrees",
     "modular.pizza.circularity": "reads W_E alone",
     "modular.pizza.distance_irrelevance_of_wrong_logit": "is made of `grid.of`, which agrees",
     "modular.pizza.gradient_symmetricity_sample": "is a sample of `gradient_symmetricity`, which agrees",
@@ -160,13 +163,8 @@ def _(run):
 
 @agrees("addition.answer_distribution.joint")
 def _(run):
-    found = [digits.answer_distribution.joint(run, prompt)[tuple(answer)] for prompt, answer in few()]
-    own = jnp.exp(-run.scores(BATCH).loss.sum(1))
-    yield jnp.stack(found), own[: len(found)]
-
-
-def few():
-    return list(zip(TOKENS[:2], np.asarray(BATCH.labels[:2]), strict=True))
+    found = digits.answer_distribution.joint(run, TOKENS[0])
+    yield found[tuple(BATCH.labels[0])], jnp.exp(-run.scores(BATCH).loss[0].sum())
 
 
 @agrees("addition.predictions.log_probabilities")
@@ -177,32 +175,24 @@ def _(run):
         yield found, jnp.log(softmax(run)[:, place])
 
 
-def problems(run):
-    """All problems with what the run reads, and their labels."""
-    every = digits.evaluation_sets.every(TASK)
-    return every, TASK.encode(jnp.asarray(every.a), jnp.asarray(every.b))
-
-
 @agrees("addition.digit_pair.loss_with", "addition.digit_pair.tables")
 def _(run):
-    every, batch = problems(run)
     none = jnp.zeros((4, 4, SHALLOW.mlp_width))
     for digit in (0, 1):
-        found = digits.digit_pair.loss_with(run, every, none, digit=digit)
-        yield found, run.scores(batch).loss[:, TASK.columns.index(digit)].mean()
-    means = digits.digit_pair.tables(run, every).means.mean((1, 2))
-    post = run.cache(batch.tokens)["blocks.0.mlp.post"].mean(0)
+        found = digits.digit_pair.loss_with(run, PROBLEMS, none, digit=digit)
+        yield found, run.scores(ALL).loss[:, TASK.columns.index(digit)].mean()
+    means = digits.digit_pair.tables(run, PROBLEMS).means.mean((1, 2))
+    post = run.cache(ALL.tokens)["blocks.0.mlp.post"].mean(0)
     yield means, post[np.array([TASK.read[TASK.columns.index(digit)] for digit in (0, 1)])]
 
 
 @agrees("addition.carry_edits.flips")
 def _(run):
     """With its own activations a run answers as it does."""
-    every, batch = problems(run)
     place = TASK.columns.index(1)
-    own = run.cache(batch.tokens)["blocks.0.resid_mid"][:, TASK.read[place]]
-    found = digits.carry_edits.flips(run, every, own, 1)
-    yield found.kept, run.scores(batch).correct[:, place].mean()
+    own = run.cache(ALL.tokens)["blocks.0.resid_mid"][:, TASK.read[place]]
+    found = digits.carry_edits.flips(run, PROBLEMS, own, 1)
+    yield found.kept, run.scores(ALL).correct[:, place].mean()
     yield found.log_odds, 0
 
 
@@ -322,11 +312,13 @@ def _(run):
     yield lenses.logits(run, lenses.streams(run, TOKENS))[-1], run.logits(TOKENS).swapaxes(0, 1)
 
 
-@agrees("modular.grid.of", "modular.progress.measures", "modular.pizza.distance_irrelevance", runs="cyclic")
+@agrees("modular.grid.of", "modular.grid.logits", "modular.progress.measures", runs="cyclic")
+@agrees("modular.pizza.distance_irrelevance", runs="cyclic")
 def _(run):
     table = jax.tree.map(jnp.asarray, CYCLIC.table())
     own = run.logits(table.tokens)[:, 0, :5]
     yield modular.grid.of(run).logits.reshape(25, -1), own
+    yield modular.grid.logits(run).reshape(25, -1), own
     loss, train = objective.cross_entropy(own, table.labels[:, 0]), jnp.arange(25) < 9
     found = modular.progress.measures(run, train)
     yield found.loss, loss.mean()

@@ -26,13 +26,15 @@ TASK = gj.Addition(num_digits=1, batch_size=4)
 CONFIG = gj.ModelConfig.of(TASK, d_model=8, num_heads=2)
 DEEP = gj.ModelConfig.of(TASK, d_model=8, num_heads=2, num_layers=2, layer_norm=True, unembed_bias=True)
 CYCLIC = gj.ModularArithmetic(modulus=5)
-SMALL = gj.ModelConfig.of(CYCLIC, d_model=6, num_heads=2, d_mlp=8)
+SMALL = gj.ModelConfig.of(CYCLIC, d_model=6, num_heads=2, d_mlp=8, activation="gelu")
+TINY = gj.ModelConfig.of(TASK, d_model=2, num_heads=1, d_mlp=3)
 PREFIX = "grokjax.interp."
 
 GIVES_NAMES = "gives names"
 GIVES_A_FUNCTION = "gives functions, or edits, which are functions"
 ON_THE_HOST = "is laid out with numpy, before anything is traced"
 OF_AN_ESTIMATE = "reads an estimate with numpy, or its draws; what it computes on arrays is not exempt"
+SECOND_DERIVATIVE = "takes longer to compile than all others together"
 TAKES_A_FUNCTION = "takes a function; what makes one of a run is not exempt"
 EXEMPT = {
     "hand_wired": "writes weights by hand with numpy",
@@ -60,6 +62,8 @@ EXEMPT = {
     "bayes.hessian.dense": TAKES_A_FUNCTION,
     "bayes.hessian.gaussian": "is a formula of a spectrum's numbers",
     "bayes.hessian.lanczos": TAKES_A_FUNCTION,
+    "bayes.hessian.of": SECOND_DERIVATIVE,
+    "bayes.hessian.of_large": SECOND_DERIVATIVE,
     "bayes.hessian.plain_loss": GIVES_A_FUNCTION,
     "bayes.influence.bayesian_influence": OF_AN_ESTIMATE,
     "bayes.influence.susceptibility": OF_AN_ESTIMATE,
@@ -150,6 +154,7 @@ def mask(key):
 
 FIXED = {
     "base": 4,
+    "circle": 0,
     "count": 2,
     "counts": (20, 5),
     "depth": 2,
@@ -173,8 +178,6 @@ FIXED = {
     "addition.digit_pair.digit": 0,
     "addition.predictions.digit": 0,
     "bayes.llc.of.options": dict(num_chains=2, num_draws=2, num_burn_in=1),
-    "bayes.hessian.num_steps": 3,
-    "bayes.hessian.num_probes": 2,
     "permutation.statistics": lambda rows: (rows**3).sum(0)[:2] * rows[0, :2],
 }
 """Arguments that are the same for every run, by the parameter's name, or by PACKAGE.MODULE.FUNCTION.NAME or a
@@ -198,7 +201,6 @@ MADE = {
     "frames": normal(5, 6, 2),
     "incorrect": lambda key: symbols(random.fold_in(key, 1)),
     "joint": lambda key: jax.nn.softmax(random.normal(key, (4, 4, 4)), axis=(0, 1, 2)),
-    "kept": lambda key: random.bernoulli(key, 0.5, (2, 5)),
     "key": lambda key: key,
     "log_probs": lambda key: jax.nn.log_softmax(random.normal(key, (64, 4))),
     "masks": lambda key: random.bernoulli(key, 0.5, (2, 32)),
@@ -237,6 +239,7 @@ MADE = {
     "attribution.bias_logits.run": lambda key: made(key, TASK, DEEP),
     "bayes.influence.first": normal(3, 8, 2),
     "bayes.influence.second": normal(3, 8, 4),
+    "bayes.run": lambda key: made(key, TASK, TINY),
     "composition.run": lambda key: made(key, TASK, DEEP),
     "confusion.weights": lambda key: random.uniform(key, (64,)),
     "directions.alike.classes": lambda key: random.randint(key, (16,), 0, 2),
@@ -256,6 +259,7 @@ MADE = {
     "patching.effect.clean": random.uniform,
     "patching.effect.corrupted": lambda key: 2 + random.uniform(key),
     "patching.effect.patched": normal(3),
+    "patching.path_ablation.kept": lambda key: random.bernoulli(key, 0.5, (2, 5)),
     "pca.orbits.weights": normal(3, 6, 5),
     "pca.weight": normal(6, 5),
     "probes.selectivity.score": lambda key: interp.probes.Score(*normal(4)(key)),

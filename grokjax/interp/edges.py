@@ -198,9 +198,10 @@ def _computed(run, tokens, others, mask):
         z = jnp.einsum("bhqp,bphk->bqhk", seen[-1], project["v"])
         stream.sent.extend(jnp.einsum("bphk,hkd->hbpd", z, p["W_O"]))
         if config.mlp:
-            x = _normed(config, p, "ln2", stream.received(1)[:, :, 0])
-            project = functools.partial(jnp.tensordot, x, axes=1)
-            stream.sent.append(transformer.mlp(config, p, project, untouched))
+            read = functools.partial(
+                jnp.tensordot, _normed(config, p, "ln2", stream.received(1)[:, :, 0]), axes=1
+            )
+            stream.sent.append(transformer.mlp(config, p, read, untouched))
     return transformer.unembed(config, params, stream.received(1)[:, :, 0], untouched), stream.sent, seen
 
 

@@ -23,7 +23,8 @@ def after_attention(
     """(what the last block's attention leaves where the task reads, what each of its heads has added)."""
     config, params = run.config, run.params
     last, place, read = config.num_layers - 1, np.arange(tokens.shape[1]), np.asarray(run.task.read)
-    p, heads = params["blocks"][last], {}
+    p = params["blocks"][last]
+    heads: dict[str, Array] = {}
 
     def record(name: str, x: Array) -> Array:
         return heads.setdefault(name, x)
