@@ -66,11 +66,12 @@ class Metrics(Mapping[str, np.ndarray]):
         return name in list(iter(self))
 
     def __getitem__(self, name: str) -> np.ndarray:
+        rows = self._rows()
         if name not in (known := list(self)):
             raise KeyError(f"no metric {name!r}; there are {', '.join(known) or 'none yet'}")
         parts = [
             [chunks.array(chunk, stamp, name, place.identity) for chunk, stamp in row]
-            for place, row in zip(self.places, self._rows(), strict=True)
+            for place, row in zip(self.places, rows, strict=True)
         ]
         if name in AXIS_FREE:
             return max((np.concatenate(part) for part in parts if part), key=len)

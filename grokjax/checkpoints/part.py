@@ -78,10 +78,21 @@ class Part:
             self._end = self._written = found.step
             self._newest_saved = found.number
             self.damage += chunks.damaged(self.metrics, self.identity, self._chunks)
-            there = snapshots.epochs(self.snapshots)
-            gone = [epoch for epoch in self.schedule if epoch < found.number and epoch not in there]
-            self.damage += [f"epoch {epoch} is missing in {self.snapshots}" for epoch in gone]
+            self.damage += self._lost(found.number)
         return found
+
+    def _lost(self, newest: int) -> list[str]:
+        """Returns a sentence for each epoch before the newest that is missing, or not this part's."""
+        there, found = snapshots.epochs(self.snapshots), []
+        for epoch in sorted({*self.schedule, *there}):
+            if epoch < newest and epoch not in there:
+                found.append(f"epoch {epoch} is missing in {self.snapshots}")
+            elif epoch in there:
+                try:
+                    snapshots.manifest(self.snapshots, epoch, self.identity)
+                except ValueError as error:
+                    found.append(str(error))
+        return [sentence for sentence in found if sentence not in self.damage]
 
     def record(self, epoch: Any) -> bool:
         """Keeps an epoch (a `training.Epoch`): its metrics always, its state where the schedule says so.

@@ -140,7 +140,7 @@ def test_a_snapshot_that_is_not_its_own_is_refused_and_never_deleted(own, writte
     with checkpoints.resume(own, longer) as writer:
         planted_sweep.run(writer)
         said = [line for part in writer.parts for line in part.damage]
-    assert any("does not belong" in line or "is missing" in line for line in said) or damage is epochs_swapped
+    assert any("does not belong" in line or "is missing" in line for line in said)
     found = checkpoints.open_sweep(own)
     for name, metric in planted_sweep.metrics(range(3), 0, 80).items():
         np.testing.assert_array_equal(found.metrics[name], metric)
