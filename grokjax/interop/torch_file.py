@@ -3,6 +3,7 @@
 import io
 import os
 import pathlib
+import struct
 import zipfile
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
@@ -38,10 +39,10 @@ def load_torch(path: str | os.PathLike) -> Checkpoint:
         raise FileNotFoundError(f"{path} is not a file")
     try:
         with open(path, "rb") as file:
-            content, read = _zipped(file) if zipfile.is_zipfile(file) else _legacy(file)
+            content, read = _zipped(file) if zipfile.is_zipfile(file) else _legacy(_whole(file))
             named, rest = _weights(content)
             return Checkpoint(_arrays(named, read), rest)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, struct.error) as error:
         raise ValueError(f"{path} is a damaged checkpoint: {error}") from None
     except ValueError as error:
         raise ValueError(f"{path} is not a checkpoint of weights: it has {error}") from None
@@ -78,9 +79,17 @@ def _bounded(entry: zipfile.ZipInfo, most: int) -> zipfile.ZipInfo:
     return entry
 
 
+def _whole(file: BinaryIO) -> BinaryIO:
+    """The file in memory, where a read of more than there is costs nothing; ValueError if it is large."""
+    file.seek(0)
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES:,} bytes, and is no zip archive")
+    return io.BytesIO(data)
+
+
 def _legacy(file: BinaryIO) -> tuple[Any, Read]:
     """The content of the format before torch 1.6: pickles one after the other, then all storages."""
-    file.seek(0)
     if not file.read(2).startswith(b"\x80"):
         raise ValueError("neither a zip archive nor a pickle at its beginning")
     file.seek(0)

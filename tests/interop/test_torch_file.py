@@ -136,6 +136,27 @@ def test_a_truncated_file_is_an_error_in_one_sentence(tmp_path, writer, share):
         torch_file.load_torch(path)
 
 
+@pytest.mark.parametrize("part", ["zip", "legacy", "pickle"])
+def test_a_file_with_changed_bytes_is_read_or_refused(tmp_path, part):
+    random, path = np.random.default_rng(0), tmp_path / "changed.pt"
+    writer = torch_files.write_legacy if part == "legacy" else torch_files.write
+    whole = torch_files.state(WEIGHTS) if part == "pickle" else writer(path, WEIGHTS).read_bytes()
+    read = 0
+    for _ in range(300):
+        changed = bytearray(whole)
+        for place in random.integers(len(whole), size=random.integers(1, 4)):
+            changed[place] = random.integers(256)
+        if part == "pickle":
+            torch_files.write(path, WEIGHTS, bytes(changed))
+        else:
+            path.write_bytes(changed)
+        try:
+            read += bool(torch_file.load_torch(path).weights)
+        except ValueError as error:
+            assert "changed.pt is " in str(error)
+    assert 0 < read < 300
+
+
 def test_compressed_archives_are_refused(tmp_path):
     weights = {"a": np.zeros(10**6, np.float32)}
     with pytest.raises(ValueError, match="a compressed archive/data"):
