@@ -108,7 +108,7 @@ def losses(run: Model, train: Mask) -> dict[str, Any]:
     """The losses over all output logits, and the accuracy."""
     table = run.task.table()
     scores = jax.jit(lambda run, *batch: run.scores(tasks.Batch(*batch)))(run, *table)
-    loss, found = np.asarray(scores.loss)[:, 0], dict(accuracy=scores.correct.mean())
+    loss, found = np.asarray(scores.loss)[:, 0], dict(accuracy=np.asarray(scores.correct).mean())
     if train is not None:
         found |= dict(loss_train=loss[train].mean(), loss_test=loss[~train].mean())
     return found | dict(loss=loss.mean())
