@@ -14,7 +14,7 @@ from grokjax.trees import named_leaves
 def of(params: PyTree, parts: Mapping[str, Any]) -> PyTree:
     """Returns a tree like the parameters, True at the entries of the named parts.
 
-    parts: an index for each name, `{"blocks.0.W_Q": 2, "W_E": ...}`; `...` takes everything, any index of
+    parts: an index for each name, `{"blocks.0.W_O": 2, "W_E": ...}`; `...` takes everything, any index of
       numpy a slice. A name stands for a tensor or, as "blocks.0", for every tensor beneath it.
     Raises ValueError for a name that the parameters do not have.
     """
@@ -37,9 +37,12 @@ def components(params: PyTree) -> dict[str, PyTree]:
     found: dict[str, dict[str, Any]] = {name: {name: ...} for name in ("W_E", "W_pos") if name in params}
     for layer, block in enumerate(params["blocks"]):
         at = f"blocks.{layer}"
-        heads = [name for name in ("W_Q", "W_K", "W_V", "W_O", "attn_logits") if name in block]
         for head in range(len(block["W_O"])):
-            found[f"{at}.head.{head}"] = {f"{at}.{name}": head for name in heads}
+            place = {"W_Q": np.s_[:, head], "W_K": np.s_[:, head], "W_V": np.s_[:, head]}
+            place |= {"W_O": head, "attn_logits": head}
+            found[f"{at}.head.{head}"] = {
+                f"{at}.{name}": index for name, index in place.items() if name in block
+            }
         if "W_in" in block:
             found[f"{at}.mlp"] = {f"{at}.{name}": ... for name in ("W_in", "b_in", "W_out", "b_out")}
     found["W_U"] = {name: ... for name in ("W_U", "b_U") if name in params}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import random
 
+import grokjax as gj
 from grokjax.interp.bayes import langevin, masks
 
 NBETA, GAMMA = 40.0, 2.0
@@ -152,23 +153,26 @@ def test_any_tree_and_any_batch():
 
 
 def test_masks_name_tensors_slices_and_whole_layers():
-    block = lambda: (
-        dict(W_Q=jnp.zeros((2, 3, 4)), W_O=jnp.zeros((2, 4, 3)), W_in=jnp.zeros((3, 5)), b_in=jnp.zeros(5))
-        | dict(
-            W_K=jnp.zeros((2, 3, 4)), W_V=jnp.zeros((2, 3, 4)), W_out=jnp.zeros((5, 3)), b_out=jnp.zeros(3)
+    params = jax.eval_shape(
+        lambda: gj.model.init(
+            gj.ModelConfig(d_model=6, num_heads=3, num_layers=2, d_mlp=5), random.key(0), gj.Hyper()
         )
     )
-    params = {"W_E": jnp.zeros((6, 3)), "blocks": [block(), block()], "W_U": jnp.zeros((3, 6))}
-    mask = masks.of(params, {"blocks.0.W_Q": 1, "W_E": np.s_[:, 2], "blocks.1": ...})
-    assert masks.size(mask) == 12 + 6 + 4 * 24 + 15 + 5 + 15 + 3
-    assert mask["blocks"][0]["W_Q"][1].all() and not mask["blocks"][0]["W_Q"][0].any()
+    sizes = {name: leaf.size for name, leaf in gj.trees.named_leaves(params).items()}
+    mask = masks.of(params, {"blocks.0.W_O": 1, "W_E": np.s_[:, 2], "blocks.1": ...})
+    layer = sum(size for name, size in sizes.items() if name.startswith("blocks.1."))
+    assert masks.size(mask) == 2 * 6 + 12 + layer
+    assert mask["blocks"][0]["W_O"][1].all() and not mask["blocks"][0]["W_O"][0].any()
     with pytest.raises(ValueError, match=r"no 'W_q'; they have .*W_E.*blocks\.0\.W_Q"):
         masks.of(params, {"W_q": ...})
     parts = masks.components(params)
     assert list(parts) == [
-        "W_E",
-        *[f"blocks.{i}.{part}" for i in (0, 1) for part in ("head.0", "head.1", "mlp")],
+        *("W_E", "W_pos"),
+        *[f"blocks.{i}.{part}" for i in (0, 1) for part in ("head.0", "head.1", "head.2", "mlp")],
         "W_U",
     ]
+    head = parts["blocks.1.head.2"]["blocks"][1]
+    for name in ("W_Q", "W_K", "W_V"):
+        assert head[name][:, 2].all() and not head[name][:, :2].any()
     total = jax.tree.map(lambda *leaves: sum(leaf.astype(int) for leaf in leaves), *parts.values())
-    assert all((leaf == 1).all() for leaf in jax.tree.leaves(total))
+    assert all((leaf == 1).all() for leaf in jax.tree.leaves(total)), "every entry is in one part"

@@ -44,6 +44,7 @@ def stack():
     return gj.Run.init(TASK, config, recipe, gj.grid(hyper, seed=range(3), attention_rate=[0.0]))
 
 
+@functools.cache
 def of(**options):
     """The estimate of the trained run with its decay, in one program."""
     make = lambda run: llc.of(run, BATCH, key=random.key(0), **{"weight_decay": DECAY, **options})
@@ -89,7 +90,7 @@ def test_what_it_says_of_itself():
         float(llc.loss_of(trained(), weight_decay=DECAY)(trained().params, BATCH))
     )
     assert "3 of 3 chains" in repr(found) and "γ 10" in repr(found)
-    assert of(nbeta=3.0, **SMALL).nbeta == 3 and of(num_examples=100, **SMALL).num_examples == 100
+    assert of(epsilon=5e-5, num_draws=200, **POSTERIOR).nbeta == 100
 
 
 def test_batches_are_parts_of_the_data_of_the_size_asked_for():
@@ -137,7 +138,8 @@ def test_lanczos_on_a_model_gives_what_the_dense_spectrum_gives():
 def test_after_training_with_decay_the_bare_loss_has_a_slope_that_makes_the_estimate_smaller():
     bare = jax.jit(lambda run: hessian.of(run, BATCH))(trained())
     found = hessian.gaussian(bare, nbeta=100.0, gamma=1000.0)
-    assert found.slope < -0.01 and abs(hessian.gaussian(spectrum(), nbeta=100.0, gamma=1000.0).slope) < 1e-3
+    decayed = hessian.gaussian(spectrum(), nbeta=100.0, gamma=1000.0)
+    assert found.slope < 10 * decayed.slope < 0
 
 
 def test_the_balancing_decay_is_the_decay_that_it_was_trained_with():
