@@ -49,7 +49,7 @@ def find(curve: Float[np.ndarray, " T"], *, band: float = 0.05) -> list[Shelf]:
     The curve is cut into straight pieces (`detector.pieces`). Its shelves are the windows of that trend
     (`detector.plateaus`) that
 
-    - stay within `band` of their level, give or take a few standard errors of their mean,
+    - stay within `band` of their level, or move by no more than noise alone would make them seem to,
     - are three times slower than what came before and what comes after; an end of the curve asks for nothing,
     - last 32 steps or more, and lie above `FINISHED`.
 
@@ -220,10 +220,10 @@ def _shelf(curve, found, trend, window):
 
 
 def _standard_error(values, residual, memory):
-    """Of the mean of noise that remembers: as the memory of the whole curve says, or the batch means here."""
+    """Of the mean of noise that remembers: between what the curve's memory says and batch means here."""
     step_to_step = stats.median_abs_deviation(np.diff(values), scale="normal") / math.sqrt(2)
     remembered = step_to_step * math.sqrt(memory.of_mean(len(values)) / len(values))
     count = max(4, math.isqrt(len(residual)))
     length = len(residual) // count
     means = residual[: count * length].reshape(count, length).mean(1)
-    return max(float(remembered), float(means.std(ddof=1) / math.sqrt(count)))
+    return math.sqrt((float(remembered) ** 2 + float(means.var(ddof=1)) / count) / 2)

@@ -1,45 +1,73 @@
+import itertools
+
 import numpy as np
 import pytest
 
-from grokjax.curves import synthetic
+from grokjax.curves import synthetic, synthetic_mixture
+
+STAIRS = [
+    synthetic.staircase,
+    synthetic.close_levels,
+    synthetic.drifting,
+    synthetic.leaning,
+    synthetic.approach,
+]
 
 
 def test_a_seed_gives_one_curve():
-    np.testing.assert_array_equal(synthetic.with_shelves(3).curve, synthetic.with_shelves(3).curve)
-    assert len(synthetic.with_shelves(3).curve) != len(synthetic.with_shelves(4).curve)
+    for kind in (synthetic_mixture.with_shelves, synthetic.staircase):
+        np.testing.assert_array_equal(kind(3).curve, kind(3).curve)
+        assert not np.array_equal(kind(3).curve[:50], kind(4).curve[:50])
+
+
+@pytest.mark.parametrize("kind", STAIRS)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_curve_is_at_its_level_on_every_shelf_in_order(kind, seed):
+    curve, stretches, noise = kind(seed, 2000)
+    assert stretches and stretches[-1].last_step < len(curve)
+    for level, first, last, _ in stretches:
+        assert abs(curve[first : last + 1].mean() - level) < 5 * noise / np.sqrt(last - first) + 0.03 * level
+        assert np.ptp(np.interp([first, last], np.arange(len(curve)), curve)) < 0.1 * level + 6 * noise
+    assert all(one.last_step < other.first_step for one, other in itertools.pairwise(stretches))
+
+
+def test_close_levels_are_seven_hundredths_apart():
+    _, upper, lower = synthetic.close_levels(0, 20000).stretches
+    assert upper.level - lower.level == pytest.approx(0.07, abs=0.01)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9, 0.98])
+def test_the_noise_has_its_deviation_and_its_correlation(correlation):
+    curve = synthetic.approach(0, 200_000, noise=0.05, correlation=correlation).curve[100_000:]
+    assert curve.std() == pytest.approx(0.05, rel=0.05)
+    assert np.corrcoef(curve[1:], curve[:-1])[0, 1] == pytest.approx(correlation, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", [synthetic.power_law, synthetic.descent])
+@pytest.mark.parametrize("seed", range(5))
+def test_curves_without_shelves_fall_all_the_way(kind, seed):
+    curve, stretches, _ = kind(seed, 2000, noise=0.0)
+    assert not stretches and (np.diff(curve) < 0).all()
+
+
+def test_no_part_of_a_descent_is_twice_as_steep_as_another():
+    slopes = np.concatenate(
+        [np.diff(synthetic.descent(seed, noise=0.0).curve)[:: 1999 // 7] for seed in (1,)]
+    )
+    assert slopes.min() / slopes.max() <= 2
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_curve_is_at_its_level_on_every_planted_shelf(seed):
-    curve, stretches, noise = synthetic.with_shelves(seed)
+def test_the_mixture_is_at_its_level_on_every_planted_shelf(seed):
+    curve, stretches, noise = synthetic_mixture.with_shelves(seed)
     assert stretches and noise <= 0.03
-    for level, first, last in stretches:
+    for level, first, last, _ in stretches:
         assert last - first >= 39
         assert abs(np.median(curve[first : last + 1]) - level) < 5 * noise / np.sqrt(last - first) + 0.02
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_curve_without_shelves_falls_by_three_deviations_in_forty_steps(seed):
-    curve, stretches, noise = synthetic.without_shelves(seed)
+def test_the_mixture_without_shelves_falls_by_three_deviations_in_forty_steps(seed):
+    curve, stretches, noise = synthetic_mixture.without_shelves(seed)
     fall = np.median(curve[:40]) - np.median(curve[-40:])
-    assert not stretches and fall > 0.9 * synthetic.SLOPE * noise * (len(curve) - 40) / 40
-
-
-def test_hits_share_half_of_their_union():
-    truth = [synthetic.Stretch(1.0, 0, 99), synthetic.Stretch(0.5, 200, 299)]
-    assert synthetic.overlap((0, 99), (50, 149)) == pytest.approx(1 / 3)
-    assert synthetic.hits([(0, 49), (250, 310), (0, 99)], truth) == [(2, 0)]
-    assert synthetic.hits([(0, 49)], truth) == [(0, 0)]
-    assert synthetic.hits([(0, 48)], truth) == []
-
-
-def test_the_truth_scores_in_full_and_silence_finds_nothing():
-    truth = {
-        synthetic.with_shelves(seed).curve.tobytes(): synthetic.with_shelves(seed).stretches
-        for seed in range(5)
-    }
-    perfect = synthetic.score(lambda curve: truth.get(curve.tobytes(), ()), range(5))
-    assert perfect.recall == perfect.precision == 1 and perfect.false == 0 and max(perfect.level_errors) == 0
-    assert synthetic.score(lambda curve: [], range(5)).recall == 0
-    everywhere = synthetic.score(lambda curve: [synthetic.Stretch(0.0, 0, len(curve) - 1)], range(5))
-    assert everywhere.false == everywhere.curves == 5 and everywhere.found == 5
+    assert not stretches and fall > 0.9 * synthetic_mixture.SLOPE * noise * (len(curve) - 40) / 40

@@ -85,7 +85,7 @@ def _third_difference(sums, deviation, size):
     means = (sums[size:] - sums[:-size])[::stride] / size
     third = means[: -3 * gap] - 3 * means[gap : -2 * gap] + 3 * means[2 * gap : -gap] - means[3 * gap :]
     local = deviation[np.arange(len(third)) * stride + 2 * size]
-    return (np.quantile(np.abs(third) / local, QUANTILE) / _OF_NORMAL) ** 2
+    return max((np.quantile(np.abs(third) / local, QUANTILE) / _OF_NORMAL) ** 2, 1e-12)  # 0 for a constant
 
 
 def _fitted(measured, counts, sizes):

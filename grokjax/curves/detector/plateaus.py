@@ -29,17 +29,18 @@ class Knots(NamedTuple):
 def level(pieces: Pieces, band: float) -> list[tuple[int, int]]:
     """Returns start and stop (exclusive) of the level windows of the curve with these pieces.
 
-    A window stays within ± `band` of its level, give or take `ERRORS` standard errors of its mean. It is
-    `SLOWER` than the trend before and after it; an end of the curve asks for nothing. The longest window
-    comes first, then those on both sides of it. A window with a plain step in it is two, and the ends of
-    falls that its band let in are cut off.
+    A window stays within ± `band` of its level, or moves less than three times `ERRORS` standard errors of
+    its mean (the fitted ends of a level stretch lie 3.5 of them apart). It is `SLOWER` than the trend before
+    and after it; an end of the curve asks for nothing. The longest window comes first, then those on both
+    sides of it. A window with a plain step in it is two, and the ends of falls that its band let in are cut
+    off.
     """
     knots = _knots(pieces)
     length = knots.step[None] - knots.step[:, None] + 1
     moved = _moved(knots)
     middle = np.abs(knots.value[None] + knots.value[:, None]) / 2
     error = ERRORS * pieces.errors(knots.step, length)
-    inside = (length >= LEAST_STEPS) & (moved <= 2 * (band * middle + error))
+    inside = (length >= LEAST_STEPS) & (moved <= np.hypot(2 * band * middle, 3 * error))
     inside[0, -1] &= moved[0, -1] <= band * middle[0, -1] + 2 * error[0, -1]  # nothing to compare it with
     valid = _slowed(knots, inside, moved, error, lasting=SLOWER)
     turned = lambda pairs: pairs.T[::-1, ::-1]
@@ -86,7 +87,7 @@ def _slowed(knots, windows, moved, error, *, lasting) -> Bool[np.ndarray, "N N"]
         slowed = np.ones(len(j), bool)
         for steps, times in ((length / SLOWER, 1), (length, lasting)):
             there = np.minimum(1.0, distance[-1] / steps)  # near the start of a curve, as far as it goes back
-            least = np.maximum(times * moved[i, j], error[i, j])
+            least = times * np.maximum(moved[i, j], error[i, j])
             slowed &= np.interp(steps, distance, farthest) >= least * there
         found[i, j] = slowed
     return found

@@ -37,7 +37,7 @@ def test_the_variance_of_means_of_slow_noise_is_that_of_its_formula():
 
 @pytest.mark.parametrize(("correlation", "inflation"), [(0.0, 1.0), (0.5, 6.0), (0.9, 190.0), (0.98, 4950.0)])
 def test_the_memory_of_noise_is_found_under_a_staircase(correlation, inflation):
-    """In units of 1 − rho, the step-to-step variance, means have the variance (1 + rho) / (1 − rho) per step."""
+    """In units of 1 − rho, the step-to-step variance; means have (1 + rho) / (1 − rho) per step."""
     found = []
     for seed in range(5):
         curve = synthetic.staircase(seed, 20000, correlation=correlation).curve
