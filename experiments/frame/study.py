@@ -10,6 +10,7 @@ from typing import Any
 from absl import flags
 from rich.console import Console
 
+from experiments.frame.finding import conclude
 from grokjax.checkpoints import Sweep, open_sweep
 from grokjax.cli import machine, running
 from grokjax.cli.values import UsageError, integer
