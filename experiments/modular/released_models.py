@@ -53,6 +53,7 @@ SHOWN = (
 
 Model = Any
 Mask = np.ndarray | None
+Measure = Callable[[Model, Mask], dict[str, Any]]
 
 
 def read(path: pathlib.Path) -> tuple[str, Model]:
@@ -90,13 +91,13 @@ def row(path: pathlib.Path, fraction: float | None = None, seed: int | None = No
     if not run.task.finite:
         return found
     train = training_rows(found["kind"], run, fraction, seed)
-    measures = [losses, of_components]
+    measures: list[Measure] = [losses, of_components]
     if isinstance(run.task, tasks.ModularArithmetic) and run.task.operation == "add":
         measures.append(of_clock_and_pizza)
     return found | in_float64(run, train, *measures)
 
 
-def in_float64(run: Model, train: Mask, *measures: Callable[[Model, Mask], dict[str, Any]]) -> dict[str, Any]:
+def in_float64(run: Model, train: Mask, *measures: Measure) -> dict[str, Any]:
     """What the functions measure on the float32 weights of a model, computed in float64."""
     with jax.enable_x64(True):
         run = run.replace(params=jax.tree.map(lambda x: jnp.asarray(np.asarray(x, float)), run.params))
@@ -122,7 +123,9 @@ def of_components(run: Model, train: Mask) -> dict[str, Any]:
     except ValueError:
         return {}
     cyclic = isinstance(run.task, tasks.ModularArithmetic)
-    found = dict(gini_W_E=progress.gini_of_embedding(run)) if cyclic and run.params["W_E"].ndim == 2 else {}
+    found: dict[str, Any] = {}
+    if cyclic and run.params["W_E"].ndim == 2:
+        found["gini_W_E"] = progress.gini_of_embedding(run)
     if not complete or not hasattr(run, "config") or not run.config.mlp:
         return found
     shown = np.ones(len(run.task.table().tokens), bool) if train is None else train
@@ -141,7 +144,7 @@ def of_components(run: Model, train: Mask) -> dict[str, Any]:
     return found
 
 
-def of_clock_and_pizza(run: Model, _: Mask = None) -> dict[str, Any]:
+def of_clock_and_pizza(run: Model, train: Mask = None) -> dict[str, Any]:
     """The measures that tell a clock from a pizza; what does not apply (an even modulus) is left out."""
     every: dict[str, Callable[[Model], Any]] = dict(
         gradient_symmetricity=lambda run: pizza.gradient_symmetricity(run).mean,

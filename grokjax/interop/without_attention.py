@@ -68,8 +68,8 @@ def fitting(run: EmbeddingMLP) -> EmbeddingMLP:
     """The model, refused where its weights do not fit each other or its task."""
     params, task = run.params, run.task
     width = params["W_E"].shape[-1] * (task.num_positions if run.combine == "concatenate" else 1)
-    wanted = {"W_E": (task.vocabulary, params["W_E"].shape[-1])}
-    found = {"W_E": params["W_E"].shape[-2:]}
+    wanted: dict[str, tuple] = {"W_E": (task.vocabulary, params["W_E"].shape[-1])}
+    found: dict[str, tuple] = {"W_E": params["W_E"].shape[-2:]}
     for layer, p in enumerate(params["hidden"]):
         found[f"hidden layer {layer}"] = p["W"].shape + p["b"].shape
         wanted[f"hidden layer {layer}"] = (width, p["W"].shape[1], p["W"].shape[1])
