@@ -3,26 +3,26 @@
 They are planted truths for every tool that looks inside.
 
 `adder`: one layer, two heads of width 2, a stream of 9 dimensions and 2 (base − 1) neurons add two n-digit
-  numbers in sequence mode, the most significant digit first. With A the sum of the operands, s_j the answer
-  digits that are visible and k the column asked for,
+numbers in sequence mode, the most significant digit first. With A the sum of the operands, s_j the answer
+digits that are visible and k the column asked for,
 
-    A − Σ_{j>k} s_j base^j = r,   0 ≤ r < base^(k+1),   s_k = the number of m = 1 … base − 1 for which r ≥ m
-    base^k.
+    A − Σ_{j>k} s_j base^j = r,   0 ≤ r < base^(k+1),
+    s_k = the number of m = 1 … base − 1 for which r ≥ m base^k.
 
-No carry is ever computed: what the visible digits leave over says how far the carries came. Attention forms
-  r, since it can weigh a digit
-by its column: the score of a position is ln base^column, the value of a token its digit. Head 0 sums the
-  operands; head 1 sums the visible digits, which are subtracted, and pays the rest of its attention to `=`,
-  whose digit is 0, so that a digit has the same weight whatever is visible. Each pair of neurons is a step
-  from 0 to 1 where r goes from m base^k − 1 to m base^k (both are integers); base^k stands in the position
-  embedding. The steps sum to s_k, and W_U makes of a number s the logits −sharpness (v − s)², of which 2 v s
-  − v² is linear in s.
-For 5 digits in base 10: 18 neurons, 846 parameters, 160 of them not 0.
+No carry is ever computed: what the visible digits leave over says how far the carries came.
+  - Attention forms r, since it can weigh a digit by its column: the score of a position is ln base^column,
+    the value of a token its digit.
+  - Head 0 sums the operands.
+  - Head 1 sums the visible digits, which are subtracted. It pays the rest of its attention to `=`, whose
+    digit is 0, so that a digit has the same weight whatever is visible.
+  - Each pair of neurons is a step from 0 to 1 where r goes from m base^k − 1 to m base^k (both are integers);
+    base^k stands in the position embedding. The steps sum to s_k.
+  - W_U makes of a number s the logits −sharpness (v − s)², of which 2 v s − v² is linear in s.
+For 5 digits in base 10 these are 18 neurons and 846 parameters, 160 of them not 0.
 
 `induction`: two layers, attention only. Head `previous` of the first layer copies each token's identity to
-  the place after it; head `inducing` of the second looks for places whose predecessor is the present token
-  and copies what stands there. The others are noise. The first token, which has no predecessor, counts as its
-  own.
+the place after it. Head `inducing` of the second looks for places whose predecessor is the present token and
+copies what stands there. The others are noise. The first token, which has no predecessor, counts as its own.
 """
 
 import dataclasses

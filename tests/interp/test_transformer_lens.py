@@ -40,8 +40,8 @@ TOKENS = TASK.batch(random.key(1)).tokens
 close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
 
 
-def theirs(config, params):
-    """The HookedTransformer with these weights."""
+def hooked(config, normalization):
+    """A HookedTransformer of this size."""
     settings = lens.HookedTransformerConfig(
         n_layers=config.num_layers,
         d_model=config.d_model,
@@ -53,12 +53,30 @@ def theirs(config, params):
         d_vocab_out=config.num_outputs,
         act_fn=config.activation,
         attn_only=not config.mlp,
-        normalization_type="LN" if config.layer_norm else None,
+        normalization_type=normalization,
         eps=1e-5,
         use_attn_result=True,
         device="cpu",
     )
-    model = lens.HookedTransformer(settings, move_to_device=False)
+    return lens.HookedTransformer(settings, move_to_device=False)
+
+
+def folded(config, model):
+    """The same model with its layer norms folded into the weights that follow, as when they load one."""
+    found = hooked(config, "LNPre" if config.layer_norm else None)
+    found.load_and_process_state_dict(
+        model.state_dict(),
+        fold_ln=config.layer_norm,
+        center_writing_weights=False,
+        center_unembed=False,
+        fold_value_biases=False,
+    )
+    return found
+
+
+def theirs(config, params):
+    """The HookedTransformer with these weights."""
+    model = hooked(config, "LN" if config.layer_norm else None)
     weights = {
         "embed.W_E": params["W_E"],
         "pos_embed.W_pos": params["W_pos"],
@@ -102,7 +120,7 @@ def both(request):
     """Our run, its logits and cache, and their model, logits and caches.
 
     Their first cache is that of the same weights; for the second their model folds the layer norms into the
-    weights that follow, as its users do; with them it centres W_U.
+    weights that follow, as its users do.
     """
     config = dataclasses.replace(CONFIG, **VARIANTS[request.param])
     noise = lambda leaf: leaf + 0.2 * random.normal(random.key(leaf.size), leaf.shape)
@@ -110,13 +128,7 @@ def both(request):
     with torch.no_grad():
         model = theirs(config, run.params)
         logits, as_it_is = model.run_with_cache(tensor(TOKENS))
-        model.load_and_process_state_dict(
-            model.state_dict(),
-            fold_ln=config.layer_norm,
-            center_writing_weights=False,
-            center_unembed=False,
-            fold_value_biases=False,
-        )
+        model = folded(config, model)
         cache = model.run_with_cache(tensor(TOKENS))[1]
         yield run, jax.jit(gj.Run.run_with_cache)(run, TOKENS), model, (logits, as_it_is, cache)
 
@@ -150,13 +162,17 @@ def test_decompositions_and_their_labels(both):
 
 
 def test_logit_attributions(both):
+    """Over the mean of all symbols, which their version 3 takes off W_U when it folds, and 2 does not."""
     run, (_, ours), _, (_, _, cache) = both
     correct, incorrect = random.randint(random.key(3), (2, *TOKENS.shape), 0, 10)
     parts = attribution.full_decomposition(run, ours)
     stack = cache.get_full_resid_decomposition(expand_neurons=False)[:-1]
-    mean = attribution.logits_of_parts(run, ours, parts).mean(-1) if run.config.layer_norm else 0.0
+    to_symbol = lambda symbols: cache.logit_attrs(stack, tensor(symbols)).numpy()
+    mean = sum(to_symbol(jnp.full_like(correct, symbol)) for symbol in range(10)) / 10
     close(
-        attribution.logit_attrs(run, ours, parts, correct) - mean, cache.logit_attrs(stack, tensor(correct))
+        attribution.logit_attrs(run, ours, parts, correct)
+        - attribution.logits_of_parts(run, ours, parts).mean(-1),
+        to_symbol(correct) - mean,
     )
     close(
         attribution.logit_attrs(run, ours, parts, correct, incorrect),
