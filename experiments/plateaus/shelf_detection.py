@@ -218,7 +218,7 @@ def measured(find: Detector, of: Sequence[Kind], seeds: range) -> Result:
 
 
 def numbers(name: str, result: Result) -> dict[str, Any]:
-    """Shares with Wilson's 95% intervals, and the median level error; false shelves are those of the last kind."""
+    """Shares with Wilson's 95% intervals, and the median level error; `false_share` is of the last kind."""
     first, last = result.scores[0], result.scores[-1]
     return {
         "name": name,
@@ -235,13 +235,13 @@ def table(results: dict[str, Result], title: str) -> Table:
     """The results for reading."""
     columns = ("recall", "precision", "curves with a false shelf", "level error", "covered at 95%", "ms")
     shown = Table(title, *columns, box=None)
-    share = lambda x: "–" if x.value is None else f"{x.value:.3f} ({x.low:.2f}-{x.high:.2f})"
+    share = lambda x: "-" if x.value is None else f"{x.value:.3f} ({x.low:.2f}-{x.high:.2f})"
     for row in (numbers(name, result) for name, result in results.items()):
         error = row["median_level_error_nats"]
         shown.add_row(
             row["name"],
             *(share(row[key]) for key in ("recall", "precision", "false_share")),
-            "–" if error is None else f"{error:.4f}",
+            "-" if error is None else f"{error:.4f}",
             share(row["covered"]),
             f"{row['milliseconds_per_curve']:.0f}",
         )
