@@ -1,4 +1,4 @@
-"""The benchmark at a size that measures nothing, and the rivals: they train the same task and model as ours."""
+"""The benchmark at a size that measures nothing, and the rivals, which train the same task and model."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The mean entropy of a carry: a sum, its tail by Euler-Maclaurin, and the law of the sum that it stands for."""
+"""The mean entropy of a carry: a sum, its tail by Euler-Maclaurin, and what it stands for."""
 
 from fractions import Fraction
 
