@@ -167,7 +167,7 @@ def test_the_report_has_tables_and_pictures_that_agree_with_the_metrics(whole):
     assert (
         (whole.directory / "shelves.csv")
         .read_text()
-        .startswith("run,seed,digit,level,standard_error,first_step,last_step,left\n")
+        .startswith("run,seed,digit,level,standard_error,first_step,last_step,left,slope,slope_error\n")
     )
     for name in ("losses_log", "losses_linear", "runs"):
         assert all(
