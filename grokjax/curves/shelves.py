@@ -8,8 +8,8 @@ import csv
 import itertools
 import math
 import os
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -155,7 +155,18 @@ def write(path: str | os.PathLike, rows: Iterable[Row]) -> None:
 
 def read(path: str | os.PathLike) -> list[Row]:
     """Returns the rows of a file that `write` wrote; one without slopes has shelves without them."""
-    kinds = (int, int, int, float, float, int, int, "true".__eq__, float, float)
+    kinds: tuple[Callable[[str], Any], ...] = (
+        int,
+        int,
+        int,
+        float,
+        float,
+        int,
+        int,
+        "true".__eq__,
+        float,
+        float,
+    )
     with open(path, newline="") as file:
         lines = itertools.islice(csv.reader(file), 1, None)
         return [Row(*(kind(text) for kind, text in zip(kinds, line, strict=False))) for line in lines]

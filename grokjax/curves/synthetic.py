@@ -57,7 +57,8 @@ def drifting(seed: int, steps: int = 2000, *, noise: float = 0.01, correlation: 
     Each shelf falls by 3% to 8% of its level. The curve ends where that is less than 60 steps.
     """
     generator = np.random.default_rng((seed, steps, 4))
-    parts, stretches, level = [np.empty(0)], [], 2.3
+    parts: list[np.ndarray] = []
+    stretches, level = [], 2.3
     while (at := sum(map(len, parts))) < steps:
         rate = generator.uniform(0.5, 3.0) * noise / 40
         length = int(min(generator.uniform(0.03, 0.08) * level / rate, steps - at))
@@ -79,7 +80,8 @@ def leaning(seed: int, steps: int = 2000, *, noise: float = 0.05, correlation: f
     generator = np.random.default_rng((seed, steps, 8))
     count = int(generator.integers(2, 5))
     edges = np.linspace(0, steps, count + 1).astype(int)
-    parts, stretches, level = [], [], 2.3
+    parts: list[np.ndarray] = []
+    stretches, level = [], 2.3
     for start, stop in itertools.pairwise(edges):
         fall = int(steps * generator.uniform(0.002, 0.02))
         drift = min(generator.uniform(0.5, 3.0) * noise, 0.08 * level)

@@ -11,8 +11,6 @@ from scipy import stats
 class Test(NamedTuple):
     """A test: its statistic and its two-sided p; None where the runs do not determine it."""
 
-    __test__ = False  # not one of pytest's
-
     statistic: float | None
     p: float | None
 
