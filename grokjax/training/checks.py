@@ -14,7 +14,7 @@ from grokjax.objective import Task
 
 OPTIMIZER = (
     "a function `hyper -> optax.GradientTransformation`, such as "
-    "`lambda hyper: optax.lion(hyper.learning_rate)`"
+    "`def lion(hyper): return optax.lion(hyper.learning_rate)`"
 )
 LOSS = "a function `(logits [..., V], labels [...]) -> losses [...]`, one loss for every answer"
 
