@@ -42,7 +42,9 @@ def named(hyper):
     return "adam"
 
 
-@pytest.mark.parametrize("optimizer", (optax.lion, named, lambda: optax.sgd(0.1)), ids=str)
+@pytest.mark.parametrize(
+    "optimizer", (optax.lion, named, lambda: optax.sgd(0.1)), ids=("lion", "a name", "none")
+)
 def test_an_optimiser_that_is_no_function_of_a_hyper(optimizer):
     refused("Recipe.optimizer=.* fails when it is called with a Hyper", recipe=gj.Recipe(optimizer=optimizer))
 
