@@ -11,6 +11,7 @@ import numpy as np
 from grokjax import model, sweep
 from grokjax.config import Hyper, ModelConfig, Recipe, require_fit
 from grokjax.objective import Task
+from grokjax.trees import named_leaves
 
 OPTIMIZER = (
     "a function `hyper -> optax.GradientTransformation`, such as "
@@ -75,7 +76,7 @@ def _check_optimizer(given: Any, config: ModelConfig) -> None:
             f"Recipe.optimizer={_name(given)} fails when it is called with a Hyper "
             f"({type(error).__name__}: {said}): it must be {OPTIMIZER}"
         ) from error
-    if jax.tree.structure(changes) != jax.tree.structure(params):
+    if named_leaves(changes).keys() != named_leaves(params).keys():
         raise ValueError(
             f"Recipe.optimizer={_name(given)} gives no change for every parameter: it must be {OPTIMIZER}"
         )

@@ -58,7 +58,8 @@ def compiled_for(
 
 def is_cached() -> bool:
     """Whether JAX keeps compiled programs in a folder."""
-    return bool(jax.config.jax_enable_compilation_cache and jax.config.jax_compilation_cache_dir)
+    settings = jax.config.values
+    return bool(settings["jax_enable_compilation_cache"] and settings["jax_compilation_cache_dir"])
 
 
 class _Entries:
