@@ -6,8 +6,7 @@ Two tables: recall, precision, level error and the coverage of the standard erro
 curve, and the same on a mixture of short curves beside ruptures and a threshold rule.
 
 --curves 1000: of the mixture, with planted shelves and without; of every other kind a twentieth as many.
---first_seed 1000000: of the held-out curves, counted from 100 (the rivals' one number each is tuned on the
-curves of seeds 0-99, ours has none to tune).
+--first_seed 1000000: of the held-out curves, counted from 100 (the rivals' numbers are tuned on seeds 0-99).
 
 A hit shares half of the union with the truth. The kinds are the functions of `curves.synthetic`, and its
 mixture has noise of deviation .003-.03, one to four shelves of 40-800 steps that may drift, falls and slow
@@ -15,10 +14,10 @@ slopes, bursts and tails; a curve without shelves falls everywhere by at least t
 ruptures (an optional import) finds the mean shifts of least squares with a penalty; each segment of 40 steps
 and more is a shelf, or, in the fairer variant, each that moves by less than 1.5 deviations in 40 steps.
 
-Time: 3 minutes on one core. On the 1000 curves of each kind of the mixture from seed 1000100: ours recall .981,
-  precision .997, a shelf on 10 of the 1000 curves that have none, median level error .0004 nats; the threshold
-  rule .795, .583, 561 and .0008; ruptures .676, .405, 320 and .0009, with the slope rule .794, .828, 343 and
-  .0015. docs/shelf_detection.md has the table of the kinds.
+Time: 3 minutes on one core. On 1000 curves of the mixture from seed 1000100: ours recall .981, precision
+.997, a shelf on 10 of 1000 curves that have none, median level error .0004 nats; the threshold rule .795,
+.583, 561 and .0008; ruptures .676, .405, 320 and .0009, with the slope rule .794, .828, 343 and .0015. The
+table of the kinds is in docs/shelf_detection.md.
 """
 
 import functools
