@@ -1,6 +1,6 @@
 """Which ε, nβ and γ give a learning coefficient that does not depend on them?
 
-    python -m experiments.bayes.calibrate DIRECTORY --run=0 --epochs=-1
+    python -m experiments.bayes.calibrate DIRECTORY --run=0 --epoch=-1
 
 It estimates the coefficient on a grid for one run, --epsilon=1e-6,1e-5,... --gamma=1,10,100,1000
 --nbeta=default or numbers, marks the plateau of every (nβ, γ) along ε, and says where there is none. Beside
@@ -56,11 +56,7 @@ def measure(sweep: checkpoints.Sweep, options: Any, console: Console) -> None:
     batch, rows = data.of_runs(sweep, options.data, options.examples)
     own, run = jax.tree.map(lambda x: x[rows[options.run]], batch), sweep.run(options.run, options.epoch)
     run = jax.tree.map(jax.numpy.asarray, run)
-    decay = None
-    if options.weight_decay == "balancing":
-        decay = llc.balancing_decay(run, own)
-    elif options.weight_decay != "none":
-        decay = float(options.weight_decay)
+    decay = data.decay(options.weight_decay, run, own)
     size = len(own.tokens)
     nbeta = [llc.inverse_temperature(size)] if options.nbeta == "default" else numbers(options.nbeta)
 

@@ -9,7 +9,8 @@ import numpy as np
 from jax import random
 
 from grokjax import checkpoints
-from grokjax.interp import langevin
+from grokjax.interp import langevin, llc
+from grokjax.run import Run
 from grokjax.training import data as training_data
 
 SAMPLERS = {"sgld": langevin.sgld, "rmsprop": langevin.rmsprop, "mala": langevin.mala}
@@ -56,3 +57,10 @@ def of_runs(sweep: checkpoints.Sweep, which: str, num_examples: int) -> tuple[An
     if len({len(part) for part in rows}) > 1:
         raise ValueError("the runs have training sets of different sizes: use --data=table")
     return table, np.stack(rows)
+
+
+def decay(flag: str, run: Run, batch: Any) -> Any:
+    """What --weight_decay stands for: a coefficient, or None."""
+    if flag == "balancing":
+        return llc.balancing_decay(run, batch)
+    return None if flag == "none" else float(flag)

@@ -108,11 +108,7 @@ def measure(sweep: checkpoints.Sweep, options: Any, console: Console) -> pathlib
 def estimated(run: Run, rows: Any, *, options: Any, batch: Any) -> dict[str, Any]:
     """What is kept of the estimate of one run, on its rows of the batch."""
     own = jax.tree.map(lambda x: x[rows], batch)
-    decay: Any = None
-    if options.weight_decay == "balancing":
-        decay = llc.balancing_decay(run, own)
-    elif options.weight_decay != "none":
-        decay = float(options.weight_decay)
+    decay = data.decay(options.weight_decay, run, own)
     make = functools.partial(
         llc.of,
         run,

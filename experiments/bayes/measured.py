@@ -4,10 +4,11 @@ Every block of runs at an epoch is one file. Together they become one npz with t
 every array, which `read` opens. One line makes a dataset of it: `xarray.Dataset(measured.read(path))`.
 """
 
+import functools
 import json
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import jax
 import numpy as np
@@ -44,7 +45,6 @@ def over_training(
     claim(folder, settings)
     lifted = map_runs(function if at_once == 1 else jax.vmap(function))
     group = (-1,) if at_once == 1 else (-1, at_once)
-    groups = lambda x: np.asarray(x).reshape(*group, *np.shape(x)[1:])
     cells = [(epoch, first) for epoch in epochs for first in range(0, sweep.num_runs, block)]
     open_cells = [cell for cell in cells if not _file(folder, *cell).exists()]
     runs, read = None, None
@@ -52,10 +52,10 @@ def over_training(
         if read != epoch:
             runs, read = sweep.runs(epoch), epoch
         chosen = np.minimum(np.arange(first, first + block), sweep.num_runs - 1)
-        picked = jax.tree.map(lambda x, rows=chosen: groups(np.asarray(x)[rows]), (runs, data))
+        picked = jax.tree.map(functools.partial(_picked, chosen, group), (runs, data))
         found = {name: x.reshape(block, *x.shape[len(group) :]) for name, x in lifted(*picked).items()}
         kept = {name: x[: sweep.num_runs - first] for name, x in found.items()}
-        disk.write(_file(folder, epoch, first), lambda file, kept=kept: np.savez(file, **kept))
+        disk.write(_file(folder, epoch, first), functools.partial(_save, kept))
     return _joined(folder, epochs, range(0, sweep.num_runs, block))
 
 
@@ -80,7 +80,7 @@ def write(path: pathlib.Path, variables: Mapping[str, Variable]) -> None:
     about = {name: {"axes": axes, **attributes} for name, (axes, _, attributes) in variables.items()}
     arrays = {name: values for name, (_, values, _) in variables.items()}
     text = np.array(json.dumps(about))
-    disk.write(path, lambda file: np.savez(file, about=text, **arrays))
+    disk.write(path, functools.partial(_save, {"about": text, **arrays}))
 
 
 def read(path: pathlib.Path) -> dict[str, Variable]:
@@ -90,6 +90,15 @@ def read(path: pathlib.Path) -> dict[str, Variable]:
         return {
             name: (tuple(known["axes"]), file[name], {"unit": known["unit"]}) for name, known in about.items()
         }
+
+
+def _save(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _picked(rows: np.ndarray, group: tuple[int, ...], leaf: Any) -> np.ndarray:
+    """Some runs of a leaf [S, ...], in groups."""
+    return np.asarray(leaf)[rows].reshape(*group, *np.shape(leaf)[1:])
 
 
 def _file(folder: pathlib.Path, epoch: int, first: int) -> pathlib.Path:

@@ -52,15 +52,14 @@ def over_training(
         lower.set(ylabel="loss (nats)", xlabel="step", yscale="log")
         if losses:
             lower.legend(frameon=False)
+    return Plot(figure, _columns(steps, mean, error, trusted))
+
+
+def _columns(steps: np.ndarray, mean: np.ndarray, error: np.ndarray, trusted: np.ndarray) -> dict:
+    """Estimates [E, S] as columns."""
     rows, runs = np.meshgrid(np.arange(len(steps)), np.arange(mean.shape[1]), indexing="ij")
-    data = dict(
-        step=np.asarray(steps)[rows.ravel()],
-        run=runs.ravel(),
-        llc=mean.ravel(),
-        standard_error=error.ravel(),
-        trusted=trusted.ravel(),
-    )
-    return Plot(figure, data)
+    columns = dict(step=np.asarray(steps)[rows], run=runs, llc=mean, standard_error=error, trusted=trusted)
+    return {name: values.ravel() for name, values in columns.items()}
 
 
 def traces(estimate: Estimate) -> Plot:

@@ -92,7 +92,7 @@ class Estimate(NamedTuple):
 
 
 def summary(
-    traces: dict[str, Any], baseline: Array, nbeta: Array, max_rise: float, **settings: Any
+    traces: dict[str, Any], baseline: Array, nbeta: Array | float, max_rise: float, **settings: Any
 ) -> Estimate:
     """Returns the estimate that traces of losses [Ch, T] give.
 

@@ -82,7 +82,7 @@ class Moments(NamedTuple):
     """The memory of `rmsprop`: a running mean of squared gradients, and over how many steps."""
 
     square: PyTree
-    count: Array
+    steps: Array
 
 
 def rmsprop(
@@ -111,12 +111,12 @@ def rmsprop(
     def step(key: Key[Array, ""], state: State, batch: Any = None) -> tuple[State, Info]:
         (value, aux), gradient = graded(state.params, batch)
         memory = state.memory
-        adapts = True if adapt_steps is None else memory.count < adapt_steps
+        adapts = True if adapt_steps is None else memory.steps < adapt_steps
         square = jax.tree.map(
             lambda v, g: jnp.where(adapts, decay * v + (1 - decay) * g * g, v), memory.square, gradient
         )
-        count = jnp.where(adapts, memory.count + 1, memory.count)
-        unbiased = 1 - decay**count
+        steps = jnp.where(adapts, memory.steps + 1, memory.steps)
+        unbiased = 1 - decay**steps
 
         def moved(w: Array, d: Array, z: Array, v: Array) -> Array:
             size = epsilon / (jnp.sqrt(v / unbiased) + stability)
@@ -125,7 +125,7 @@ def rmsprop(
         drift = _drift(gradient, state, nbeta, gamma)
         new = jax.tree.map(moved, state.params, drift, normals(key, state.params), square)
         params = _masked(mask, new, state.params)
-        return State(params, state.anchor, Moments(square, count)), Info(value, jnp.ones(()), aux)
+        return State(params, state.anchor, Moments(square, steps)), Info(value, jnp.ones(()), aux)
 
     return Sampler(init, step)
 
@@ -154,7 +154,6 @@ def hmc(
     last state is kept.
     """
     graded = _graded(loss, has_aux)
-    length = jnp.sqrt(epsilon)
 
     def init(params: PyTree, batch: Any = None) -> State:
         (value, aux), gradient = graded(params, batch)
@@ -164,22 +163,7 @@ def hmc(
         key_momentum, key_accept = random.split(key)
         still = jax.tree.map(jnp.zeros_like, state.params)
         start = _masked(mask, normals(key_momentum, state.params), still)
-        kick = lambda p, state, part: _masked(
-            mask,
-            jax.tree.map(
-                lambda p, d: p - part * length * d, p, _drift(state.memory.gradient, state, nbeta, gamma)
-            ),
-            p,
-        )
-
-        def leap(carry: tuple[State, PyTree], _: None) -> tuple[tuple[State, PyTree], None]:
-            state, p = carry
-            p = kick(p, state, 0.5)
-            params = jax.tree.map(lambda w, p: w + length * p, state.params, p)
-            (value, aux), gradient = graded(params, batch)
-            state = State(params, state.anchor, Evaluated(value, aux, gradient))
-            return (state, kick(p, state, 0.5)), None
-
+        leap = _leap(lambda params: graded(params, batch), jnp.sqrt(epsilon), nbeta, gamma, mask)
         (end, p), _ = jax.lax.scan(leap, (state, start), None, length=num_leapfrog)
         rise = _energy_rise(state, end, nbeta, gamma) + (_squares(p) - _squares(start)) / 2
         acceptance = jnp.nan_to_num(jnp.exp(jnp.minimum(-rise, 0.0)))
@@ -188,6 +172,24 @@ def hmc(
         return new, Info(state.memory.loss, acceptance, state.memory.aux)
 
     return Sampler(init, step)
+
+
+def _leap(graded: Callable, length: Array, nbeta: Scalar, gamma: Scalar, mask: PyTree | None) -> Callable:
+    """A leapfrog step of (state, momenta) for `scan`: half a kick, a move, half a kick."""
+
+    def kick(p: PyTree, state: State) -> PyTree:
+        drift = _drift(state.memory.gradient, state, nbeta, gamma)
+        return _masked(mask, jax.tree.map(lambda p, d: p - length / 2 * d, p, drift), p)
+
+    def leap(carry: tuple[State, PyTree], _: None) -> tuple[tuple[State, PyTree], None]:
+        state, p = carry
+        p = kick(p, state)
+        params = jax.tree.map(lambda w, p: w + length * p, state.params, p)
+        (value, aux), gradient = graded(params)
+        state = State(params, state.anchor, Evaluated(value, aux, gradient))
+        return (state, kick(p, state)), None
+
+    return leap
 
 
 def mala(

@@ -53,41 +53,33 @@ def estimate(
 ) -> Estimate:
     """Returns the local learning coefficient of a loss at w* = params; chains differ by their key alone.
 
-    loss: `loss(params)`, or `loss(params, batch)` where `data` is given; a mean in nats, with has_aux a pair
-      (mean, what to record at every draw)
-    nbeta: n/ln n where it is not given; n = num_examples
-    data: everything: the baseline L(w*) is its loss
-    gradient_batch: a function of a key that gives the batch of a step's gradient; None takes the data
-    loss_batch: the same for the losses of the draws; None takes those of the gradient, which cost nothing
+    loss: of (params) or, where `data` is given, (params, batch): a mean in nats; with has_aux (mean, record)
+    nbeta: n/ln n where it is not given;  num_examples: that n;  data: everything, for the baseline L(w*)
+    gradient_batch, loss_batch: functions of a key that give the batch of a step's gradient, and that of the
+      losses of the draws; None takes the data for the gradient, and for the losses what the gradient saw
     num_draws, num_burn_in, draw_every: draws of a chain, steps before them, steps from one draw to the next
-    sampler: langevin.sgld, rmsprop, mala or hmc, or a partial of it
-    mask: the entries that move (`masks.of`), for a restricted coefficient
-    chains_at_once: chains that run side by side, None for one on a CPU and all elsewhere
+    sampler: langevin.sgld, rmsprop, mala, hmc, or a partial of one;  mask: what moves (`masks.of`)
+    chains_at_once: chains side by side, None for one on a CPU and all elsewhere
     max_rise: nats above the baseline from which on a chain counts as diverged
     """
-    if nbeta is None:
-        if num_examples is None:
-            raise ValueError("nbeta=None and num_examples=None: give nbeta, or the n of nβ = n/ln n")
-        nbeta = inverse_temperature(num_examples)
     if data is None and (gradient_batch or loss_batch):
         raise ValueError("a loss on batches needs data, the whole of it, for the loss at w*")
+    nbeta = _temperature(num_examples) if nbeta is None else nbeta
     evaluate = functools.partial(_evaluated, loss, has_aux)
     pair = sampler(evaluate, epsilon=epsilon, nbeta=nbeta, gamma=gamma, mask=mask, has_aux=True)
-    chain = functools.partial(
-        _chain, pair, evaluate, params, data, gradient_batch, loss_batch, (num_burn_in, num_draws, draw_every)
-    )
+    lengths = num_burn_in, num_draws, draw_every
+    chain = functools.partial(_chain, pair, evaluate, params, data, gradient_batch, loss_batch, lengths)
     at_once = chains_at_once or (1 if jax.default_backend() == "cpu" else num_chains)
-    return summary(
-        _side_by_side(chain, random.split(key, num_chains), at_once),
-        evaluate(params, data)[0],
-        nbeta,
-        max_rise,
-        epsilon=epsilon,
-        gamma=gamma,
-        num_examples=jnp.nan if num_examples is None else num_examples,
-        num_burn_in=num_burn_in,
-        draw_every=draw_every,
-    )
+    traces = _side_by_side(chain, random.split(key, num_chains), at_once)
+    said = dict(epsilon=epsilon, gamma=gamma, num_burn_in=num_burn_in, draw_every=draw_every)
+    said["num_examples"] = jnp.nan if num_examples is None else num_examples
+    return summary(traces, evaluate(params, data)[0], nbeta, max_rise, **said)
+
+
+def _temperature(num_examples: int | None) -> float:
+    if num_examples is None:
+        raise ValueError("nbeta=None and num_examples=None: give nbeta, or the n of nβ = n/ln n")
+    return inverse_temperature(num_examples)
 
 
 def of(

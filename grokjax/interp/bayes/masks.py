@@ -38,7 +38,7 @@ def components(params: PyTree) -> dict[str, PyTree]:
     for layer, block in enumerate(params["blocks"]):
         at = f"blocks.{layer}"
         for head in range(len(block["W_O"])):
-            place = {"W_Q": np.s_[:, head], "W_K": np.s_[:, head], "W_V": np.s_[:, head]}
+            place: dict[str, Any] = {"W_Q": np.s_[:, head], "W_K": np.s_[:, head], "W_V": np.s_[:, head]}
             place |= {"W_O": head, "attn_logits": head}
             found[f"{at}.head.{head}"] = {
                 f"{at}.{name}": index for name, index in place.items() if name in block

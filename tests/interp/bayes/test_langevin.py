@@ -91,7 +91,7 @@ def test_rmsprop_holds_its_memory_after_the_steps_that_it_adapts():
         state, _ = sampler.step(key, state)
         squares.append(np.asarray(state.memory.square))
     assert (squares[2] != squares[1]).all() and (squares[5] == squares[2]).all()
-    assert state.memory.count == 3
+    assert state.memory.steps == 3
 
 
 @pytest.mark.parametrize("sampler", [langevin.mala, functools.partial(langevin.hmc, num_leapfrog=5)])
