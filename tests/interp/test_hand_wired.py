@@ -102,7 +102,7 @@ def test_the_tools_see_what_the_adder_does():
     np.testing.assert_allclose(parts["0_mlp_out"], 20 * batch.labels * (batch.labels - 4.5), atol=0.5)
 
 
-TASK = gj.tasks.Induction(vocabulary=7, length=16, piece_length=4, num_repeats=2, batch_size=50)
+TASK = gj.tasks.Induction(vocabulary=8, length=16, piece_length=4, num_repeats=2, batch_size=50)
 
 
 @pytest.mark.parametrize(("previous", "inducing"), [(0, 2), (1, 0)])
@@ -112,7 +112,7 @@ def test_the_induction_pair_stands_where_it_was_planted(previous, inducing):
     pairs, z = jax.jit(composition.pairs_by_k_composition)(run)
     assert pairs[0].tolist() == [0, previous, 1, inducing] and z[0] > 10 and (z[1:] < 5).all()
     assert scores(run, "Q").z.max() < 5 and scores(run, "V").z.max() < 5
-    once = jnp.stack([1 + random.permutation(key, 6) for key in random.split(random.key(1), 20)])
+    once = jnp.stack([1 + random.permutation(key, 7) for key in random.split(random.key(1), 20)])
     tokens = jnp.pad(jnp.tile(once, 2), ((0, 0), (1, 0)))
     found = jax.jit(attention.head_scores)(run, tokens)
     back, inducers = found.previous_token, found.induction
@@ -120,8 +120,8 @@ def test_the_induction_pair_stands_where_it_was_planted(previous, inducing):
     assert inducers[1, inducing] > 0.99 and jnp.delete(inducers.ravel(), 3 + inducing).max() < 0.5
     pattern = jax.jit(attention.patterns)(run, tokens)
     np.testing.assert_allclose(attention.at_distance(pattern, 1, 1), back, rtol=1e-5)
-    np.testing.assert_allclose(attention.at_distance(pattern, 5, 7), inducers, rtol=1e-5)
+    np.testing.assert_allclose(attention.at_distance(pattern, 6, 8), inducers, rtol=1e-5)
     logits = run.forward(tokens)
-    assert (logits[:, 7:-1].argmax(-1) == tokens[:, 8:]).all() and objective.cross_entropy(
-        logits[:, 7:-1], tokens[:, 8:]
+    assert (logits[:, 8:-1].argmax(-1) == tokens[:, 9:]).all() and objective.cross_entropy(
+        logits[:, 8:-1], tokens[:, 9:]
     ).max() < 1e-3
