@@ -34,7 +34,6 @@ GIVES_NAMES = "gives names"
 GIVES_A_FUNCTION = "gives functions, or edits, which are functions"
 ON_THE_HOST = "is laid out with numpy, before anything is traced"
 OF_AN_ESTIMATE = "reads an estimate with numpy, or its draws; what it computes on arrays is not exempt"
-SECOND_DERIVATIVE = "takes longer to compile than all others together"
 TAKES_A_FUNCTION = "takes a function; what makes one of a run is not exempt"
 EXEMPT = {
     "hand_wired": "writes weights by hand with numpy",
@@ -62,8 +61,6 @@ EXEMPT = {
     "bayes.hessian.dense": TAKES_A_FUNCTION,
     "bayes.hessian.gaussian": "is a formula of a spectrum's numbers",
     "bayes.hessian.lanczos": TAKES_A_FUNCTION,
-    "bayes.hessian.of": SECOND_DERIVATIVE,
-    "bayes.hessian.of_large": SECOND_DERIVATIVE,
     "bayes.hessian.plain_loss": GIVES_A_FUNCTION,
     "bayes.influence.bayesian_influence": OF_AN_ESTIMATE,
     "bayes.influence.susceptibility": OF_AN_ESTIMATE,
@@ -177,6 +174,8 @@ FIXED = {
     "weight": "W_V",
     "addition.digit_pair.digit": 0,
     "addition.predictions.digit": 0,
+    "bayes.hessian.num_probes": 2,
+    "bayes.hessian.num_steps": 3,
     "bayes.llc.of.options": dict(num_chains=2, num_draws=2, num_burn_in=1),
     "permutation.statistics": lambda rows: (rows**3).sum(0)[:2] * rows[0, :2],
 }
