@@ -12,8 +12,8 @@ A part is a stretch of runs that is trained together: runs that were added later
 memory. Every file names its sweep, part, epoch or steps, and is refused elsewhere.
 """
 
-from grokjax.checkpoints.over_epochs import map_epochs as map_epochs
 from grokjax.checkpoints.metrics import Metrics as Metrics
+from grokjax.checkpoints.over_epochs import map_epochs as map_epochs
 from grokjax.checkpoints.part import Part as Part
 from grokjax.checkpoints.schedule import epochs as epochs_to_save
 from grokjax.checkpoints.spec import Spec as Spec
