@@ -7,13 +7,13 @@ heads, 512 neurons, batch 256, rate 1e-3, decay .1, --steps 2500, --seeds 16) at
 at all saved steps.
 
 Looks: the mean attention of a head, where a digit is predicted, to the digit pair, the pair below ..., on 512
-  problems. Needs: the values from all places but some are swapped for another problem's (path ablation, in
-  `interp.patching`); an ideal reader of the digit pair and j pairs below is wrong on base^-j 2c(1-c) of the problems, c the
-  probability of a carry into the lowest pair. Times: a digit leaves ln 10 when the running median of its loss
-  is below 95% of it; a head has risen when half of its attention there is on the digit pair: between two
-  saved
-  steps, which are 50 to 100 apart, or by a straight line between them. The digit after the leading one, which
-  starts below ln 10, is left out there.
+  problems.
+Needs: the values from all places but some are swapped for another problem's (path ablation, in
+  `interp.patching`). An ideal reader of the digit pair and j pairs below is wrong on base^-j 2c(1-c) of the
+  problems, c the probability of a carry into the lowest pair.
+Times: a digit leaves ln 10 when the running median of its loss is below 95% of it. A head has risen when half
+  of its attention there is on the digit pair: between two saved steps, which are 50 to 100 apart, or by a
+  straight line between them. The digit after the leading one, which starts below ln 10, is left out there.
 
 Time: a minute on two cores that others used too, apart from the shared training; GPU: not measured. Found (16
   seeds): one head looks at the digit pair of every digit (.96 of its attention), another at the pair below;
