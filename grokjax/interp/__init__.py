@@ -1,4 +1,7 @@
-"""Looking inside runs; each function is written for one run."""
+"""Looking inside runs: every reader takes a `Run`, or arrays, and is written for one run.
+
+Lift a reader over all runs with `grokjax.map_runs`, over saved epochs with `grokjax.map_epochs`.
+"""
 
 from grokjax.interp import ablation as ablation
 from grokjax.interp import activations as activations
@@ -11,11 +14,9 @@ from grokjax.interp import composition as composition
 from grokjax.interp import confusion as confusion
 from grokjax.interp import directions as directions
 from grokjax.interp import edges as edges
-from grokjax.interp import factorizations as factorizations
 from grokjax.interp import folding as folding
 from grokjax.interp import fourier as fourier
 from grokjax.interp import hand_wired as hand_wired
-from grokjax.interp import last_block as last_block
 from grokjax.interp import lenses as lenses
 from grokjax.interp import number_line as number_line
 from grokjax.interp import optimizer_statistics as optimizer_statistics
