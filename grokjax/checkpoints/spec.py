@@ -14,6 +14,7 @@ from grokjax.checkpoints import description, disk, identity, names, record, sche
 from grokjax.checkpoints.description import read as read
 from grokjax.checkpoints.surroundings import versions as versions
 from grokjax.config import INTEGERS
+from grokjax.tasks import Task
 
 FIXED = ("task", "config", "recipe", "epoch_steps", "save", "block")
 """The entries of config.json that a sweep keeps for ever; `steps` and the number of runs may grow."""
@@ -31,7 +32,7 @@ class Spec:
     could not be read back (lambdas, what is defined inside a function).
     """
 
-    task: Any
+    task: Task
     config: Any
     recipe: Any
     hypers: Any

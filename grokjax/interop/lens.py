@@ -10,6 +10,7 @@ from grokjax.interop import orientation
 from grokjax.interop.released import run_of
 from grokjax.model import positions
 from grokjax.run import Run
+from grokjax.tasks import Task
 
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu"}
 """Ours and TransformerLens's: both mean the exact gelu by that name."""
@@ -66,7 +67,7 @@ def to_transformer_lens(run: Run, *, version: int = 3) -> Exported:
 
 def transformer_lens(
     state_dict: Mapping[str, Any],
-    task: Any,
+    task: Task,
     config: Mapping[str, Any] | None = None,
     hyper: Hyper | None = None,
 ) -> Run:

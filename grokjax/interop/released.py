@@ -10,12 +10,12 @@ from grokjax.config import ModelConfig, Recipe
 from grokjax.interop import orientation, settings, torch_file, without_attention
 from grokjax.interop.embedding_mlp import EmbeddingMLP
 from grokjax.run import Run
-from grokjax.tasks import Addition, GroupComposition, Induction, ModularArithmetic
+from grokjax.tasks import Addition, GroupComposition, Induction, ModularArithmetic, Task
 
 Path = str | os.PathLike[str]
 
 
-def nanda(path: Path, task: Any = None) -> Run:
+def nanda(path: Path, task: Task | None = None) -> Run:
     """The run of a checkpoint of Nanda et al. (arXiv:2301.05217): modular tasks, n-digit addition, induction.
 
     task: where the file does not tell it: its function is another, or its sizes fit nothing known. None: from
@@ -34,7 +34,7 @@ def nanda(path: Path, task: Any = None) -> Run:
         raise ValueError(f"{path}: {error}") from None
 
 
-def pizza(path: Path, config_path: Path | None = None, task: Any = None) -> Run | EmbeddingMLP:
+def pizza(path: Path, config_path: Path | None = None, task: Task | None = None) -> Run | EmbeddingMLP:
     """The run of a checkpoint of Zhong et al. (arXiv:2306.17844), with the attention rate of its settings.
 
     config_path: its settings; None: config_ID.json beside model_ID.pt
@@ -77,7 +77,7 @@ def pizza(path: Path, config_path: Path | None = None, task: Any = None) -> Run 
         raise ValueError(f"{path}: {error}") from None
 
 
-def group(path: Path, config_path: Path | None = None, task: Any = None) -> Run | EmbeddingMLP:
+def group(path: Path, config_path: Path | None = None, task: Task | None = None) -> Run | EmbeddingMLP:
     """The run of a checkpoint of Chughtai et al. (arXiv:2302.03025): composition in a group.
 
     config_path: its settings; None: NAME.cfg.json beside NAME.model.pt, or cfg.json in its folder
@@ -129,7 +129,7 @@ def _sizes(model: orientation.Model) -> dict[str, int]:
     )
 
 
-def run_of(task: Any, model: orientation.Model, hyper: Any, **options: Any) -> Run:
+def run_of(task: Task, model: orientation.Model, hyper: Any, **options: Any) -> Run:
     """The run of a model for a task; a last position, which holds only the last answer, is left out.
 
     Raises ValueError where the weights do not fit the task.

@@ -19,6 +19,7 @@ from safetensors import numpy as safetensors_numpy
 from grokjax import model, tasks
 from grokjax.config import INTEGERS, Hyper, ModelConfig, Recipe
 from grokjax.run import Run
+from grokjax.tasks import Task
 
 FORMAT = "grokjax run 1"
 TASKS = ("Addition", "GroupComposition", "Induction", "ModularArithmetic", "SkipTrigram")
@@ -42,7 +43,7 @@ def save_safetensors(run: Run, path: Path) -> None:
     safetensors_numpy.save_file(arrays, os.fspath(path), metadata)
 
 
-def load_safetensors(path: Path, task: Any = None, recipe: Recipe | None = None) -> Run:
+def load_safetensors(path: Path, task: Task | None = None, recipe: Recipe | None = None) -> Run:
     """The run, or the stack, of a file that `save_safetensors` wrote.
 
     task, recipe: instead of those of the file, needed where they have functions of one's own

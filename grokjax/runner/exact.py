@@ -1,10 +1,11 @@
 """Which of a task's exact loss levels the measured shelves show."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from grokjax import tasks
 from grokjax.curves import shelves
+from grokjax.tasks import Task
 from grokjax.tasks.protocol import Levels
 
 SAME = 0.15
@@ -19,12 +20,12 @@ class Shown(NamedTuple):
     nats: float | None
 
 
-def digits(task: Any) -> dict[int, int]:
+def digits(task: Task) -> dict[int, int]:
     """The digit (0 = units) of each metrics column."""
     return dict(sorted(zip(task.columns, tasks.answer_digits(task), strict=True)))
 
 
-def by_digit(levels: Levels, task: Any) -> Levels:
+def by_digit(levels: Levels, task: Task) -> Levels:
     """The levels of columns as those of the digits that the columns are."""
     own = digits(task)
     return {own[column]: named for column, named in levels.items()}
@@ -53,7 +54,7 @@ def shown(
     return {level: found[level] for level in order}
 
 
-def lines(levels: Levels, measured: Iterable[Shown], task: Any) -> Levels:
+def lines(levels: Levels, measured: Iterable[Shown], task: Task) -> Levels:
     """The levels of each column that a picture has room for: those that shelves show, then those that lie
     well apart from them.
     """

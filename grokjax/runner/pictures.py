@@ -9,6 +9,7 @@ import numpy as np
 from grokjax import checkpoints, figures
 from grokjax.curves import shelves, statistics
 from grokjax.runner import exact, settings
+from grokjax.tasks import Task
 from grokjax.tasks.protocol import Levels
 
 Measured = dict[exact.Shown, dict[int, shelves.Shelf]]
@@ -88,7 +89,7 @@ def exits(folder: pathlib.Path, found: checkpoints.Sweep, shown: Measured) -> No
         figures.survival(curves).save(folder / "shelf_exits")
 
 
-def title(digit: int, task: object) -> str:
+def title(digit: int, task: Task) -> str:
     """What a column is called."""
     if not hasattr(task, "num_digits"):
         return f"answer {digit}" if len(exact.digits(task)) > 1 else "answer"

@@ -12,6 +12,7 @@ import numpy as np
 from grokjax import presets, sweep, tasks, training
 from grokjax.checkpoints import schedule
 from grokjax.config import Hyper, ModelConfig, Recipe, at_least
+from grokjax.tasks import Task
 
 TASKS: dict[str, Any] = {
     "addition": tasks.Addition,
@@ -46,7 +47,7 @@ class Request:
     command: what asked for it, which is recorded
     """
 
-    task: Any
+    task: Task
     config: ModelConfig
     recipe: Recipe
     hypers: Hyper
@@ -141,7 +142,7 @@ def made(
     return Request(own, config, recipe, hypers, steps, epoch_steps, save, block, resume, command)
 
 
-def require_what_is_used(task: Any, recipe: Recipe, lists: Mapping[str, Any]) -> None:
+def require_what_is_used(task: Task, recipe: Recipe, lists: Mapping[str, Any]) -> None:
     """Raises ValueError for a fraction of no table, and for a cosine without an end."""
     if "train_fraction" in lists and not task.finite:
         given = ",".join(map(str, np.atleast_1d(lists["train_fraction"])))

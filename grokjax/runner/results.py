@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from grokjax.curves import shelves, statistics
 from grokjax.runner import exact
+from grokjax.tasks import Task
 
 LAST_STEPS = 50
 """The final loss of a run is its mean over so many steps."""
@@ -65,7 +66,7 @@ class Times(NamedTuple):
     generalised: statistics.Times
 
 
-def times(metrics: Mapping[str, np.ndarray], task: Any) -> Times | None:
+def times(metrics: Mapping[str, np.ndarray], task: Task) -> Times | None:
     """The first steps at which more than RIGHT of the training and of the test set are right.
 
     None where a task has no table, or where all of it is trained on.

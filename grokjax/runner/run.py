@@ -2,16 +2,16 @@
 
 import os
 import warnings
-from typing import Any
 
 from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.runner.request import Request
 from grokjax.runner.session import Session
+from grokjax.tasks import Task
 
 
 def run_sweep(
     directory: str | os.PathLike,
-    task: Any,
+    task: Task,
     config: ModelConfig,
     recipe: Recipe,
     hypers: Hyper,

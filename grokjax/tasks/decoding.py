@@ -1,11 +1,12 @@
 """Free-running decoding: the model reads its own answers where teacher forcing shows it the right ones."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from grokjax.tasks.protocol import Task
 from grokjax.tasks.vocabulary import Batch
 
 
@@ -16,7 +17,7 @@ class Decoded(NamedTuple):
     exact: Bool[Array, " B"]
 
 
-def decode(logits: Callable[[Int[Array, "B P"]], Float[Array, "B R O"]], task: Any, batch: Batch) -> Decoded:
+def decode(logits: Callable[[Int[Array, "B P"]], Float[Array, "B R O"]], task: Task, batch: Batch) -> Decoded:
     """Greedy answers to a batch, each written into the tokens before the next is read; `logits` maps tokens
     to the logits at `task.read`. Only the prompt of the batch is used, and its labels to score. Modes that
     see no answer are decoded as they are."""

@@ -1,7 +1,7 @@
 """The state of a run, and what a program needs to know to make and advance it."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -71,7 +71,7 @@ def shapes(program: Program) -> RunState:
     return jax.eval_shape(lambda: start(program, Hyper()))
 
 
-def column_order(task: Any) -> np.ndarray:
+def column_order(task: Task) -> np.ndarray:
     """The permutation that puts answers in reading order into the order of metric columns (column k is digit
     k).
     """

@@ -1,7 +1,5 @@
 """What the answers of an addition task look at: columns of operands, and attention by kind of place."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from grokjax.interp import attention
 from grokjax.run import Run
-from grokjax.tasks import layout
+from grokjax.tasks import Addition, layout
 from grokjax.tasks.protocol import answer_positions
 
 PLACES = ("digit pair", "pair below", "pair above", "=", "visible answers", "other")
@@ -17,7 +15,7 @@ PLACES = ("digit pair", "pair below", "pair above", "=", "visible answers", "oth
 (below) and the next more significant one (above), `=`, answers that are already visible, and the rest."""
 
 
-def operand_columns(task: Any) -> Int[np.ndarray, " P"]:
+def operand_columns(task: Addition) -> Int[np.ndarray, " P"]:
     """The column, 0 = units, of the operand's digit at each position; -1 where none is.
 
     Raises ValueError where operands differ in length.
@@ -33,14 +31,14 @@ def operand_columns(task: Any) -> Int[np.ndarray, " P"]:
     return found
 
 
-def answer_columns(task: Any) -> Int[np.ndarray, " C"]:
+def answer_columns(task: Addition) -> Int[np.ndarray, " C"]:
     """The column of each answer, in reading order; a written carry has that of the digit it goes into."""
     return np.array(
         [task.digit if task.mode == "single" else layout.column_of_sum(task, one) for one in task.columns]
     )
 
 
-def places(task: Any) -> Int[np.ndarray, "C P"]:
+def places(task: Addition) -> Int[np.ndarray, "C P"]:
     """For each answer, in reading order, which of `PLACES` each position is.
 
     A carry that is written (scratchpad) has the pair that makes it as its pair below. A hint counts as other.

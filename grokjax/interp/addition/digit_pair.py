@@ -9,7 +9,7 @@ what the table is made of:
   - their sum mod base, or their sum
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from grokjax.interp import fourier
 from grokjax.interp.addition import carry_free
 from grokjax.interp.addition.evaluation_sets import Problems
 from grokjax.run import Run
+from grokjax.tasks import Addition, answer_digits
 from grokjax.tasks.layout import permutation
 
 TOGETHER = 500
@@ -38,10 +39,9 @@ class Tables(NamedTuple):
     variance: Float[Array, "C M"]
 
 
-def answered(task: Any) -> tuple[int, ...]:
+def answered(task: Addition) -> tuple[int, ...]:
     """Returns the digits that are asked for and have a digit pair, ascending: the order of C here."""
-    asked = (task.digit,) if task.mode == "single" else task.columns
-    return tuple(sorted(digit for digit in asked if digit < task.num_digits))
+    return tuple(sorted(digit for digit in answer_digits(task) if digit < task.num_digits))
 
 
 def tables(run: Run, problems: Problems, *, site: str = "blocks.0.mlp.post") -> Tables:

@@ -4,11 +4,12 @@ They are all problems (`every`), uniform ones (`drawn`), every digit pair equall
 samples with and without a carry (`strata`), weighted by the exact shares of the two.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from grokjax.tasks import Addition
 from grokjax.theory.columns import carry_probability
 
 MOST = 4_000_000
@@ -28,7 +29,7 @@ class Problems(NamedTuple):
     weights: Float[Array, " B"] | Float[np.ndarray, " B"]
 
 
-def every(task: Any) -> Problems:
+def every(task: Addition) -> Problems:
     """Returns all base^(2 n) problems, of equal weight: means over them are exact.
 
     Raises ValueError where there are more than MOST.
@@ -42,13 +43,13 @@ def every(task: Any) -> Problems:
     return _laid_out(task, digits[:, :n], digits[:, n:], np.full(count, 1 / count))
 
 
-def drawn(task: Any, size: int, *, seed: int = 0) -> Problems:
+def drawn(task: Addition, size: int, *, seed: int = 0) -> Problems:
     """Returns `size` problems of uniform digits, of equal weight."""
     a, b = np.random.default_rng(seed).integers(task.base, size=(2, size, task.num_digits))
     return _laid_out(task, a, b, np.full(size, 1 / size))
 
 
-def balanced(task: Any, each: int, *, seed: int = 0) -> Problems:
+def balanced(task: Addition, each: int, *, seed: int = 0) -> Problems:
     """Returns `each` · base² problems in which every digit pair occurs `each` times in every column.
 
     The columns are independent of each other.
@@ -58,7 +59,7 @@ def balanced(task: Any, each: int, *, seed: int = 0) -> Problems:
     return _laid_out(task, a, b, np.full(len(pairs), 1 / len(pairs)))
 
 
-def strata(task: Any, digit: int, size: int, *, seed: int = 0) -> Problems:
+def strata(task: Addition, digit: int, size: int, *, seed: int = 0) -> Problems:
     """Returns `size` problems without and `size` with a carry into the column `digit` (0 = units).
 
     They are weighted by the exact shares of the two sets. Raises ValueError for the units.

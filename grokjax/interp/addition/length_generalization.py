@@ -1,7 +1,5 @@
 """Exact match by the lengths of the operands, also for lengths that were never trained."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,10 +7,11 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from grokjax.run import Run
+from grokjax.tasks import Addition
 from grokjax.tasks.vocabulary import Batch
 
 
-def problems(task: Any, size: int, *, seed: int = 0) -> Batch:
+def problems(task: Addition, size: int, *, seed: int = 0) -> Batch:
     """Returns `size` problems of uniform digits for each pair of operand lengths 1 … n: [n, n, size, …].
 
     Raises ValueError for a task without a pad token: its operands have one length.
