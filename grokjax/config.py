@@ -243,9 +243,7 @@ INTEGERS = ("seed", "data_seed", "split_seed", "frozen")
 
 
 def freeze(*names: str) -> int:
-    """The value of `Hyper.frozen` that holds the named tensors at their initial values: `freeze("W_E",
-    "W_U")`.
-    """
+    """The value of `Hyper.frozen` that holds the named tensors as they began: `freeze("W_E", "W_U")`."""
     for name in names:
         one_of("frozen", name, FREEZABLE)
     return sum(1 << FREEZABLE.index(name) for name in set(names))

@@ -58,10 +58,15 @@ def losses(
             labels.horizontal(
                 axes, (levels or {}).get(column, ()), points[np.isfinite(points[:, 1]) & (points[:, 1] > 0)]
             )
+    return Plot(figure, _losses_data(step, drawn, members))
+
+
+def _losses_data(step, drawn, members):
+    """The numbers that `losses` draws, a line per column and step: the medians, then every run."""
+    count = drawn.shape[1]
     medians = {f"median {name}".strip(): series.median(drawn[own]).ravel() for name, own in members.items()}
     each = {f"run_{run}": values.ravel() for run, values in enumerate(drawn)}
-    place = {"digit": np.repeat(np.arange(count), len(step)), "step": np.tile(step, count)}
-    return Plot(figure, place | medians | each)
+    return {"digit": np.repeat(np.arange(count), len(step)), "step": np.tile(step, count)} | medians | each
 
 
 def grouped(groups: Sequence[str] | None, count: int) -> dict[str, Int[np.ndarray, " n"]]:

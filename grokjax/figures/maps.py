@@ -53,17 +53,21 @@ def heatmap(
             cmap="RdBu_r" if scale == "linear" and norm.vmin < 0 < norm.vmax else None,
             extent=(place[0] - half, place[-1] + half, len(values) - 0.5, -0.5),
         )
-        axes.set_xlabel(columns if mean_of == 1 else f"{columns} (means of {mean_of})")
-        axes.set_ylabel(rows)
-        axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
-        if (place == np.round(place)).all():
-            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-        axes.spines[:].set_visible(False)
+        _axes(axes, rows, columns if mean_of == 1 else f"{columns} (means of {mean_of})", place)
         _colour_bar(figure, axes, image, textwrap.fill(label, int(14 * height)), scale)
         style.settle(figure, ax)
     names = range(len(drawn)) if names is None else names
     cells = {rows: np.repeat(names, len(place)), columns: np.tile(place, len(drawn)), label: drawn.ravel()}
     return Plot(figure, cells)
+
+
+def _axes(axes: Axes, rows: str, columns: str, place: Float[np.ndarray, " K"]) -> None:
+    axes.set_xlabel(columns)
+    axes.set_ylabel(rows)
+    axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    if (place == np.round(place)).all():
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.spines[:].set_visible(False)
 
 
 def _colour_bar(figure: Figure, axes: Axes, image: AxesImage, label: str, scale: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 
 from grokjax.figures import style
 from grokjax.figures.plot import Plot
@@ -39,9 +40,7 @@ def matrices(
     wide = min(across, len(values))
     deep = -(-len(values) // wide)
     tallest, widest = (max(panel.shape[axis] for panel in values.values()) for axis in (0, 1))
-    colours: Any = (
-        dict(vmin=-most, vmax=most, cmap="RdBu_r") if centred else dict(vmin=0, vmax=most, cmap="cividis")
-    )
+    colours: Any = dict(vmin=-most if centred else 0, vmax=most, cmap="RdBu_r" if centred else "cividis")
     with style.settings():
         each = (style.DOUBLE - 1.3) / max(wide, 2)
         height = each * (tallest / widest if square else 0.8)
@@ -57,42 +56,38 @@ def matrices(
             )
             axes.set_title(title, loc="left")
             axes.spines[:].set_visible(False)
-            across_names, down_names = _names(column_names, widest), _names(row_names, tallest)
-            upright = 0.65 * SIZE * max(map(len, across_names)) * widest > 72 * each
-            _ticks(axes.set_xticks, across_names, 72 * each, rotation=90 if upright else 0)
-            _ticks(axes.set_yticks, down_names, 72 * height)
+            _name(axes, _names(row_names, tallest), _names(column_names, widest), height, each)
         figure.supxlabel(columns, fontsize=7.5)
         figure.supylabel(rows, fontsize=7.5)
         left = [axes for axes in grid.ravel() if axes.figure is not None]
         figure.colorbar(image, ax=left, label=label, pad=0.01, aspect=25).outline.set_visible(False)  # type: ignore[operator]
         style.settle(figure)
-    return Plot(
-        figure,
-        _matrices_data(
-            panels, rows=rows, columns=columns, label=label, row_names=row_names, column_names=column_names
-        ),
-    )
+    return Plot(figure, _cells(values, (rows, columns, label), row_names, column_names))
 
 
-def _matrices_data(
+def _cells(
     panels: Mapping[str, Float[np.ndarray, "N M"]],
-    *,
-    rows: str,
-    columns: str,
-    label: str,
-    row_names: Sequence[str] | None = None,
-    column_names: Sequence[str] | None = None,
+    heads: tuple[str, str, str],
+    row_names: Sequence[str] | None,
+    column_names: Sequence[str] | None,
 ) -> dict[str, np.ndarray]:
     """The numbers that `matrices` draws, a line per cell."""
     cells = [
         (title, _names(row_names, len(panel))[i], _names(column_names, panel.shape[1])[j], value)
-        for title, panel in _checked(panels).items()
+        for title, panel in panels.items()
         for (i, j), value in np.ndenumerate(panel)
     ]
     return {
         head: np.array(column)
-        for head, column in zip(("panel", rows, columns, label), zip(*cells, strict=True), strict=True)
+        for head, column in zip(("panel", *heads), zip(*cells, strict=True), strict=True)
     }
+
+
+def _name(axes: Axes, rows: Sequence[str], columns: Sequence[str], height: float, width: float) -> None:
+    """Names the rows and columns of a panel of this size in inches; long names of columns stand upright."""
+    upright = 0.65 * SIZE * max(map(len, columns)) * len(columns) > 72 * width
+    _ticks(axes.set_xticks, columns, 72 * width, rotation=90 if upright else 0)
+    _ticks(axes.set_yticks, rows, 72 * height)
 
 
 def _names(names, count):

@@ -58,28 +58,11 @@ def points(
         for empty in grid.ravel()[len(panels) :]:
             empty.remove()
         for axes, (title, series) in zip(grid.ravel(), panels.items(), strict=False):
-            axes.set_title(title, loc="left")
             axes.set_xlabel("" if isinstance(xlabel, str) else xlabel[title])
             axes.set_xscale(xscale)
-            known = [
-                end
-                for one in series.values()
-                for estimate in one.estimates
-                for end in estimate
-                if end is not None
-            ]
-            logarithmic = scale == "log" and any(
-                end > 0 for end in known
-            )  # nothing that could be drawn needs no such axis
-            axes.set_yscale("log" if logarithmic else "linear")
-            places = list(dict.fromkeys(x for one in series.values() for x in one.at if isinstance(x, str)))
-            for name, one in series.items():
-                _draw(axes, name, one, names, places, joined)
-            if logarithmic:
-                axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                axes.yaxis.set_major_formatter("{x:g}")
-                axes.yaxis.set_minor_formatter(NullFormatter())
-            _ticks(axes, [x for one in series.values() for x in one.at], places)
+            if scale == "log":
+                _logarithmic(axes, series)
+            _panel(axes, title, series, names, joined)
         if isinstance(xlabel, str):
             figure.supxlabel(xlabel, fontsize=7.5)
         figure.supylabel(ylabel, fontsize=7.5)
@@ -87,9 +70,8 @@ def points(
         style.settle(figure)
         for axes in figure.axes:
             drawn = np.concatenate([np.zeros((0, 2)), *(line.get_xydata() for line in axes.lines)])
-            labels.horizontal(
-                axes, (levels or {}).get(axes.get_title("left"), ()), drawn[np.isfinite(drawn).all(1)]
-            )
+            drawn = drawn[np.isfinite(drawn).all(1)]
+            labels.horizontal(axes, (levels or {}).get(axes.get_title("left"), ()), drawn)
     return Plot(figure, _points_data(panels))
 
 
@@ -105,6 +87,26 @@ def _points_data(panels: Panels) -> dict[str, np.ndarray]:
         name: np.array([row[i] for row in rows])
         for i, name in enumerate(("panel", "series", "at", "value", "low", "high"))
     }
+
+
+def _panel(axes: Axes, title: str, series: Mapping[str, Points], names: Sequence[str], joined: bool) -> None:
+    """All series of one panel, and a tick at each of their places."""
+    axes.set_title(title, loc="left")
+    at = [x for one in series.values() for x in one.at]
+    places = list(dict.fromkeys(x for x in at if isinstance(x, str)))
+    for name, one in series.items():
+        _draw(axes, name, one, names, places, joined)
+    _ticks(axes, at, places)
+
+
+def _logarithmic(axes: Axes, series: Mapping[str, Points]) -> None:
+    """A logarithmic axis of the values, where one of them can be drawn on it."""
+    estimates = [estimate for one in series.values() for estimate in one.estimates]
+    if any(end is not None and end > 0 for estimate in estimates for end in estimate):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw(

@@ -1,9 +1,11 @@
 """Stretches that were found on curves: on single ones, or those of many runs by when and at which level."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 
 from grokjax.figures import curves as curve_figures
 from grokjax.figures import labels, style
@@ -39,33 +41,23 @@ def shelves(
             if k >= len(curves):
                 axes.remove()
                 continue
-            axes.plot(
-                np.arange(len(curves[k])),
-                curves[k],
-                color="0.6",
-                linewidth=0.4,
-                rasterized=len(curves[k]) > 2000,
-            )
-            for level, first, last in truth[k] if truth is not None else ():
-                axes.plot(
-                    [first, last],
-                    [level, level],
-                    color=style.ORANGE,
-                    alpha=0.45,
-                    linewidth=6,
-                    solid_capstyle="butt",
-                )
-            for level, first, last in found[k]:
-                axes.plot(
-                    [first, last], [level, level], color=style.BLUE, linewidth=1.6, solid_capstyle="butt"
-                )
+            length = len(curves[k])
+            axes.plot(range(length), curves[k], color="0.6", linewidth=0.4, rasterized=length > 2000)
+            _bars(axes, truth[k] if truth is not None else (), color=style.ORANGE, alpha=0.45, linewidth=6)
+            _bars(axes, found[k], color=style.BLUE, linewidth=1.6)
             axes.set_yscale(scale)
-            axes.set_xlim(0, len(curves[k]))
+            axes.set_xlim(0, length)
             axes.set_title(names[k] if names else "", loc="left")
         figure.supxlabel("optimiser step", fontsize=7.5)
         figure.supylabel("loss (nats)", fontsize=7.5)
         style.settle(figure)
     return Plot(figure, _shelves_data(curves, found))
+
+
+def _bars(axes: Axes, stretches: Sequence[Stretch], **look: Any) -> None:
+    """A line from the first to the last step of each stretch, at its level."""
+    for level, first, last in stretches:
+        axes.plot([first, last], [level, level], solid_capstyle="butt", **look)
 
 
 def _shelves_data(
@@ -111,15 +103,7 @@ def shelf_map(
         for above in grid[rows - 2, columns - (rows * columns - len(found)) :] if rows > 1 else ():
             above.xaxis.set_tick_params(labelbottom=True)
         for axes, (title, stretches) in zip(grid.ravel(), found.items(), strict=False):
-            for level, first, last in stretches:
-                axes.plot(
-                    [first, last],
-                    [level, level],
-                    color=style.BLUE,
-                    alpha=0.5,
-                    linewidth=1.2,
-                    solid_capstyle="butt",
-                )
+            _bars(axes, stretches, color=style.BLUE, alpha=0.5, linewidth=1.2)
             axes.set_title(title, loc="left")
         axes.set_xlim(0, end)
         axes.set_yscale(scale)

@@ -91,13 +91,7 @@ def measures(
     logits, labels = seen.logits.reshape(n * n, -1), jnp.asarray(grid.every(run.task).labels[:, 0])
     own = _clusters(known, seen.neurons, threshold)
     keys = _counts(own, own.share >= key_share, len(known.names)) >= key_count
-    # what is a function of the answer alone: the mean over the n pairs that have it
-    by_answer = jnp.zeros((n, logits.shape[1]), logits.dtype).at[labels].add(logits) / n
-    with jax.default_matmul_precision("float32"):
-        parts = jnp.einsum("fgh,hc->fgc", jnp.asarray(known.projections, logits.dtype), by_answer)
-    ranks = jnp.asarray(known.ranks, logits.dtype)
-    along = jnp.einsum("fgg->f", parts) / ranks  # <P, L> / <P, P>, and <P, P> is the rank
-    characters = along[:, None, None] * jnp.asarray(known.projections, logits.dtype)
+    parts, along, characters = _by_component(known, logits, labels)
     chosen = lambda each: jnp.where(keys[:, None, None], each, 0).sum(0)
     losses, centre, kept = cross_entropy(logits, labels), logits.mean(0), chosen(parts)
     shown = jnp.asarray(train, logits.dtype)
@@ -114,11 +108,26 @@ def measures(
         excluded_character_loss=without(chosen(characters)),
         excluded_by_component=jax.lax.map(without, parts),
         excluded_character_by_component=jax.lax.map(without, characters),
-        coefficients=along * jnp.sqrt(n * ranks),
+        coefficients=along * jnp.sqrt(n * jnp.asarray(known.ranks, logits.dtype)),
         explained=n * (kept**2).sum() / ((logits - centre) ** 2).sum(),
         explained_by_neurons=_overall(own, seen.neurons),
         sum_of_squares=jnp.asarray(sum((leaf**2).sum() for leaf in jax.tree.leaves(run.params))),
     )
+
+
+def _by_component(known: components.Components, logits: Float[Array, "NN c"], labels: Int[Array, " NN"]):
+    """Returns of each component, for every answer: its part of the logits [F, N, c], how far that lies along
+    its character [F], and that character alone [F, N, N].
+    """
+    projections = jnp.asarray(known.projections, logits.dtype)
+    n = projections.shape[-1]
+    # what is a function of the answer alone: the mean over the n pairs that have it
+    by_answer = jnp.zeros((n, logits.shape[1]), logits.dtype).at[labels].add(logits)
+    with jax.default_matmul_precision("float32"):
+        parts = jnp.einsum("fgh,hc->fgc", projections, by_answer / n)
+    # <P, L> / <P, P>, and <P, P> is the rank
+    along = jnp.einsum("fgg->f", parts) / jnp.asarray(known.ranks, logits.dtype)
+    return parts, along, along[:, None, None] * projections
 
 
 def gini_of_embedding(run: Run) -> Float[Array, ""]:
