@@ -6,6 +6,7 @@ import gc
 import os
 import pathlib
 
+import psutil
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -28,6 +29,10 @@ most of the time.
 """
 
 
+MOST_MEMORY = 4 * 2**30
+"""Bytes of one process of the tests beyond which it forgets what it has compiled: thousands of programs."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def compilation(request):
     """Full optimisation where programs are run as users run them; none where only the arithmetic is the
@@ -36,7 +41,8 @@ def compilation(request):
     import jax  # after the environment above is set
 
     plain = not {request.path.parent.name, request.path.stem} & set(AS_USERS_RUN_IT)
-    if plain != compilation_is_plain[0]:
+    full = psutil.Process().memory_info().rss > MOST_MEMORY
+    if full or plain != compilation_is_plain[0]:
         jax.clear_caches()  # what is compiled in one way must not serve in the other
         compilation_is_plain[0] = plain
         jax.config.update("jax_disable_most_optimizations", plain)

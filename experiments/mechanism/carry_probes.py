@@ -23,6 +23,7 @@ Found: probes are right in .993 of the cases at both sites, and in .92 where the
   at one site .79 and .88), the class means have (.52).
 """
 
+import functools
 import sys
 from typing import Any, NamedTuple
 

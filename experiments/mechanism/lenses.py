@@ -95,7 +95,7 @@ def pictured(
     sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying: lenses.Alignment, training: tuple
 ) -> tuple:
     """The panels and their horizontal axes."""
-    places, digits = [place(name) for name in lenses.names(sweep.config)], list(sweep.task.columns)
+    places, digits = [place(name) for name in lenses.names(sweep.run(0))], list(sweep.task.columns)
     steps = [sweep.steps(epoch) for epoch in sweep.epochs]
     by_digit = lambda reading, i, field: figures.Points(digits, each(getattr(reading, field)[:, i]))
     panels = {}
@@ -123,7 +123,7 @@ def numbers(
     sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying: lenses.Alignment, training: tuple
 ) -> dict[str, Any]:
     """Means over runs, answers in reading order."""
-    places = [place(name) for name in lenses.names(sweep.config)]
+    places = [place(name) for name in lenses.names(sweep.run(0))]
     found: dict[str, Any] = {"digits": list(sweep.task.columns)}
     for name, reading in (("logit lens", direct), ("tuned lens", tuned)):
         found[name] = {

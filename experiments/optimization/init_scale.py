@@ -66,7 +66,7 @@ def measure(this: Study) -> Finding:
     schemes: dict[str, dict[str, Any]] = {
         "uniform": dict(init="uniform"),
         "pizza": dict(scale_W_in=0.5),
-        "embeddings N(0, 1)": dict(scale_W_E=f"{math.sqrt(this['d_model']):g}"),
+        "embeddings N(0, 1)": dict(scale_W_E=math.sqrt(this["d_model"])),
     }
     for name, options in schemes.items():
         sweep = train(name.split(" ")[0], **options)

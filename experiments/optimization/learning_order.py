@@ -15,6 +15,7 @@ Found: the leading digit first (90% right by step 200, where a carry from two co
   of cells keep the order of the medians.
 """
 
+import functools
 import itertools
 import sys
 from typing import Any

@@ -22,6 +22,7 @@ Changed after a first look: the lower rate, at which the first shelf is long eno
   regression on counts.
 """
 
+import functools
 import math
 import sys
 from typing import Any, NamedTuple

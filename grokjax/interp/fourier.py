@@ -98,7 +98,7 @@ def coefficients_2d(table: Float[Array, "n n *X"]) -> Float[Array, "n n *X"]:
     return coefficients(coefficients(table, len(table)), len(table), axis=1)
 
 
-def explained(table: Float[Array, "n n *X"]) -> Float[Array, "F *X"]:
+def explained(table: Float[Array, "n n *X"]) -> Float[Array, " F *X"]:
     """Returns the share of a table's variance in the terms of each frequency.
 
     The eight terms are cos kx, sin kx, cos ky, sin ky and their four products: the 3×3 block {const, cos k,
@@ -111,7 +111,7 @@ def explained(table: Float[Array, "n n *X"]) -> Float[Array, "F *X"]:
     return _share(block, energy.sum((0, 1)) - energy[0, 0])
 
 
-def along_sum(table: Float[Array, "n n *X"]) -> Float[Array, "F *X"]:
+def along_sum(table: Float[Array, "n n *X"]) -> Float[Array, " F *X"]:
     """Returns the share of a table's variance along cos k(a+b) and sin k(a+b), for each k.
 
     Their sum is the share of what is a function of (a + b) mod n.

@@ -18,7 +18,7 @@ Edit = Callable[[Array], Array]
 
 def mean_difference(
     run: Run, tokens: Int[Array, "B P"], others: Int[Array, "b P"], name: str
-) -> Float[Array, "P *D"]:
+) -> Float[Array, " P *D"]:
     """The mean of an activation on `tokens` less its mean on `others`, position by position."""
     ours, theirs = (run.cache(x, names=[name])[name].mean(0) for x in (tokens, others))
     return ours - theirs

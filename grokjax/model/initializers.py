@@ -84,7 +84,7 @@ def norm(config: ModelConfig) -> dict[str, PyTree]:
     return dict(w=Tensor((config.d_model,), constant=1.0), b=Tensor((config.d_model,)))
 
 
-def unit(config: ModelConfig, key: Key[Array, ""], size: int) -> Float[Array, "size"]:
+def unit(config: ModelConfig, key: Key[Array, ""], size: int) -> Float[Array, " size"]:
     """Draws of mean 0 and variance 1, normal or uniform."""
     if config.init == "uniform":
         return random.uniform(key, (size,), minval=-np.sqrt(3), maxval=np.sqrt(3))

@@ -55,7 +55,7 @@ def dual(
 
 
 def hessian(
-    features: Float[ndarray, "N F"], chance: Float[ndarray, "N"], law: Float[ndarray, "N V"]
+    features: Float[ndarray, "N F"], chance: Float[ndarray, " N"], law: Float[ndarray, "N V"]
 ) -> Float[ndarray, "G G"]:
     """The second derivative of the loss by the F × V weights f[z, f], flattened: `Σ_n p φφᵀ ⊗ (diag q −
     qqᵀ)`.
@@ -89,5 +89,5 @@ def reachable(features: Float[ndarray, "N F"], joint: Float[ndarray, "N V"]) -> 
     return (found.x[:cells] > 0.5).reshape(joint.shape) | (joint > 0)
 
 
-def _entropy(chance: Float[ndarray, "N"], law: Float[ndarray, "N V"]) -> float:
+def _entropy(chance: Float[ndarray, " N"], law: Float[ndarray, "N V"]) -> float:
     return float(chance @ entr(np.maximum(law, 0)).sum(1))

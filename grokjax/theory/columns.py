@@ -29,7 +29,7 @@ def carry_given_digit(base: int, column: int, digit: int) -> Fraction:
     return (digit + carry_probability(base, column - 1)) / base
 
 
-def digit_sum_losses(base: int, num_digits: int) -> Float[ndarray, "C"]:
+def digit_sum_losses(base: int, num_digits: int) -> Float[ndarray, " C"]:
     """The loss (nats) of each answer digit, units first, the leading one last, given the sum of all digits of
     both operands.
 
@@ -46,19 +46,19 @@ def digit_sum_losses(base: int, num_digits: int) -> Float[ndarray, "C"]:
     return np.array([*losses, _conditional_entropy(below)])
 
 
-def digit_sum_losses_without_carries(base: int, num_digits: int) -> Float[ndarray, "C"]:
+def digit_sum_losses_without_carries(base: int, num_digits: int) -> Float[ndarray, " C"]:
     """The same for digitwise addition, whose columns are alike and which has no leading digit."""
     above = _powers(base, 2 * (num_digits - 1))
     own = _add_column(base, np.array([[1.0], [0.0]])).sum(0)
     return np.full(num_digits, _conditional_entropy(np.array([np.convolve(row, above) for row in own])))
 
 
-def _pairs(base: int) -> Float[ndarray, "Z"]:
+def _pairs(base: int) -> Float[ndarray, " Z"]:
     """The law of the sum of two uniform digits, 0 … 2b−2."""
     return np.convolve(np.ones(base), np.ones(base)) / base**2
 
 
-def _powers(base: int, count: int) -> Float[ndarray, "Z"]:
+def _powers(base: int, count: int) -> Float[ndarray, " Z"]:
     """The law of the sum of `count` uniform digits."""
     law = np.ones(1)
     for _ in range(count // 2):

@@ -36,7 +36,7 @@ class Heads(NamedTuple):
     value_x: Float[ndarray, "H X V"]
     value_y: Float[ndarray, "H Y V"]
     value_own: Float[ndarray, "H V"]
-    bias: Float[ndarray, "V"]
+    bias: Float[ndarray, " V"]
 
 
 def pattern(heads: Heads) -> Float[ndarray, "3 H X Y"]:
@@ -103,14 +103,14 @@ def _shapes(shape: tuple[int, ...], heads: int) -> tuple[tuple[int, ...], ...]:
     return (heads, x), (heads, y), (heads, x, outcomes), (heads, y, outcomes), (heads, outcomes), (outcomes,)
 
 
-def _unpack(flat: Float[ndarray, "Z"], shapes: tuple[tuple[int, ...], ...]) -> Heads:
+def _unpack(flat: Float[ndarray, " Z"], shapes: tuple[tuple[int, ...], ...]) -> Heads:
     ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
     return Heads(*(part.reshape(shape) for part, shape in zip(np.split(flat, ends), shapes, strict=True)))
 
 
 def _loss_and_gradient(
-    flat: Float[ndarray, "Z"], joint: Float[ndarray, "X Y V"], shapes: tuple
-) -> tuple[float, Float[ndarray, "Z"]]:
+    flat: Float[ndarray, " Z"], joint: Float[ndarray, "X Y V"], shapes: tuple
+) -> tuple[float, Float[ndarray, " Z"]]:
     """The loss and its gradient by the flattened heads."""
     heads = _unpack(flat, shapes)
     on_x, on_y, on_own = weights = pattern(heads)

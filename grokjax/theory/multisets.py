@@ -24,7 +24,7 @@ def countable(base: int, num_digits: int) -> bool:
     return math.comb(2 * num_digits + base - 1, base - 1) * (base * (base + 1) // 2) * num_digits <= MOST
 
 
-def weights(counts: Int[ndarray, "N V"]) -> Float[ndarray, "N"]:
+def weights(counts: Int[ndarray, "N V"]) -> Float[ndarray, " N"]:
     """The probability of each multiset when its digits are uniform: multinomial."""
     size, base = int(counts[0].sum()), counts.shape[1]
     return np.exp(gammaln(size + 1) - gammaln(counts + 1).sum(1) - size * math.log(base))
@@ -113,13 +113,13 @@ def _digit_losses(base: int, size: int, below: Float[ndarray, "M T"]) -> tuple[f
     return tuple((weights(counts) @ entr(np.maximum(law, 0)).sum(0)).tolist())
 
 
-def _pair(counts: Int[ndarray, "N V"], x: int, y: int) -> Float[ndarray, "N"]:
+def _pair(counts: Int[ndarray, "N V"], x: int, y: int) -> Float[ndarray, " N"]:
     """The probability that two digits drawn from each multiset are x, then y."""
     size = int(counts[0].sum())
     return counts[:, x] * (counts[:, y].astype(float) - (x == y)) / (size * (size - 1))
 
 
-def _without(base: int, size: int, x: int, y: int) -> Int[ndarray, "N"]:
+def _without(base: int, size: int, x: int, y: int) -> Int[ndarray, " N"]:
     """Where each multiset stands in `multisets(base, size − 2)` without x and y (0 where it lacks one; its
     weight is 0 then).
     """

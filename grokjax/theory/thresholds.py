@@ -20,7 +20,7 @@ class Tables(NamedTuple):
 
     operand: Float[ndarray, "n V V"]
     answer: Float[ndarray, "n+1 V V"]
-    constant: Float[ndarray, "V"]
+    constant: Float[ndarray, " V"]
 
 
 def tables(base: int, num_digits: int, digit: int, scale: float) -> Tables:

@@ -76,7 +76,7 @@ def layout(program: Program) -> tuple[dict[str, int], dict[str, int]]:
     return {name: size(name) for name in at_step}, {name: size(name) for name in at_evaluation}
 
 
-def pack(metrics: Metrics, active: Bool[Array, ""]) -> Float[Array, "F"]:
+def pack(metrics: Metrics, active: Bool[Array, ""]) -> Float[Array, " F"]:
     """Metrics of one run as one vector, in the order of `layout`; NOTHING where the run was not active."""
     return jnp.where(active, jnp.concatenate([jnp.ravel(values) for values in metrics.values()]), NOTHING)
 

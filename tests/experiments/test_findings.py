@@ -29,7 +29,9 @@ MODULES = [
     for module in pkgutil.iter_modules([str(pathlib.Path(experiments.__path__[0]) / theme)])
 ]
 EXPERIMENTS = {
-    module.__name__.removeprefix("experiments."): module for module in MODULES if hasattr(module, "SMALL")
+    module.__name__.removeprefix("experiments."): module
+    for module in MODULES
+    if hasattr(module, "SMALL") and hasattr(module, "measure")
 }
 SHORT = {name.rpartition(".")[2]: name for name in EXPERIMENTS}
 

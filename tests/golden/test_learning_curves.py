@@ -18,7 +18,7 @@ import grokjax as gj
 
 
 def curves(task, config, recipe, hypers, steps):
-    kept = [epoch.metrics for epoch in gj.train(task, config, recipe, hypers, steps=50, until=steps)]
+    kept = [epoch.metrics for epoch in gj.train(task, config, recipe, hypers, steps=steps, epoch_steps=50)]
     return {name: np.concatenate([metrics[name] for metrics in kept], 1) for name in ("loss", "test_loss")}
 
 

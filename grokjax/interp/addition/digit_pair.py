@@ -82,7 +82,7 @@ class Made(NamedTuple):
     sum: in functions of a + b (18)
     """
 
-    waves: Float[Array, "F *M"]
+    waves: Float[Array, " F *M"]
     powers: Float[Array, "*M"]
     alone: Float[Array, "*M"]
     modular_sum: Float[Array, "*M"]

@@ -114,7 +114,7 @@ def test_a_digit_without_a_pair_is_refused():
     run = made_run(mode="single", digit=2)
     with pytest.raises(ValueError, match="the leading digit has none"):
         digit_pair.tables(run, evaluation_sets.every(run.task))
-    with pytest.raises(ValueError, match="digit=2 must be one"):
+    with pytest.raises(ValueError, match="digit=2 has no digit pair"):
         digit_pair.loss_with(run, evaluation_sets.every(run.task), jnp.zeros((3, 3, 32)), digit=2)
 
 
