@@ -75,7 +75,8 @@ def _gather_values_pullback(fixed, kept, g):
     scores, values, close, index, rate, gathered, sums = kept
     H, width = scores.shape[1], values.shape[1]
     # sums over a head's columns as a product with ones where they belong: see `arithmetic.total`
-    to_head = jax.nn.one_hot(jnp.arange(width) // (width // H), H)
+    # numpy's, because a traced constant may not be closed over: under vmap `quick` is traced a second time
+    to_head = np.repeat(np.eye(H, dtype=scores.dtype), width // H, axis=0)
     head_sums = lambda x: contract(x, to_head, 1, 0, lax.Precision.HIGHEST)
 
     def quick(scores, values, index, rate, gathered, sums, g):

@@ -360,3 +360,19 @@ def test_the_unchunked_program_needs_no_more_arithmetic_than_promised(task, laye
     batch = tasks.Batch(integers((rows, task.num_positions)), integers((rows, len(task.columns))))
     lowered = jax.jit(jax.grad(lambda p, b: mean_loss(config, task, p, b, 1.0)[0])).lower(params, batch)
     assert most / 2 < lowered.compile().cost_analysis()["flops"] < most
+
+
+def test_gradients_in_a_scan_of_runs_one_after_the_other_can_be_lowered():
+    """A block of one run is traced a second time under vmap: nothing traced may be closed over."""
+    config = ModelConfig(**tasks.shape(MODULAR), mask="full", d_model=8, num_heads=2)
+    params = jax.vmap(functools.partial(init, config))(jax.random.split(jax.random.key(0), 2))
+    batch = jax.tree.map(jnp.asarray, MODULAR.table())
+
+    def trained(params, tokens):
+        gradient = jax.grad(lambda p: mean_loss(config, MODULAR, p, batch._replace(tokens=tokens), 1.0)[0])
+        step = lambda p, _: (jax.tree.map(jnp.subtract, p, gradient(p)), None)
+        return jax.lax.scan(step, params, None, 2)[0]
+
+    tokens = jnp.stack([batch.tokens, batch.tokens[::-1]])
+    blocks = jax.tree.map(lambda x: x[:, None], (params, tokens))
+    jax.jit(lambda *each: jax.lax.map(lambda block: jax.vmap(trained)(*block), each)).lower(*blocks)
