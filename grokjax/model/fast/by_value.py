@@ -77,7 +77,7 @@ def _gather_values_pullback(fixed, kept, g):
     # sums over a head's columns as a product with ones where they belong: see `arithmetic.total`
     # numpy's, because a traced constant may not be closed over: under vmap `quick` is traced a second time
     to_head = np.repeat(np.eye(H, dtype=scores.dtype), width // H, axis=0)
-    head_sums = lambda x: contract(x, to_head, 1, 0, lax.Precision.HIGHEST)
+    head_sums = lambda x: contract(x, jnp.asarray(to_head), 1, 0, lax.Precision.HIGHEST)
 
     def quick(scores, values, index, rate, gathered, sums, g):
         g_sums = jnp.concatenate([by_head(jnp.divide, g, sums), head_sums(-g * gathered) / sums], 1)
