@@ -18,6 +18,7 @@ from grokjax.interp import folding as folding
 from grokjax.interp import fourier as fourier
 from grokjax.interp import hand_wired as hand_wired
 from grokjax.interp import lenses as lenses
+from grokjax.interp import modular as modular
 from grokjax.interp import number_line as number_line
 from grokjax.interp import optimizer_statistics as optimizer_statistics
 from grokjax.interp import patching as patching
