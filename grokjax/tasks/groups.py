@@ -14,7 +14,7 @@ from grokjax.tasks.vocabulary import Batch
 
 
 @dataclasses.dataclass(frozen=True)
-class GroupComposition:
+class GroupComposition(pairs.PairTask):
     """Tokens x, y and `=` (the last id); the index of x * y is predicted at the last position.
 
     The table has every pair once, in row order (x, then y).
@@ -39,11 +39,6 @@ class GroupComposition:
         if self.batch_size is not None:
             at_least("batch_size", self.batch_size, 1)
 
-    finite = True
-    columns = (0,)
-    base = 0
-    order = "msb"
-
     @property
     def elements(self) -> permutations.Group:
         """The group: its permutations, table, inverses, classes."""
@@ -53,31 +48,6 @@ class GroupComposition:
     def num_symbols(self) -> int:
         """The number of elements."""
         return self.elements.order
-
-    @property
-    def vocabulary(self) -> int:
-        """The number of token ids."""
-        return pairs.vocabulary(self)
-
-    @property
-    def num_positions(self) -> int:
-        """P, 3 with the `=`."""
-        return 2 + self.equals
-
-    @property
-    def num_outputs(self) -> int:
-        """Logits at the position that is read."""
-        return self.vocabulary if self.outputs == "tokens" else self.num_symbols
-
-    @property
-    def read(self) -> tuple[int, ...]:
-        """The position whose logits are scored, the last."""
-        return (self.num_positions - 1,)
-
-    @property
-    def tokens_at(self) -> tuple[range, ...]:
-        """For each position the ids that can stand there."""
-        return pairs.tokens_at(self)
 
     def table(self) -> Batch:
         """Every example as numpy arrays: tokens [n², P], labels [n², 1]."""

@@ -46,7 +46,7 @@ LARGEST = 2**20
 
 
 @dataclasses.dataclass(frozen=True)
-class ModularArithmetic:
+class ModularArithmetic(pairs.PairTask):
     """Tokens a, b and `=` (the last id); the answer is predicted at the last position.
 
     The table has every pair once, in row order (a, then b). Division leaves out the b without an inverse: 0
@@ -86,40 +86,10 @@ class ModularArithmetic:
         if self.batch_size is not None:
             at_least("batch_size", self.batch_size, 1)
 
-    finite = True
-    columns = (0,)
-    base = 0
-    order = "msb"
-
     @property
     def num_symbols(self) -> int:
         """The modulus."""
         return self.modulus
-
-    @property
-    def vocabulary(self) -> int:
-        """The number of token ids."""
-        return pairs.vocabulary(self)
-
-    @property
-    def num_positions(self) -> int:
-        """P, 3 with the `=`."""
-        return 2 + self.equals
-
-    @property
-    def num_outputs(self) -> int:
-        """Logits at the position that is read."""
-        return self.vocabulary if self.outputs == "tokens" else self.modulus
-
-    @property
-    def read(self) -> tuple[int, ...]:
-        """The position whose logits are scored, the last."""
-        return (self.num_positions - 1,)
-
-    @property
-    def tokens_at(self) -> tuple[range, ...]:
-        """For each position the ids that can stand there."""
-        return pairs.tokens_at(self)
 
     @property
     def formula(self) -> str:

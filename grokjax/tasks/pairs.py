@@ -11,6 +11,48 @@ from jaxtyping import Int
 from grokjax.tasks.vocabulary import Batch
 
 
+class PairTask:
+    """The geometry of such a task, from the fields that it declares: what every task needs but the table."""
+
+    outputs: str
+    equals: bool
+
+    finite = True
+    columns = (0,)
+    base = 0
+    order = "msb"
+
+    @property
+    def num_symbols(self) -> int:
+        """n, the number of operands and of answers."""
+        raise NotImplementedError
+
+    @property
+    def vocabulary(self) -> int:
+        """The number of token ids."""
+        return vocabulary(self)
+
+    @property
+    def num_positions(self) -> int:
+        """P, 3 with the `=`."""
+        return 2 + self.equals
+
+    @property
+    def num_outputs(self) -> int:
+        """Logits at the position that is read."""
+        return self.vocabulary if self.outputs == "tokens" else self.num_symbols
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """The position whose logits are scored, the last."""
+        return (self.num_positions - 1,)
+
+    @property
+    def tokens_at(self) -> tuple[range, ...]:
+        """For each position the ids that can stand there."""
+        return tokens_at(self)
+
+
 def vocabulary(task: Any) -> int:
     """The number of token ids: one or two of each symbol, then the `=`."""
     return task.num_symbols * (1 + task.two_vocabularies) + task.equals
