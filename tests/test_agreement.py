@@ -86,6 +86,7 @@ OTHERWISE = {
     "modular.progress.gini_of_embedding": "reads W_E alone",
     "modular.progress.gini_of_logit_weights": "reads weights alone",
     "modular.progress.sums_of_squares": "reads weights alone",
+    "modular.representations.measures": "is made of `grid.of`, which agrees, and of weights alone",
     "pruning.greedy": "gives an order, by the losses of `pruning.scores`",
 }
 

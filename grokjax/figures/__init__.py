@@ -4,6 +4,7 @@ A notebook shows a plot; `plot.save("figures/losses")` writes PNG, SVG and CSV; 
 matplotlib's own.
 """
 
+from grokjax.figures.beneath import beneath as beneath
 from grokjax.figures.confusion import confusion as confusion
 from grokjax.figures.confusion import confusion_animation as confusion_animation
 from grokjax.figures.cumulative import cumulative as cumulative
@@ -20,3 +21,4 @@ from grokjax.figures.points import Points as Points
 from grokjax.figures.points import points as points
 from grokjax.figures.stretches import shelf_map as shelf_map
 from grokjax.figures.stretches import shelves as shelves
+from grokjax.figures.times import times as times

@@ -13,6 +13,8 @@ from grokjax.figures import labels, series, style
 from grokjax.figures.plot import Plot
 
 SCALES = ("log", "linear")
+TRAIN_AND_TEST = ((style.SKY, style.BLUE, "train"), (style.ORANGE, style.VERMILLION, "test"))
+"""The colours of single runs and of their median, and the name, of both curves."""
 
 
 def losses(
@@ -97,11 +99,14 @@ def train_test(
     test_steps: Int[np.ndarray, " E"] | None = None,
     label: str = "loss (nats)",
     scale: str = "log",
+    groups: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Plot:
     """Draws train and test curves of every run on one pair of axes, steps on a logarithmic axis.
 
     train, test: [S, T] and [S, E] with their steps; or a sweep alone, whose mean losses they then are
+    groups: of each run what it was trained with; every group has a colour, its training curves are dashed
+    Raises ValueError where test curves are missing or the lengths do not fit each other.
     """
     check_scale(scale)
     if hasattr(train, "metrics"):
@@ -111,23 +116,40 @@ def train_test(
         raise ValueError("test is missing: give train and test curves, or a sweep of a task with a test set")
     both = (series.sampled(train, steps), series.sampled(test, test_steps))
     places, values = np.concatenate([step for step, _ in both]), np.concatenate([y for _, y in both], 1)
+    members = grouped(groups, len(values))
     with style.settings():
-        figure, axes = style.panel(ax, style.SINGLE, 2.4)
-        looks = ((style.SKY, style.BLUE, "train"), (style.ORANGE, style.VERMILLION, "test"))
-        for (step, own), look in zip(both, looks, strict=True):
-            runs(axes, step, own, *look)
+        figure, axes = style.panel(ax, style.SINGLE if len(members) == 1 else style.DOUBLE, 2.4)
+        if len(members) > 1:
+            _by_group(axes, both, members)
+        else:
+            for (step, own), look in zip(both, TRAIN_AND_TEST, strict=True):
+                runs(axes, step, own, *look)
         finish([axes], places, values, scale)
         axes.set_xscale("symlog", linthresh=10, linscale=0.4)
         axes.xaxis.set_minor_locator(SymmetricalLogLocator(base=10, linthresh=10, subs=range(2, 10)))
         axes.set_xlabel(step_label(1))
         axes.set_ylabel(label)
         figure.draw_without_rendering()
-        heights = [series.last(series.median(own)) for _, own in both]
-        labels.ends(axes, ("train", "test"), heights, (style.BLUE, style.VERMILLION))
+        if len(members) == 1:
+            heights = [series.last(series.median(own)) for _, own in both]
+            labels.ends(axes, ("train", "test"), heights, (style.BLUE, style.VERMILLION))
         style.settle(figure, ax)
     each = {f"run_{run}": row for run, row in enumerate(values)}
+    medians = {f"median {name}".strip(): series.median(values[own]) for name, own in members.items()}
     sets = np.repeat(["train", "test"], [len(step) for step, _ in both])
-    return Plot(figure, {"set": sets, "step": places, "median": series.median(values), **each})
+    return Plot(figure, {"set": sets, "step": places, **medians, **each})
+
+
+def _by_group(axes, both, members):
+    """Both curves of every run in the colour of its group, and a legend right of the axes."""
+    dashes = {"train": (0, (2.5, 1.5)), "test": "solid"}
+    for (name, own), (thin, thick) in zip(members.items(), colours(len(members)), strict=True):
+        for (step, values), dash in zip(both, dashes.values(), strict=True):
+            runs(axes, step, values[own], thin, thick, dash=dash)
+        axes.plot([], [], color=thick, label=name)
+    for kind, dash in dashes.items():
+        axes.plot([], [], color="0.3", linestyle=dash, label=kind)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
 def runs(
@@ -137,18 +159,26 @@ def runs(
     thin: str,
     thick: str,
     name: str = "",
+    dash: Any = "solid",
 ) -> None:
-    """Draws every run thin and the median thick.
+    """Draws every run thin and the median thick, both with dashes where they are given.
 
     Many runs are one picture inside the SVG, which would else be huge.
     """
     segments = [np.stack([step, run], 1)[np.isfinite(run)] for run in values]
     alpha = float(np.clip(4 / len(values), 0.15, 0.9))
     axes.add_collection(
-        LineCollection(segments, colors=thin, linewidths=0.4, alpha=alpha, rasterized=values.size > 20_000)
+        LineCollection(
+            segments,
+            colors=thin,
+            linewidths=0.4,
+            alpha=alpha,
+            linestyles=dash,
+            rasterized=values.size > 20_000,
+        )
     )
     axes.plot(step, series.median(values), color="white", linewidth=2.2)
-    axes.plot(step, series.median(values), color=thick, linewidth=1.2, label=name or None)
+    axes.plot(step, series.median(values), color=thick, linewidth=1.2, linestyle=dash, label=name or None)
 
 
 def finish(

@@ -58,7 +58,8 @@ def rows_of(table: PyTree, rows: Array | np.ndarray) -> PyTree:
 
 
 def as_trained(task: Task, hyper: Hyper, train: PyTree) -> PyTree:
-    """The training rows of one run with the labels that it is trained on: a share `label_noise` of them wrong.
+    """The training rows of one run with the labels that it is trained on, a share `label_noise` of them
+    wrong.
 
     Each wrong label is uniform over the other symbols. Which rows and which labels follows from the seed of
     the split, so that runs of one split and one share have one training set.

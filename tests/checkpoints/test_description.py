@@ -49,7 +49,7 @@ def test_hypers_that_are_not_those_that_were_written(own, change, words):
 
 
 def test_a_knob_that_came_later_has_its_default(own):
-    """A sweep that was written when `label_noise` and `frozen` were no fields yet opens and is gone on with."""
+    """A sweep written before `label_noise` and `frozen` were fields opens and is gone on with."""
     columns = columns_of(own)
     for name in ("label_noise", "frozen"):
         del columns[name]

@@ -106,7 +106,11 @@ def test_map_epochs_applies_a_function_of_one_run_to_all(finished):
     for e, epoch in enumerate(sweep.epochs):
         np.testing.assert_array_equal(found["bias"][e], sweep.params(epoch)["blocks"][0]["b_in"])
         np.testing.assert_allclose(found["norm"][e], (sweep.params(epoch)["W_E"] ** 2).sum((1, 2)), rtol=1e-5)
+    shifted = lambda run, number: run.params["W_U"][0, 0] + number
+    numbers = np.arange(len(sweep), dtype=np.float32)
     last = checkpoints.map_epochs(sweep, lambda run: run.params["W_U"][0, 0], epochs=[-1])
+    more = checkpoints.map_epochs(sweep, shifted, epochs=[-1], own=[numbers])
+    np.testing.assert_allclose(more, last + numbers)
     np.testing.assert_array_equal(last, sweep.params(2)["W_U"][None, :, 0, 0])
     with pytest.raises(ValueError, match="is asked for"):
         checkpoints.map_epochs(sweep, lambda run: run.params, epochs=[])

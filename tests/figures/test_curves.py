@@ -126,3 +126,21 @@ def test_a_picture_can_be_drawn_on_axes_of_the_callers():
     ax = figure.subplots()
     plot = figures.train_test(loss(2, 20, 1)[..., 0], loss(2, 5, 1)[..., 0], ax=ax)
     assert plot.figure is figure and len(ax.lines) == 4
+
+
+def test_groups_of_train_and_test_curves_share_a_colour_and_the_legend_lies_outside():
+    train, test = loss(4, 60)[..., 0], loss(4, 6)[..., 1]
+    names = ["decay 0", "decay 1", "decay 0", "decay 1"]
+    plot = figures.train_test(train, test, test_steps=10 * np.arange(6), groups=names)
+    (axes,) = plot.axes
+    legend = axes.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["decay 0", "decay 1", "train", "test"]
+    assert legend.get_window_extent().x0 >= axes.get_window_extent().x1 - 1
+    by_colour = {}
+    for lines in axes.collections:
+        by_colour.setdefault(tuple(lines.get_color()[0]), []).append(len(lines.get_paths()))
+    assert list(by_colour.values()) == [[2, 2], [2, 2]], "a colour a group: two runs' train, then test curves"
+    own = np.median(test[[1, 3]], 0)
+    np.testing.assert_allclose(plot.data["median decay 1"][plot.data["set"] == "test"], own)
+    with pytest.raises(ValueError, match="groups has 1 entries; there are 4 runs"):
+        figures.train_test(train, test, groups=["a"])

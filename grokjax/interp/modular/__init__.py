@@ -4,3 +4,4 @@ from grokjax.interp.modular import components as components
 from grokjax.interp.modular import grid as grid
 from grokjax.interp.modular import pizza as pizza
 from grokjax.interp.modular import progress as progress
+from grokjax.interp.modular import representations as representations

@@ -9,8 +9,10 @@ has a projection, the [n, n] matrix (d/n) χ(g h^-1), d the dimension and χ the
 import functools
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from grokjax.tasks import characters, permutations
 
@@ -45,6 +47,40 @@ def of_task(task: Any) -> Components:
             "composition in a group have"
         )
     return of_group(f"C{task.modulus}")
+
+
+def of_logits(
+    known: Components, logits: Float[Array, "N n"], labels: Int[Array, " N"]
+) -> tuple[Float[Array, "F n n"], Float[Array, " F"], Float[Array, "F n n"]]:
+    """Returns of each component, for every answer (first n): its part of the logits, how far that lies along
+    its character χ(x y c^-1), and the part along that character alone.
+
+    logits: of all n² pairs, N = n²;  labels: their answers
+    """
+    projections = jnp.asarray(known.projections, logits.dtype)
+    n = projections.shape[-1]
+    # what is a function of the answer alone: the mean over the n pairs that have it
+    by_answer = jnp.zeros((n, n), logits.dtype).at[labels].add(logits)
+    with jax.default_matmul_precision("float32"):
+        parts = jnp.einsum("fgh,hc->fgc", projections, by_answer / n)
+    # <P, L> / <P, P>, and <P, P> is the rank
+    along = jnp.einsum("fgg->f", parts) / jnp.asarray(known.ranks, logits.dtype)
+    return parts, along, along[:, None, None] * projections
+
+
+def generator_powers(modulus: int) -> Int[np.ndarray, " p-1"]:
+    """Returns the residues 1 … p − 1 as powers of the least primitive root: 1, g, g², … modulo a prime.
+
+    In this order multiplication is addition of places, so that W_E[generator_powers(p)] has the spectrum of
+    the multiplicative group. Raises ValueError where the modulus is no odd prime.
+    """
+    for root in range(2, modulus):
+        powers = [1]
+        while (power := powers[-1] * root % modulus) not in (0, 1) and len(powers) < modulus:
+            powers.append(power)
+        if len(powers) == modulus - 1:
+            return np.array(powers)
+    raise ValueError(f"modulus={modulus} must be an odd prime")
 
 
 @functools.lru_cache(maxsize=8)

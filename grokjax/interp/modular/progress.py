@@ -79,6 +79,7 @@ def measures(
     key_share: float = 0.0,
     key_count: int = 1,
     threshold: float = 0.85,
+    keys: Bool[Array, " F"] | None = None,
 ) -> Measures:
     """Returns all progress measures of a run, from one pass over the table.
 
@@ -86,13 +87,15 @@ def measures(
     key_share, key_count: a component is key where at least `key_count` neurons belong to it, each with at
       least this share of its variance (the released notebooks take every component of any neuron)
     threshold: of `Clusters.counts_above`
+    keys: the key components where they are known already, such as those of the trained run for its past
     """
     n, seen, known = run.task.num_symbols, grid.of(run), components.of_task(run.task)
     logits, labels = seen.logits.reshape(n * n, -1), jnp.asarray(grid.every(run.task).labels[:, 0])
     own = _clusters(known, seen.neurons, threshold)
-    keys = _counts(own, own.share >= key_share, len(known.names)) >= key_count
-    parts, along, characters = _by_component(known, logits, labels)
-    chosen = lambda each: jnp.where(keys[:, None, None], each, 0).sum(0)
+    if keys is None:
+        keys = _counts(own, own.share >= key_share, len(known.names)) >= key_count
+    parts, along, characters = components.of_logits(known, logits, labels)
+    chosen = lambda each: jnp.where(jnp.asarray(keys)[:, None, None], each, 0).sum(0)
     losses, centre, kept = cross_entropy(logits, labels), logits.mean(0), chosen(parts)
     shown = jnp.asarray(train, logits.dtype)
     without = lambda part: _mean(cross_entropy(logits - part[labels], labels), shown)
@@ -101,7 +104,7 @@ def measures(
         loss_train=_mean(losses, shown),
         loss_test=_mean(losses, 1 - shown),
         accuracy=(logits.argmax(-1) == labels).mean(),
-        keys=keys,
+        keys=jnp.asarray(keys),
         clusters=own,
         restricted_loss=cross_entropy(kept + centre, jnp.arange(n)).mean(),
         excluded_loss=without(kept),
@@ -113,21 +116,6 @@ def measures(
         explained_by_neurons=_overall(own, seen.neurons),
         sum_of_squares=jnp.asarray(sum((leaf**2).sum() for leaf in jax.tree.leaves(run.params))),
     )
-
-
-def _by_component(known: components.Components, logits: Float[Array, "NN c"], labels: Int[Array, " NN"]):
-    """Returns of each component, for every answer: its part of the logits [F, N, c], how far that lies along
-    its character [F], and that character alone [F, N, N].
-    """
-    projections = jnp.asarray(known.projections, logits.dtype)
-    n = projections.shape[-1]
-    # what is a function of the answer alone: the mean over the n pairs that have it
-    by_answer = jnp.zeros((n, logits.shape[1]), logits.dtype).at[labels].add(logits)
-    with jax.default_matmul_precision("float32"):
-        parts = jnp.einsum("fgh,hc->fgc", projections, by_answer / n)
-    # <P, L> / <P, P>, and <P, P> is the rank
-    along = jnp.einsum("fgg->f", parts) / jnp.asarray(known.ranks, logits.dtype)
-    return parts, along, along[:, None, None] * projections
 
 
 def gini_of_embedding(run: Run) -> Float[Array, ""]:
