@@ -40,6 +40,8 @@ def times(rows: Mapping[str, Mapping[str, Event]], *, xlabel: str = "optimiser s
         counts.set_yticks(range(len(rows)), [_counted(events) for events in rows.values()])
         counts.tick_params(length=0)
         counts.spines["right"].set_visible(False)
+        look = dict(transform=axes.transAxes, fontsize=6.5, va="bottom")
+        axes.text(1.01, 1.0, ", ".join(names), **look)
         style.legend(figure, names)
         style.settle(figure)
     return Plot(figure, _times_data(rows))

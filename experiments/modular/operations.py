@@ -1,0 +1,230 @@
+"""Which operations and groups grok, when, and with which frequencies or representations?
+
+    python -m experiments.modular.operations
+
+The preset of Nanda et al. on tables of pairs of other operations than addition, all else alike, over seeds.
+
+--modulus 23, --d_model 64, --seeds 8, --steps 8000 full-batch steps on --percent 70 of the table.
+--tasks 0,1,…,14: which of these
+  0 a+b  1 a-b  2 a*b  3 a/b  4 a/b if b odd else a-b  5 a^2+b^2  6 a^2+ab+b^2  7 a^2+ab+b^2+a  8 a^3+ab
+  9 a^3+ab^2+b  10 a random table, all mod --modulus
+  11 the cyclic group of --cyclic 24 elements  12 the dihedral group of 2 x --dihedral 12
+  13 all permutations of --symmetric 4 points  14 the even ones of --alternating 5
+
+A run has memorised at its first step with a training loss below .01 nats and has grokked at its first with
+such a test loss; a run that has not by the last step is "> T". The embeddings of residues are compared with
+waves over the residues in their own order, and over the powers of a generator, in which products are sums: a
+frequency is key where it has twice its equal share of the embedding's variance. A representation of a group
+is key where 5% of the neurons have half of their variance or more in it.
+
+The rule for the paper that is reproduced (Power et al., arXiv:2201.02177, figure 2): confirmed where most
+runs of 0, 1, 3, 4, 5, 6 and of a symmetric group grok, and less than half of 9 and none of 10 do; refuted
+where one of these is missed with an interval on the other side of one half.
+
+Time: 10 minutes on two cores of their own; GPU: not measured.
+Found: not yet run at this size.
+"""
+
+import contextlib
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import grokjax as gj
+from experiments.frame import study
+from experiments.frame.finding import Answer, Finding, counted
+from experiments.frame.study import Setting, Study
+from grokjax import figures
+from grokjax.checkpoints import Sweep
+from grokjax.curves import statistics
+from grokjax.interp import fourier
+from grokjax.interp.modular import components, progress
+from grokjax.tasks.modular import FORMULAS
+
+DEFAULTS: dict[str, Setting] = {
+    "modulus": 23,
+    "d_model": 64,
+    "percent": 70,
+    "seeds": 8,
+    "steps": 8000,
+    "tasks": tuple(range(15)),
+    "cyclic": 24,
+    "dihedral": 12,
+    "symmetric": 4,
+    "alternating": 5,
+}
+SMALL: dict[str, Setting] = {
+    "modulus": 5,
+    "d_model": 8,
+    "percent": 70,
+    "seeds": 2,
+    "steps": 40,
+    "tasks": (2, 12),
+    "cyclic": 4,
+    "dihedral": 3,
+    "symmetric": 3,
+    "alternating": 4,
+}
+OPERATIONS = tuple(FORMULAS)
+GROUPS = (("C", "cyclic"), ("D", "dihedral"), ("S", "symmetric"), ("A", "alternating"))
+GROK, MAY_NOT, CANNOT = (0, 1, 3, 4, 5, 6, 13), 9, 10
+"""The tasks of which the paper shows that they generalise, one that does not on its budget, and chance."""
+SOLVED = 0.01
+"""Nats below which a loss counts as solved."""
+TIMES_EQUAL = 2.0
+"""A key frequency has so many times its equal share of the embedding."""
+SHARE, NEURONS = 0.5, 0.05
+"""Of a neuron's variance, and of the neurons, that make a representation a key one."""
+
+
+class Found(NamedTuple):
+    """The runs of one task.
+
+    key: of each run the names of its key frequencies or representations
+    gini: of the embedding's spectrum over the residues, and over the powers of a generator, [S] each by name
+    """
+
+    name: str
+    memorised: statistics.Times
+    grokked: statistics.Times
+    final: np.ndarray
+    key: list[list[str]]
+    gini: dict[str, np.ndarray]
+
+
+def measure(this: Study) -> Finding:
+    """The times of every task, and what its runs are made of at the end."""
+    wrong = [task for task in this["tasks"] if task >= len(OPERATIONS) + len(GROUPS)]
+    if wrong:
+        raise ValueError(f"--tasks={wrong[0]} must be one of 0 to {len(OPERATIONS) + len(GROUPS) - 1}")
+    found = {number: one(this, number) for number in this["tasks"]}
+    return Finding(
+        task=f"{len(found)} tables of pairs, {this['percent']}% of each trained on: "
+        + ", ".join(each.name for each in found.values()),
+        size=f"modulus {this['modulus']}; 1 layer, width {this['d_model']}, 4 heads, decay 1, rate .001, "
+        f"full batch, {this['steps']} steps",
+        seeds=this.seeds,
+        answers=[answer(this, found)],
+        numbers={each.name: numbers(each) for each in found.values()},
+        plot=figures.times(
+            {each.name: {"memorised": each.memorised, "grokked": each.grokked} for each in found.values()}
+        ),
+    )
+
+
+def one(this: Study, number: int) -> Found:
+    """The runs of a task, trained as far as they are missing."""
+    same: dict[str, Any] = dict(preset="nanda", d_model=this["d_model"], train_fraction=this["percent"] / 100)
+    if number < len(OPERATIONS):
+        operation = OPERATIONS[number]
+        name, own = FORMULAS[operation], dict(modulus=this["modulus"], operation=operation)
+        sweep = this.sweep(operation, task="modular", **own, **same)
+        return seen(name, sweep, *of_residues(sweep))
+    letter, size = GROUPS[number - len(OPERATIONS)]
+    name = f"{letter}{this[size]}"
+    sweep = this.sweep(name, task="group", group=name, **same)
+    return seen(f"group {name}", sweep, of_group(sweep), {})
+
+
+def seen(name: str, sweep: Sweep, key: list[list[str]], gini: dict[str, np.ndarray]) -> Found:
+    """The times of all runs of a sweep, with what they are made of."""
+    train, test = (sweep.metrics[metric][..., 0] for metric in ("loss", "test_loss"))
+    at = sweep.metrics["test_step"]
+    return Found(
+        name,
+        statistics.until_below(train, SOLVED, smoothing=1),
+        statistics.until_below(test, SOLVED, steps=at, smoothing=1),
+        test[:, -1],
+        key,
+        gini,
+    )
+
+
+def of_residues(sweep: Sweep) -> tuple[list[list[str]], dict[str, np.ndarray]]:
+    """Key frequencies of the embedding over the residues or, starred, over the powers of a generator, in the
+    order whose spectrum is the more unequal one; and the Gini coefficients of both.
+    """
+    modulus, table = sweep.task.modulus, np.asarray(sweep.params()["W_E"])
+    orders = {"residues": np.arange(modulus)}
+    with contextlib.suppress(ValueError):  # a modulus that is no odd prime has no generator
+        orders["powers of a generator"] = components.generator_powers(modulus)
+    spectra = {name: spectrum(table[:, order]) for name, order in orders.items()}
+    gini = {name: np.array([fourier.gini(row) for row in rows]) for name, rows in spectra.items()}
+    best = [max(gini, key=lambda name, run=run: gini[name][run]) for run in range(len(table))]
+    key = [
+        [
+            f"{frequency + 1}{'*' * (order != 'residues')}"
+            for frequency in np.flatnonzero(spectra[order][run] >= TIMES_EQUAL / spectra[order].shape[1])
+        ]
+        for run, order in enumerate(best)
+    ]
+    return key, gini
+
+
+def spectrum(rows: np.ndarray) -> np.ndarray:
+    """The share of each frequency in the embedding of every run, [S, F]."""
+    return np.stack([np.asarray(fourier.power(row, len(row))) for row in rows])
+
+
+def of_group(sweep: Sweep) -> list[list[str]]:
+    """The key representations of every run at the end."""
+    names = components.of_task(sweep.task).names
+    clusters = gj.map_runs(lambda run: progress.clusters(run, threshold=SHARE))(sweep.runs())
+    least = NEURONS * clusters.share.shape[1]
+    return [[names[i] for i in np.flatnonzero(row >= least)] for row in clusters.counts_above]
+
+
+def numbers(each: Found) -> dict[str, Any]:
+    """What is kept of a task; a step is null where a run did not get there, a median where most did not."""
+    at = lambda times: np.where(times.ended, times.time, np.nan)
+    return dict(
+        memorised=at(each.memorised),
+        grokked=at(each.grokked),
+        share=each.grokked.share,
+        median=each.grokked.median,
+        final_test_loss=each.final,
+        key=[" ".join(names) for names in each.key],
+        **{f"gini over {name}": statistics.quantile(values) for name, values in each.gini.items()},
+    )
+
+
+def answer(this: Study, found: dict[int, Found]) -> Answer:
+    """Which tasks grok, against what was published of them."""
+    ended = lambda each: int(each.grokked.ended.sum())
+    last = f"> {this['steps']}"
+    told = "; ".join(
+        f"{each.name} {ended(each)} of {this['seeds']}, "
+        + (f"{each.grokked.median.value:.0f}" if each.grokked.median.value is not None else last)
+        for each in found.values()
+    )
+    every, none = (counted(k, this["seeds"]) for k in (this["seeds"], 0))
+    return Answer(
+        "000-14",
+        "reproduce the original paper / 2 papers",
+        f"runs of each operation with a test loss below {SOLVED} nats by step {this['steps']}, and their "
+        f"median step (intervals: {every}; {none})",
+        told,
+        verdict(found),
+    )
+
+
+def verdict(found: dict[int, Found]) -> str:
+    """The rule of the docstring."""
+    if missing := sorted({*GROK, MAY_NOT, CANNOT} - set(found)):
+        return f"open: --tasks lacks {', '.join(map(str, missing))}"
+    ended = {number: each.grokked.ended for number, each in found.items()}
+    share = {number: statistics.wilson(int(over.sum()), len(over)) for number, over in ended.items()}
+    low = [found[number].name for number in GROK if ended[number].mean() <= 0.5]
+    high = [found[n].name for n in (MAY_NOT, CANNOT) if ended[n].mean() >= (0.5 if n == MAY_NOT else 1e-9)]
+    if not low and not high:
+        return "confirmed"
+    clear = [n for n in GROK if (share[n].high or 1) < 0.5] + [
+        n for n in (MAY_NOT, CANNOT) if (share[n].low or 0) > 0.5
+    ]
+    missed = "; ".join([*(f"{name} does not" for name in low), *(f"{name} does" for name in high)])
+    return f"refuted: {missed}" if clear else f"open: {missed}; more --steps and --seeds would settle it"
+
+
+if __name__ == "__main__":
+    sys.exit(study.main(sys.modules[__name__], sys.argv[1:]))
