@@ -53,6 +53,8 @@ def of_runs(sweep: checkpoints.Sweep, which: str, num_examples: int) -> tuple[An
     table = jax.tree.map(jnp.asarray, task.table())
     if which == "table":
         return table, np.tile(np.arange(len(table.tokens)), (sweep.num_runs, 1))
+    if np.any(np.asarray(sweep.hypers.label_noise) > 0):
+        raise ValueError("the runs have label_noise, each its own training labels: use --data=table")
     rows = [np.asarray(split.train) for split in training_data.splits(task, sweep.hypers)]
     if len({len(part) for part in rows}) > 1:
         raise ValueError("the runs have training sets of different sizes: use --data=table")

@@ -31,6 +31,8 @@ def write(
     if found.task.finite and "test_loss" in metrics and np.isfinite(metrics["test_loss"]).any():
         for setting in own:
             train_test(folder / slug(setting.name), metrics, setting.runs)
+        if groups := settings.by_run(list(own)):
+            train_test(folder, metrics, range(len(loss)), groups)
     if shown:
         shelf_levels(folder, shown)
         exits(folder, found, shown)
@@ -50,14 +52,17 @@ def losses(
         plot.save(folder / f"losses_{scale}")
 
 
-def train_test(folder: pathlib.Path, metrics: Metrics, runs: Sequence[int]) -> None:
-    """Train and test curves of some runs: the loss, and the accuracy."""
+def train_test(
+    folder: pathlib.Path, metrics: Metrics, runs: Sequence[int], groups: Sequence[str] | None = None
+) -> None:
+    """Train and test curves of some runs: the loss, and the accuracy; a colour per group."""
     for name, label, scale, file in (
         ("loss", "loss (nats)", "log", "train_test"),
         ("accuracy", "accuracy", "linear", "train_test_accuracy"),
     ):
         train, test = (metrics[which][runs].mean(-1) for which in (name, f"test_{name}"))
-        plot = figures.train_test(train, test, test_steps=metrics["test_step"], label=label, scale=scale)
+        at = metrics["test_step"]
+        plot = figures.train_test(train, test, test_steps=at, label=label, scale=scale, groups=groups)
         plot.save(folder / file)
 
 

@@ -81,7 +81,7 @@ def measures(
     threshold: float = 0.85,
     keys: Bool[Array, " F"] | None = None,
 ) -> Measures:
-    """Returns all progress measures of a run, from one pass over the table.
+    """Returns all progress measures of a run, from one pass over the table, against its true answers.
 
     train: which rows of the table it was trained on, `grid.training_rows`
     key_share, key_count: a component is key where at least `key_count` neurons belong to it, each with at
