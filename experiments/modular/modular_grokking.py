@@ -219,7 +219,7 @@ def answers(this: Study, happened: Events, fallen: list[list[Fall]]) -> list[Ans
             '30%: "grokking for some … not dropping for others"',
             f'runs that have grokked by step {steps}; the others are "> {steps}"',
             counted(some, runs),
-            split if runs >= ENOUGH else f"open: {ENOUGH} seeds at least are asked for; {more}",
+            split if runs >= ENOUGH else f"open: {more} would settle it",
         ),
         Answer(
             "003-18",

@@ -151,7 +151,7 @@ def of_residues(sweep: Sweep) -> tuple[list[list[str]], dict[str, np.ndarray]]:
         orders["powers of a generator"] = components.generator_powers(modulus)
     spectra = {name: spectrum(table[:, order]) for name, order in orders.items()}
     gini = {name: np.array([fourier.gini(row) for row in rows]) for name, rows in spectra.items()}
-    best = [max(gini, key=lambda name, run=run: gini[name][run]) for run in range(len(table))]
+    best = [max(gini, key=lambda name: gini[name][run]) for run in range(len(table))]
     key = [
         [
             f"{frequency + 1}{'*' * (order != 'residues')}"

@@ -2,6 +2,11 @@
 
 The measures are those of Chughtai, Chan & Nanda 2023 (arXiv:2302.03025), for composition in any group; in a
 cyclic one a representation is a frequency. `components.of_task(task).names` names them.
+
+Of all runs at all saved epochs, leaves [E, S, F]:
+
+    train = modular.grid.training_rows(sweep.runs())
+    gj.map_epochs(sweep, modular.representations.measures, own=[train])
 """
 
 from typing import NamedTuple
