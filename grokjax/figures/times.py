@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Bool, Float
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from grokjax.figures import style
 from grokjax.figures.plot import Plot
@@ -23,7 +24,7 @@ def times(rows: Mapping[str, Mapping[str, Event]], *, xlabel: str = "optimiser s
         raise ValueError("rows is empty; it must have at least one setting")
     names = list(dict.fromkeys(name for events in rows.values() for name in events))
     with style.settings():
-        figure, grid = style.canvas(style.DOUBLE, 0.7 + 0.24 * len(rows) * max(len(names), 1))
+        figure, grid = style.canvas(style.DOUBLE, 0.8 + 0.17 * len(rows) * max(len(names), 1))
         axes = grid[0, 0]
         axes.set_xscale("log")
         for place, events in enumerate(rows.values()):
@@ -36,13 +37,16 @@ def times(rows: Mapping[str, Mapping[str, Event]], *, xlabel: str = "optimiser s
         axes.set_yticks(range(len(rows)), list(rows))
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlabel(xlabel)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         counts = axes.secondary_yaxis("right")
         counts.set_yticks(range(len(rows)), [_counted(events) for events in rows.values()])
         counts.tick_params(length=0)
         counts.spines["right"].set_visible(False)
         look = dict(transform=axes.transAxes, fontsize=6.5, va="bottom")
-        axes.text(1.01, 1.0, ", ".join(names), **look)
-        style.legend(figure, names)
+        axes.text(1.01, 1.0, f"runs: {', '.join(names)}", **look)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names), frameon=False)
         style.settle(figure)
     return Plot(figure, _times_data(rows))
 

@@ -29,7 +29,7 @@ def test_every_run_is_a_dot_and_one_that_never_got_there_an_arrow():
     assert bars == [40, 70, 900], "no bar where fewer than half of the runs got there"
     (right,) = axes.child_axes
     assert [text.get_text() for text in right.get_yticklabels()] == ["3, 2 of 3", "2, 0 of 3"]
-    assert [text.get_text() for text in plot.figure.legends[0].get_texts()] == ["memorised", "grokked"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["memorised", "grokked"]
 
 
 def test_the_numbers_are_those_of_every_run():
