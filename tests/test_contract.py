@@ -74,6 +74,8 @@ EXEMPT = {
     "fourier.basis": "is a constant of its size",
     "fourier.frequencies": "is a constant of its size",
     "lenses.names": GIVES_NAMES,
+    "modular.circles.classes": GIVES_NAMES,
+    "modular.circles.tilt": ON_THE_HOST,
     "modular.components.of_task": "is a constant of the task",
     "modular.grid.every": ON_THE_HOST,
     "modular.grid.training_rows": ON_THE_HOST,
