@@ -110,8 +110,7 @@ class ModelConfig:
         Raises ValueError for an option that follows from the task, TypeError for a field that does not exist.
         """
         sizes = sizes_of(task)
-        if given := sorted(set(options) & set(sizes)):
-            name = given[0]
+        for name in sorted(set(options) & set(sizes)):
             raise ValueError(
                 f"{name}={options[name]!r} cannot be set: it follows from the task, which has {sizes[name]!r}"
             )
@@ -206,6 +205,7 @@ class Hyper(struct.PyTreeNode):
     train_fraction: share of a finite table that is trained on, above 0 and at most 1
     data_seed: of the batches; -1: the run's seed
     split_seed: of the split of a finite table; -1: the run's seed
+    label_noise: share of the training labels of a finite table that are wrong, drawn once with the split
     attention_rate: r of pattern = r softmax(scores) + (1 - r) ones, from 0 to 1
     init_scale: factor on all initial weights
     scale_*: factor on the initial weights of this name, on top of init_scale and the usual 1/sqrt(width)
@@ -224,6 +224,7 @@ class Hyper(struct.PyTreeNode):
     train_fraction: Scalar = 0.3
     data_seed: Scalar = -1
     split_seed: Scalar = -1
+    label_noise: Scalar = 0.0
     attention_rate: Scalar = 1.0
     init_scale: Scalar = 1.0
     scale_W_E: Scalar = 1.0

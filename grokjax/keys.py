@@ -5,7 +5,7 @@ draws.
 import jax
 from jax import random
 
-STREAMS = ("init", "batch", "noise", "evaluation")
+STREAMS = ("init", "batch", "noise", "evaluation", "labels")
 
 
 def stream(seed: jax.Array | int, purpose: str) -> jax.Array:

@@ -24,6 +24,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "momentum": (0, 1, "at least 0 and below 1"),
     "eps": (0, INFINITY, "above 0"),
     "train_fraction": (0, 1, "above 0 and at most 1"),
+    "label_noise": (0, 1, "from 0 to 1"),
     "attention_rate": (0, 1, "from 0 to 1"),
 }
 """Field -> least, most, in words. A field that is not here must be at least 0."""
@@ -213,7 +214,7 @@ def idle(task: Any, config: ModelConfig, recipe: Recipe) -> dict[str, str]:
             found["decay_steps"] = "schedule='constant' does not decay"
     if not task.finite:
         reason = "the task draws fresh examples at each step, there is no table to split"
-        found |= dict.fromkeys(("train_fraction", "split_seed"), reason)
+        found |= dict.fromkeys(("train_fraction", "split_seed", "label_noise"), reason)
     elif task.batch_size is None:
         found["data_seed"] = "every step takes the whole training set, no batch is drawn"
     if config.attention != "live":

@@ -99,6 +99,7 @@ def test_rows_name_the_seed_and_what_differs_in_numbers_that_read_back():
         ("warmup_steps", -1, "warmup_steps=-1 "),
         ("train_fraction", 1.5, "train_fraction=1.5 must be a finite number above 0 and at most 1"),
         ("train_fraction", 0, "train_fraction=0 "),
+        ("label_noise", 1.2, "label_noise=1.2 must be a finite number from 0 to 1"),
         ("attention_rate", 1.01, "attention_rate=1.01 must be a finite number from 0 to 1"),
         ("scale_W_E", -1, "scale_W_E=-1 "),
         ("seed", -1, "seed=-1 must be an integer from 0 to 2\\^31 - 1"),
@@ -185,7 +186,7 @@ CASES = {
         tasks.Addition(2),
         {},
         dict(optimizer="sgd"),
-        {"b1", "b2", "eps", "decay_steps", "train_fraction", "split_seed"},
+        {"b1", "b2", "eps", "decay_steps", "train_fraction", "split_seed", "label_noise"},
     ),
     "reduced": (
         tasks.Addition(2, num_examples=50),
@@ -224,4 +225,5 @@ def test_an_optimiser_of_ones_own_may_read_every_knob():
     assert set(sweep.idle(tasks.Addition(2), ModelConfig.of(tasks.Addition(2)), recipe)) == {
         "train_fraction",
         "split_seed",
+        "label_noise",
     }

@@ -1,5 +1,6 @@
 """config.json and hypers.npz read back: what is not as it was written is one sentence that names the file."""
 
+import dataclasses
 import json
 import pathlib
 import zlib
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from grokjax.checkpoints import npz, schedule
+from grokjax.config import INTEGERS
 
 FORMAT = 2
 """The format of new directories. In format 1 nothing says which sweep a file belongs to; such a directory is
@@ -199,6 +201,18 @@ def read_hypers(directory: pathlib.Path, found: Mapping[str, Any]) -> dict[str, 
         wrong = [name for name in {**(sums or {}), **columns} if not_written(name, sums or {}, columns)]
         raise ValueError(f"{path} is damaged: {', '.join(wrong) or 'its content'} is not what was written")
     return columns
+
+
+def completed(columns: Mapping[str, np.ndarray], cls: Any) -> dict[str, np.ndarray]:
+    """Returns recorded columns with those of knobs that came later, at their defaults."""
+    size = len(next(iter(columns.values())))
+    kind = lambda name: np.int32 if name in INTEGERS else np.float32
+    later = {
+        field.name: np.full(size, field.default, kind(field.name))
+        for field in dataclasses.fields(cls)
+        if field.name not in columns and field.default is not dataclasses.MISSING
+    }
+    return {**columns, **later}
 
 
 def not_written(name: str, sums: Mapping[str, int], columns: Mapping[str, np.ndarray]) -> bool:

@@ -163,10 +163,7 @@ def refuse_differences(directory: pathlib.Path, found: dict[str, Any], spec: Spe
         lines.append(
             f"steps: recorded {found['steps']}, asked for {spec.steps} (more are allowed, fewer are not)"
         )
-    defaults = {field.name: field.default for field in dataclasses.fields(spec.hypers)}
-    recorded = description.read_hypers(directory, found)
-    for name in defaults.keys() - recorded.keys():  # a knob that came later counts as its default
-        recorded[name] = np.full(num_runs_of(found), defaults[name], columns(spec.hypers)[name].dtype)
+    recorded = description.completed(description.read_hypers(directory, found), type(spec.hypers))
     lines += hyper_differences(recorded, columns(spec.hypers))
     classes = found["hypers"]["class"], asked["hypers"]["class"]
     if names.current(classes[0]) != names.current(classes[1]):

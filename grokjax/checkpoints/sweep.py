@@ -81,7 +81,7 @@ class Sweep:
         columns = description.read_hypers(self.directory, self.record)
         cls = names.dataclass(self.record["hypers"]["class"], "hypers", self.trusted)
         try:
-            return cls(**columns)
+            return cls(**description.completed(columns, cls))
         except TypeError as error:
             raise ValueError(
                 f"{self.directory / description.HYPERS} is damaged: its columns are not fields of "

@@ -143,12 +143,13 @@ def made(
 
 
 def require_what_is_used(task: Task, recipe: Recipe, lists: Mapping[str, Any]) -> None:
-    """Raises ValueError for a fraction of no table, and for a cosine without an end."""
-    if "train_fraction" in lists and not task.finite:
-        given = ",".join(map(str, np.atleast_1d(lists["train_fraction"])))
-        raise ValueError(
-            f"train_fraction={given} is of a finite table; this task draws fresh batches without end"
-        )
+    """Raises ValueError for a share of no table, and for a cosine without an end."""
+    for name in ("train_fraction", "label_noise"):
+        if name in lists and not task.finite:
+            given = ",".join(map(str, np.atleast_1d(lists[name])))
+            raise ValueError(
+                f"{name}={given} is of a finite table; this task draws fresh batches without end"
+            )
     if recipe.schedule == "cosine" and "decay_steps" not in lists:
         raise ValueError("schedule=cosine needs decay_steps=K, the step at which the rate reaches 0")
 

@@ -18,6 +18,7 @@ from grokjax.tasks.sampling import stratified as stratified
 from grokjax.tasks.sequences import Induction as Induction
 from grokjax.tasks.sequences import SkipTrigram as SkipTrigram
 from grokjax.tasks.tables import noisy_labels as noisy_labels
+from grokjax.tasks.tables import num_labels as num_labels
 from grokjax.tasks.tables import split as split
 from grokjax.tasks.tables import torch_split as torch_split
 from grokjax.tasks.vocabulary import Batch as Batch

@@ -112,6 +112,12 @@ def noisy_labels(
     return jnp.where(redrawn, (labels + shift) % num_symbols, labels)
 
 
+def num_labels(task: Any) -> int:
+    """The number of symbols that a label of the task can be: residues, elements, digits; else its outputs."""
+    known = getattr(task, "num_symbols", 0) or getattr(task, "base", 0)
+    return known or task.num_outputs * len(task.read) // len(task.columns)
+
+
 def torch_split(
     num_examples: int, fraction: float, seed: int
 ) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:

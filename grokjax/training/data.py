@@ -57,6 +57,17 @@ def rows_of(table: PyTree, rows: Array | np.ndarray) -> PyTree:
     return jax.tree.map(lambda x: x[rows], table)
 
 
+def as_trained(task: Task, hyper: Hyper, train: PyTree) -> PyTree:
+    """The training rows of one run with the labels that it is trained on: a share `label_noise` of them wrong.
+
+    Each wrong label is uniform over the other symbols. Which rows and which labels follows from the seed of
+    the split, so that runs of one split and one share have one training set.
+    """
+    seed = jnp.where(jnp.asarray(hyper.split_seed) < 0, hyper.seed, hyper.split_seed)
+    key, symbols = keys.stream(seed, "labels"), tasks.num_labels(task)
+    return train._replace(labels=tasks.noisy_labels(key, train.labels, hyper.label_noise, symbols))
+
+
 def training_batch(task: Task, hyper: Hyper, train: PyTree, step: Array | int) -> PyTree:
     """What a run sees at a step: a fresh batch; or of its training set everything, or `batch_size` examples
     drawn with replacement.

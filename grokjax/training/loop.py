@@ -59,6 +59,8 @@ def _epoch(
     hypers, split = shared
     every, (first, count) = program.recipe.evaluate_every, span
     train, test = own_rows(table, split)
+    if table is not None:
+        train = jax.vmap(functools.partial(data.as_trained, program.task))(hypers, train)
     at_step, at_evaluation = layout(program)
     size = hypers.seed.shape[0]
 

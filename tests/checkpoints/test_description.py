@@ -1,5 +1,6 @@
 """config.json and hypers.npz of every wrong kind: one sentence that names the file."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -45,6 +46,27 @@ def test_hypers_that_are_not_those_that_were_written(own, change, words):
     for read in (lambda: checkpoints.open_sweep(own).hypers, lambda: checkpoints.resume(own, SPEC)):
         with pytest.raises(ValueError, match=words):
             read()
+
+
+def test_a_knob_that_came_later_has_its_default(own):
+    """A sweep that was written when `label_noise` and `frozen` were no fields yet opens and is gone on with."""
+    columns = columns_of(own)
+    for name in ("label_noise", "frozen"):
+        del columns[name]
+    np.savez(own / "hypers.npz", **columns)
+    path = own / "config.json"
+    found = json.loads(path.read_text())
+    found["hypers"]["crc32"] = {name: description.checksum(x) for name, x in columns.items()}
+    path.write_text(json.dumps(description.sealed(found)))
+    hypers = checkpoints.open_sweep(own).hypers
+    assert hypers.label_noise.tolist() == [0] * 3 and hypers.label_noise.dtype == np.float32
+    assert hypers.frozen.tolist() == [0] * 3 and hypers.frozen.dtype == np.int32
+    other = SPEC.hypers.replace(label_noise=np.full(3, 0.1, np.float32))
+    with pytest.raises(ValueError, match=r"label_noise of run 0: recorded 0\.0, asked for 0\.1"):
+        checkpoints.resume(own, dataclasses.replace(SPEC, hypers=other))
+    with checkpoints.resume(own, SPEC):
+        pass
+    assert "label_noise" in columns_of(own)
 
 
 def test_an_array_larger_than_its_file_is_not_tried(own):

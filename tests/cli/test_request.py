@@ -131,6 +131,7 @@ def test_frozen_is_a_grid_of_sets_of_names():
         (["--task=modular", "--train_fraction=1.5"], ["train_fraction=1.5", "at most 1"]),
         (["--train_fraction=1.5"], ["train_fraction=1.5", "at most 1"]),
         (["--train_fraction=0.5"], ["--train_fraction=0.5", "finite"]),
+        (["--label_noise=0.1"], ["--label_noise=0.1", "finite"]),
         (["--task=modular", "--digits=3"], ["--digits=3", "--modulus"]),
         (["--task=subtraction"], ["--task='subtraction'", "addition"]),
         (["--preset=other"], ["--preset='other'", "pizza"]),
