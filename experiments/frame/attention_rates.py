@@ -6,7 +6,7 @@ from grokjax.checkpoints import Sweep
 SIZE: dict[str, Setting] = {
     "modulus": 59,
     "d_model": 128,
-    "rates": (0, 25, 55, 65, 75, 85, 95, 100),
+    "rates": (0, 25, 45, 55, 65, 75, 85, 95, 100),
     "seeds": 8,
     "steps": 2000,
 }

@@ -5,7 +5,7 @@
 The setting of Zhong et al. 2023 (arXiv:2306.17844): pattern = rate · softmax + (1 − rate) · ones, every rate
 with every seed, all rates of a width in one program. Their 20,000 epochs are 2000 here.
 
---modulus 59, --d_model 128: the published ones;  --rates 0,25,55,65,75,85,95,100: attention rate in per cent
+--modulus 59, --d_model 128: the published ones;  --rates 0,25,45,55,65,75,85,95,100: attention rate in per cent
 --seeds 8 a rate;  --steps 2000 full-batch steps
 --widths 32,64: further widths, with --fewer 4 seeds a rate
 
