@@ -5,7 +5,7 @@
 The setting of Zhong et al. 2023 (arXiv:2306.17844): pattern = rate · softmax + (1 − rate) · ones, every rate
 with every seed, all rates of a width in one program. Their 20,000 epochs are 2000 here.
 
---modulus 59, --d_model 128: the published ones;  --rates 0,25,45,55,65,75,85,95,100: attention rate in per cent
+--modulus 59, --d_model 128: the published ones;  --rates 0,25,45,55,65,75,85,95,100: attention rate in %
 --seeds 8 a rate;  --steps 2000 full-batch steps
 --widths 32,64: further widths, with --fewer 4 seeds a rate
 
@@ -15,6 +15,9 @@ A run counts where its test accuracy ends at .99 or more; how many do is said. R
   mean, at 95% for all rates together (Bonferroni), or within .05 of it.
 - "Always .99" is confirmed if at rate 0 every run rounds to .99 or more; ".41 to .75" if at rate 1 nine
   tenths of the runs lie there.
+- "Validation accuracy 1, with a small delay" is confirmed if at rate 1 nine tenths of the runs of the
+  published width count, and the interval of their median delay lies below 2. The delay is the step of a test
+  loss below .01 over that of such a training loss.
 - Clocks and pizzas are separated if nine tenths of the runs have a class, and gradient symmetricity tells
   clocks from pizzas with an AUC whose interval lies above .9.
 
@@ -41,6 +44,10 @@ DEFAULTS: dict[str, Setting] = {**attention_rates.SIZE, "widths": (32, 64), "few
 SMALL: dict[str, Setting] = {**attention_rates.TINY, "widths": (8,), "fewer": 2}
 RIGHT = 0.99
 """The test accuracy from which a run counts."""
+SOLVED = 0.01
+"""Nats below which a loss counts as solved."""
+LATE = 2.0
+"""The delay, in times of memorising, from which on it is not small."""
 NEAR = 0.05
 """How far from a published mean an interval may lie."""
 CENTRES = (5, 15, 25, 35, 45, 55, 65, 75, 85, 95)
@@ -63,13 +70,17 @@ PUBLISHED = {
 
 
 class Width(NamedTuple):
-    """The runs of one width, S of them: rate (per cent), whether they count, measures by name, class."""
+    """The runs of one width, S of them: rate (per cent), whether they count, measures by name, class; times
+    at which the training and the test loss are solved.
+    """
 
     d_model: int
     rate: Float[np.ndarray, " S"]
     right: Bool[np.ndarray, " S"]
     measures: dict[str, Float[np.ndarray, " S"]]
     named: list[str]
+    memorised: statistics.Times
+    grokked: statistics.Times
 
     def of(self, name: str, rate: float) -> Float[np.ndarray, " n"]:
         """A measure of the runs of a rate that count."""
@@ -96,7 +107,13 @@ def measure(this: Study) -> Finding:
         size=f"1 layer, widths {', '.join(str(each.d_model) for each in widths)}, 4 heads, decay 2, "
         f"rate .001, {this['steps']} full-batch steps, {this['fewer']} seeds at further widths",
         seeds=this.seeds,
-        answers=[curve(this, widths[0]), classified(widths), constant(widths), live(widths)],
+        answers=[
+            curve(this, widths[0]),
+            classified(widths),
+            delayed(widths[0]),
+            constant(widths),
+            live(widths),
+        ],
         numbers={str(each.d_model): numbers(this, each) for each in widths},
         plot=picture(this, widths),
     )
@@ -125,6 +142,10 @@ def read(sweep: Sweep, d_model: int) -> Width:
         sweep.metrics["test_accuracy"][:, -1, 0] >= RIGHT,
         measures,
         circles.classes(found),
+        statistics.until_below(sweep.metrics["loss"][..., 0], SOLVED, smoothing=1),
+        statistics.until_below(
+            sweep.metrics["test_loss"][..., 0], SOLVED, steps=sweep.metrics["test_step"], smoothing=1
+        ),
     )
 
 
@@ -176,6 +197,31 @@ def classified(widths: list[Width]) -> Answer:
         "runs by the formula that fits their isolated circles; AUC of gradient symmetricity, clock to pizza",
         ", ".join(f"{int(of(kind).sum())} {kind}" for kind in circles.CLASSES)
         + f"; with a class: {counted(has, int(right.sum()))}; AUC {said(area)}",
+        verdict,
+    )
+
+
+def delayed(width: Width) -> Answer:
+    """How late the test loss falls at rate 1."""
+    own = np.isclose(width.rate, 100)
+    ratio = statistics.paired_ratio(
+        *(statistics.Times(times.time[own], times.ended[own]) for times in (width.grokked, width.memorised))
+    ).median
+    right = int((own & width.right).sum())
+    if right < 0.9 * own.sum():
+        verdict = "refuted: more than a tenth of the runs do not get there"
+    elif ratio.high is None or ratio.low is None:
+        verdict = "open: too few runs have solved both by the last step"
+    else:
+        verdict = (
+            "confirmed" if ratio.high < LATE else "refuted" if ratio.low >= LATE else "open: about twice"
+        )
+    return Answer(
+        "003-14",
+        "Now I have validation accuracy 1! There is a small delay",
+        f"runs at rate 1 and width {width.d_model} with a test accuracy of {RIGHT} or more; step of a test "
+        f"loss below {SOLVED} over that of such a training loss, median",
+        f"{counted(right, int(own.sum()))}; {said(ratio, '.2f')} times",
         verdict,
     )
 

@@ -122,7 +122,8 @@ def test_the_norm_is_clamped_and_frozen_tensors_are_not():
     hyper, recipe = HYPER.replace(norm_clamp=0.9, weight_decay=0.0), gj.Recipe(interventions="norm_clamp")
     found = ours(recipe, hyper, stops_at=2)
     same(found, theirs(hyper, after=after))
-    assert size(found[-1]) == pytest.approx(most, rel=1e-5)
+    sizes = [size(params) for params in found]
+    assert max(sizes) <= most * (1 + 1e-6) and max(sizes) == pytest.approx(most)
     held = ours(recipe, hyper.replace(frozen=gj.freeze("W_E")))[-1]["W_E"]
     np.testing.assert_array_equal(held, start()["W_E"].astype(np.float32))
 
