@@ -223,9 +223,9 @@ def idle(task: Any, config: ModelConfig, recipe: Recipe) -> dict[str, str]:
             found["momentum"] = "only sgd and muon have momentum"
         if recipe.schedule == "constant":
             found["decay_steps"] = "schedule='constant' does not decay"
-    for field, names in OF_INTERVENTIONS.items():
-        if not any(map(recipe.intervenes, names)):
-            found[field] = f"interventions={recipe.interventions!r} has no {' or '.join(names)}"
+        for field, names in OF_INTERVENTIONS.items():
+            if not any(map(recipe.intervenes, names)):
+                found[field] = f"interventions={recipe.interventions!r} has no {' or '.join(names)}"
     if not task.finite:
         reason = "the task draws fresh examples at each step, there is no table to split"
         found |= dict.fromkeys(("train_fraction", "split_seed", "label_noise"), reason)
