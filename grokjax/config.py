@@ -6,31 +6,25 @@ from typing import Any
 
 from flax import struct
 
-POSITIONS = ("learned", "sinusoidal", "none", "rope", "abacus", "fire")
-ATTENTIONS = ("live", "uniform", "positional")
-ACTIVATIONS = ("relu", "gelu")
-MASKS = ("causal", "full")
-DISTRIBUTIONS = ("normal", "uniform")
-OPTIMIZERS = ("adamw", "adam", "sgd")
-SCHEDULES = ("constant", "cosine")
-DIGIT_ORDERS = ("msb", "lsb")
-
-TENSORS = ("W_E", "W_pos", "W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
-"""The weights that have an init scale of their own, `Hyper.scale_NAME`."""
-FREEZABLE = (*TENSORS, "b_in", "b_out", "b_U", "attn_logits", "fire", "ln")
-"""The names that `frozen` takes: bit i of `Hyper.frozen` holds every tensor of that name as it began."""
-
-
-def one_of(name: str, value: Any, allowed: tuple[str, ...], more: tuple[str, ...] = ()) -> None:
-    """Raise a ValueError that names the field, the value, what is allowed, and what more is in words."""
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r} must be one of {', '.join((*allowed, *more))}")
-
-
-def at_least(name: str, value: Any, least: int) -> None:
-    """The same for an integer with a lower bound."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
+from grokjax.options import ACTIVATIONS as ACTIVATIONS
+from grokjax.options import ATTENTIONS as ATTENTIONS
+from grokjax.options import DIGIT_ORDERS as DIGIT_ORDERS
+from grokjax.options import DIGITS as DIGITS
+from grokjax.options import DISTRIBUTIONS as DISTRIBUTIONS
+from grokjax.options import FREEZABLE as FREEZABLE
+from grokjax.options import INTERVENTIONS as INTERVENTIONS
+from grokjax.options import LOSSES as LOSSES
+from grokjax.options import MASKS as MASKS
+from grokjax.options import OPTIMIZERS as OPTIMIZERS
+from grokjax.options import POSITIONS as POSITIONS
+from grokjax.options import SCHEDULES as SCHEDULES
+from grokjax.options import SIZES as SIZES
+from grokjax.options import TENSORS as TENSORS
+from grokjax.options import at_least as at_least
+from grokjax.options import freeze as freeze
+from grokjax.options import one_of as one_of
+from grokjax.options import several_of as several_of
+from grokjax.options import sizes_of as sizes_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,19 +121,6 @@ class ModelConfig:
         return 4 * self.d_model if self.d_mlp is None else self.d_mlp
 
 
-SIZES = ("vocabulary", "num_positions", "num_outputs")
-"""The fields of ModelConfig that a model and its task must have in common."""
-DIGITS = ("base", "order")
-"""Those that only an encoding by columns (abacus) reads."""
-
-
-def sizes_of(task: Any) -> dict[str, Any]:
-    """The fields of ModelConfig that follow from a task."""
-    return {name: getattr(task, name) for name in SIZES} | {
-        name: getattr(task, name) for name in DIGITS if hasattr(task, name)
-    }
-
-
 def require_fit(config: ModelConfig, task: Any) -> None:
     """Raise a ValueError that names both values where a model cannot be a model of the task."""
     sizes = sizes_of(task)
@@ -155,13 +136,15 @@ def require_fit(config: ModelConfig, task: Any) -> None:
 class Recipe:
     """What else changes the program of a training step.
 
-    optimizer: adamw | adam | sgd; in Python also a function `hyper -> optax.GradientTransformation`
+    optimizer: adamw | adam | sgd | muon | schedule_free; in Python a function of hyper to optax's
     schedule: shape of the rate after the warm-up: constant | cosine (to 0 at decay_steps)
-    loss: cross_entropy; in Python also a function `(logits [..., V], labels [...]) -> losses [...]`, in nats
+    loss: cross_entropy | stablemax; in Python also `(logits [..., V], labels [...]) -> nats [...]`
     evaluate_every: steps between evaluations on the evaluation set
     evaluation_size: examples of the evaluation set of an infinite task
     precision: of matrix products: float32 | tensorfloat32 | bfloat16; a CPU computes them in float32
     stop_below: nats: freeze a run whose mean training loss over an epoch is below; 0: never
+    interventions: none, or some of grokfast_ema, grokfast_ma, orthograd, temperature, norm_clamp, joined by +
+    grokfast_window: steps of the moving average of grokfast_ma
     """
 
     optimizer: str | Callable = "adamw"
@@ -171,19 +154,27 @@ class Recipe:
     evaluation_size: int = 1024
     precision: str = "float32"
     stop_below: float = 0.0
+    interventions: str = "none"
+    grokfast_window: int = 100
 
     def __post_init__(self):
         if not callable(self.optimizer):
             own = ("or a function `hyper -> optax.GradientTransformation`",)
             one_of("optimizer", self.optimizer, OPTIMIZERS, () if isinstance(self.optimizer, str) else own)
         if not callable(self.loss):
-            one_of("loss", self.loss, ("cross_entropy",))
+            one_of("loss", self.loss, LOSSES)
         one_of("schedule", self.schedule, SCHEDULES)
         one_of("precision", self.precision, ("float32", "tensorfloat32", "bfloat16"))
         at_least("evaluate_every", self.evaluate_every, 1)
         at_least("evaluation_size", self.evaluation_size, 1)
+        several_of("interventions", self.interventions, INTERVENTIONS)
+        at_least("grokfast_window", self.grokfast_window, 1)
         if not self.stop_below >= 0:
             raise ValueError(f"stop_below={self.stop_below} must be at least 0 nats")
+
+    def intervenes(self, name: str) -> bool:
+        """Whether an intervention is part of the program; only then its fields of Hyper act."""
+        return name in self.interventions.split("+")
 
 
 Scalar = Any
@@ -199,13 +190,18 @@ class Hyper(struct.PyTreeNode):
     b1: decay of Adam's first moment, at least 0 and below 1
     b2: decay of Adam's second moment, at least 0 and below 1
     eps: added to the root of Adam's second moment, above 0
-    momentum: of sgd, at least 0 and below 1
+    momentum: of sgd and muon, at least 0 and below 1
     warmup_steps: steps over which the rate rises from 0, in a line
     decay_steps: cosine: the step at which the rate reaches 0
     train_fraction: share of a finite table that is trained on, above 0 and at most 1
     data_seed: of the batches; -1: the run's seed
     split_seed: of the split of a finite table; -1: the run's seed
     label_noise: share of the training labels of a finite table that are wrong, drawn once with the split
+    grokfast_strength: grokfast: the averaged gradient is added so many times
+    grokfast_decay: grokfast_ema: share of the average that a step keeps, at least 0 and below 1
+    orthograd: share of each tensor's gradient along its weights that is taken out, from 0 to 1
+    temperature: the logits are divided by it in the loss, above 0
+    norm_clamp: largest norm of all parameters together, in units of the initial one; 0: no limit
     attention_rate: r of pattern = r softmax(scores) + (1 - r) ones, from 0 to 1
     init_scale: factor on all initial weights
     scale_*: factor on the initial weights of this name, on top of init_scale and the usual 1/sqrt(width)
@@ -225,6 +221,11 @@ class Hyper(struct.PyTreeNode):
     data_seed: Scalar = -1
     split_seed: Scalar = -1
     label_noise: Scalar = 0.0
+    grokfast_strength: Scalar = 0.0
+    grokfast_decay: Scalar = 0.98
+    orthograd: Scalar = 0.0
+    temperature: Scalar = 1.0
+    norm_clamp: Scalar = 0.0
     attention_rate: Scalar = 1.0
     init_scale: Scalar = 1.0
     scale_W_E: Scalar = 1.0
@@ -241,10 +242,3 @@ class Hyper(struct.PyTreeNode):
 
 INTEGERS = ("seed", "data_seed", "split_seed", "frozen")
 """The fields of Hyper that are int32; the others are float32."""
-
-
-def freeze(*names: str) -> int:
-    """The value of `Hyper.frozen` that holds the named tensors as they began: `freeze("W_E", "W_U")`."""
-    for name in names:
-        one_of("frozen", name, FREEZABLE)
-    return sum(1 << FREEZABLE.index(name) for name in set(names))

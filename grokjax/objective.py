@@ -59,9 +59,31 @@ def logits_of(
     return by_answer(task, logits)
 
 
+def stablemax(logits: Float[Array, "... V"], labels: Int[Array, "..."]) -> Float[Array, "..."]:
+    """Nats, with s(x) = x + 1 from 0 on and 1 / (1 - x) below in the place of exp (Prieto et al. 2025,
+    arXiv:2501.04697). The weight against the label's own keeps its relative precision in float32.
+    """
+    weight = jnp.where(logits >= 0, logits + 1, 1 / (1 - jnp.minimum(logits, 0)))
+    own = jnp.arange(logits.shape[-1]) == labels[..., None]
+    others = jnp.where(own, 0, weight).sum(-1)
+    return jnp.log1p(others / jnp.where(own, weight, 0).sum(-1))
+
+
 def loss_function(recipe: Recipe) -> Callable[[Array, Array], Array]:
     """`(logits, labels) -> nats` that the recipe trains with."""
-    return recipe.loss if callable(recipe.loss) else cross_entropy
+    if callable(recipe.loss):
+        return recipe.loss
+    return stablemax if recipe.loss == "stablemax" else cross_entropy
+
+
+def tempered(recipe: Recipe, hyper: Hyper, params: PyTree) -> PyTree:
+    """The parameters whose logits are those of `params` over the temperature, where the recipe has one.
+
+    The logits are linear in W_U and b_U, so every program of the loss takes it.
+    """
+    if not recipe.intervenes("temperature"):
+        return params
+    return params | {name: params[name] / hyper.temperature for name in ("W_U", "b_U") if name in params}
 
 
 def scored(recipe: Recipe, logits: Float[Array, "B C V"], labels: Int[Array, "B C"]) -> Scores:
@@ -80,6 +102,7 @@ def scores(
     offset: Array | int = 0,
 ) -> Scores:
     """Scores of a batch, by the program that computes only what feeds the loss."""
+    params = tempered(recipe, hyper, params)
     logits = logits_of(config, task, params, batch.tokens, attention_rate=hyper.attention_rate, offset=offset)
     return scored(recipe, logits, batch.labels)
 
@@ -97,8 +120,9 @@ def mean_loss(
     """(mean nats over examples and answers, scores): what training differentiates, by the fused program
     wherever it is exact.
     """
-    if fast.accepts(config, task) and not callable(recipe.loss):
-        mean, loss, correct = fast.mean_loss(config, task, params, batch, hyper.attention_rate, offset)
+    if fast.accepts(config, task) and recipe.loss == "cross_entropy":
+        own = tempered(recipe, hyper, params)
+        mean, loss, correct = fast.mean_loss(config, task, own, batch, hyper.attention_rate, offset)
         return mean, Scores(loss, correct)
     found = scores(config, task, recipe, params, hyper, batch, offset=offset)
     return found.loss.mean(), found

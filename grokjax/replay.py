@@ -19,7 +19,8 @@ from grokjax import sweep, trees
 from grokjax.config import Hyper, Recipe
 from grokjax.run import Run
 from grokjax.training import Epoch, RunState, Snapshot, train
-from grokjax.training.optimizer import optimizer
+from grokjax.training.interventions import Intervened
+from grokjax.training.optimizer import initial
 
 Change = Mapping[str, Any]
 """Fields of Hyper and their new values, `{"data_seed": 7}`, `{"learning_rate": 1e-4}`; `{"reset_opt_state":
@@ -65,12 +66,16 @@ def replay(
 def reset_opt_state(recipe: Recipe, hyper: Hyper, state: RunState) -> RunState:
     """One run whose optimiser begins afresh, but goes on in the schedule of the learning rate.
 
-    Moments and their bias correction begin again.
+    Moments and their bias correction begin again, and the averages of interventions. A clamp of the norm
+    stays where it was.
     """
-    fresh = optimizer(recipe, hyper).init(state.params)
+    fresh = initial(recipe, hyper, state.params)
     scheduled = lambda part: isinstance(part, optax.ScaleByScheduleState)
     kept = lambda new, old: old if scheduled(new) else new
-    return state.replace(opt_state=jax.tree.map(kept, fresh, state.opt_state, is_leaf=scheduled))
+    made = jax.tree.map(kept, fresh, state.opt_state, is_leaf=scheduled)
+    if isinstance(made, Intervened):
+        made = made._replace(initial_norm=state.opt_state.initial_norm)
+    return state.replace(opt_state=made)
 
 
 def recent(epochs: Iterable[Epoch], size: int) -> Iterator[tuple[Epoch, ...]]:

@@ -132,7 +132,10 @@ class Run(struct.PyTreeNode):
     # how well it does
     def scores(self, batch: Any, edits: Edits | None = None) -> objective.Scores:
         """The loss in nats and whether the largest logit is the label's, [B, C] each, in reading order."""
-        return objective.scored(self.recipe, self.logits(batch.tokens, edits), batch.labels)
+        logits = self.logits(batch.tokens, edits)
+        if self.recipe.intervenes("temperature"):
+            logits = logits / self.hyper.temperature
+        return objective.scored(self.recipe, logits, batch.labels)
 
     def loss(self, batch: Any, edits: Edits | None = None) -> Float[Array, ""]:
         """The mean loss of a batch over examples and answers, in nats."""

@@ -26,10 +26,21 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "train_fraction": (0, 1, "above 0 and at most 1"),
     "label_noise": (0, 1, "from 0 to 1"),
     "attention_rate": (0, 1, "from 0 to 1"),
+    "grokfast_decay": (0, 1, "at least 0 and below 1"),
+    "orthograd": (0, 1, "from 0 to 1"),
+    "temperature": (0, INFINITY, "above 0"),
 }
 """Field -> least, most, in words. A field that is not here must be at least 0."""
-LEAST_EXCLUDED = ("eps", "train_fraction")
-MOST_EXCLUDED = ("b1", "b2", "momentum")
+OF_INTERVENTIONS = {
+    "grokfast_strength": ("grokfast_ema", "grokfast_ma"),
+    "grokfast_decay": ("grokfast_ema",),
+    "orthograd": ("orthograd",),
+    "temperature": ("temperature",),
+    "norm_clamp": ("norm_clamp",),
+}
+"""Field -> the interventions in which it acts."""
+LEAST_EXCLUDED = ("eps", "train_fraction", "temperature")
+MOST_EXCLUDED = ("b1", "b2", "momentum", "grokfast_decay")
 
 
 def _checked(name: str, values: Any) -> np.ndarray:
@@ -208,10 +219,13 @@ def idle(task: Any, config: ModelConfig, recipe: Recipe) -> dict[str, str]:
     if not callable(recipe.optimizer):
         if recipe.optimizer == "sgd":
             found |= dict.fromkeys(("b1", "b2", "eps"), "sgd has no moments of the gradient")
-        else:
-            found["momentum"] = "only sgd has momentum"
+        elif recipe.optimizer != "muon":
+            found["momentum"] = "only sgd and muon have momentum"
         if recipe.schedule == "constant":
             found["decay_steps"] = "schedule='constant' does not decay"
+        for field, names in OF_INTERVENTIONS.items():
+            if not any(map(recipe.intervenes, names)):
+                found[field] = f"interventions={recipe.interventions!r} has no {' or '.join(names)}"
     if not task.finite:
         reason = "the task draws fresh examples at each step, there is no table to split"
         found |= dict.fromkeys(("train_fraction", "split_seed", "label_noise"), reason)

@@ -77,6 +77,7 @@ OTHERWISE = {
     "lenses.alignment": "compares class means of `streams`, which agree, with W_U",
     "lenses.translated": "is fitted to `streams` and to the run's own distribution, which agree",
     "lenses.tuned_lens": "is fitted to `streams` and to the run's own distribution, which agree",
+    "modular.circles.of": "is made of `grid.logits`, which agrees",
     "modular.pizza.circle_fits": "is made of `grid.logits`, which agrees",
     "modular.pizza.circularity": "reads W_E alone",
     "modular.pizza.distance_irrelevance_of_wrong_logit": "is made of `grid.of`, which agrees",

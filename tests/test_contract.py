@@ -75,6 +75,8 @@ EXEMPT = {
     "fourier.frequencies": "is a constant of its size",
     "lenses.names": GIVES_NAMES,
     "modular.components.generator_powers": "is a constant of its modulus",
+    "modular.circles.classes": GIVES_NAMES,
+    "modular.circles.tilt": ON_THE_HOST,
     "modular.components.of_task": "is a constant of the task",
     "modular.grid.every": ON_THE_HOST,
     "modular.grid.training_rows": ON_THE_HOST,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grokjax import sweep, tasks, training
-from grokjax.config import INTEGERS, Hyper, ModelConfig, Recipe, freeze
+from grokjax.config import INTEGERS, INTERVENTIONS, Hyper, ModelConfig, Recipe, freeze
 
 NAN, INFINITY = float("nan"), float("inf")
 FIELDS = [field.name for field in dataclasses.fields(Hyper)]
@@ -179,20 +179,24 @@ def test_copies_of_a_run_are_refused():
 SMALL = dict(d_model=8, num_heads=2, d_mlp=8)
 
 
+ALL = dict(interventions="+".join(INTERVENTIONS), grokfast_window=2)
+OFF = set(sweep.OF_INTERVENTIONS)
+
 CASES = {
-    "finite": (tasks.ModularArithmetic(5), {}, {}, {"momentum", "decay_steps", "data_seed"}),
-    "batches": (tasks.ModularArithmetic(5, batch_size=4), {}, dict(schedule="cosine"), {"momentum"}),
+    "finite": (tasks.ModularArithmetic(5), {}, {}, {"momentum", "decay_steps", "data_seed"} | OFF),
+    "batches": (tasks.ModularArithmetic(5, batch_size=4), {}, dict(schedule="cosine", **ALL), {"momentum"}),
     "infinite": (
         tasks.Addition(2),
         {},
         dict(optimizer="sgd"),
-        {"b1", "b2", "eps", "decay_steps", "train_fraction", "split_seed", "label_noise"},
+        {"b1", "b2", "eps", "decay_steps", "train_fraction", "split_seed", "label_noise"} | OFF,
     ),
     "reduced": (
         tasks.Addition(2, num_examples=50),
         dict(attention="uniform", positions="none", mlp=False),
         dict(optimizer="adam"),
-        {"momentum", "decay_steps", "scale_W_Q", "scale_W_K", "scale_W_pos", "scale_W_in", "scale_W_out"},
+        {"momentum", "decay_steps", "scale_W_Q", "scale_W_K", "scale_W_pos", "scale_W_in", "scale_W_out"}
+        | OFF,
     ),
 }
 
@@ -210,7 +214,7 @@ def test_knobs_that_do_nothing_do_nothing_and_all_others_do_something(case):
     task, fields, recipe, expected = CASES[case]
     names = [name for name in FIELDS if name != "frozen"]
     values = lambda name: 7 if name in INTEGERS else dict(warmup_steps=3.0, eps=1e-2).get(name, 0.6)
-    base = Hyper(seed=1, decay_steps=20.0, train_fraction=0.5, warmup_steps=1.0)
+    base = Hyper(seed=1, decay_steps=20.0, train_fraction=0.5, warmup_steps=1.0, grokfast_strength=0.3)
     hypers = sweep.concatenate([base, *(base.replace(**{name: values(name)}) for name in names)])
     config = ModelConfig.of(task, **SMALL, **fields)
     *_, last = training.train(task, config, Recipe(**recipe), hypers, steps=4, epoch_steps=4)

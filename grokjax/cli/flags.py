@@ -10,13 +10,14 @@ from absl import flags
 from grokjax.cli import documentation
 from grokjax.cli.values import UsageError
 from grokjax.config import DIGITS, SIZES, Hyper, ModelConfig, Recipe
+from grokjax.presets import PRESETS
 from grokjax.runner.request import SHORT, TASKS, fields
 
 FLAGS = {field: short for short, field in SHORT.items()}
 """The flag of a field that has a shorter one; the field's own name works too."""
 CHOICES = {
     "task": f"{' | '.join(TASKS)} [addition]",
-    "preset": "nanda | nanda_addition | pizza | notes: model, recipe and hyper of a paper "
+    "preset": f"{' | '.join(PRESETS)}: model, recipe and hyper of a paper "
     "[nanda_addition for digits, else nanda]",
 }
 RUN = {

@@ -12,6 +12,8 @@ from grokjax.figures.plot import Plot
 
 MARKERS = "osD^vPX"
 MOST_TICKS = 8
+MOST_LETTERS = 60
+"""Letters of the names of places in a row; longer names stand upright."""
 
 
 class Points(NamedTuple):
@@ -147,7 +149,8 @@ def _draw(
 def _ticks(axes: Axes, at: Sequence[float | str], places: Sequence[str]) -> None:
     """A tick at every setting where there are few."""
     if places:
-        axes.set_xticks(range(len(places)), places)
+        upright = sum(len(place) + 2 for place in places) > MOST_LETTERS
+        axes.set_xticks(range(len(places)), places, rotation=90 if upright else 0)
         axes.set_xlim(-0.6, len(places) - 0.4)
     elif len(numbers := sorted({float(x) for x in at})) <= MOST_TICKS:
         axes.set_xticks(numbers, [f"{x:g}" for x in numbers])

@@ -38,6 +38,8 @@ def check(task: Task, config: ModelConfig, recipe: Recipe, hypers: Hyper) -> Hyp
                 "give every field one value for each run"
             )
     hypers = sweep.check(hypers)
+    if recipe.optimizer == "schedule_free" and not (np.asarray(hypers.b1) > 0).all():
+        raise ValueError("b1=0 must be above 0 with optimizer='schedule_free', which divides by it")
     if callable(recipe.optimizer):
         _check_optimizer(recipe.optimizer, config)
     if callable(recipe.loss):

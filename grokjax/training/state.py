@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 from grokjax import keys, model
 from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.objective import Task
-from grokjax.training.optimizer import optimizer
+from grokjax.training.optimizer import initial
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RunState(struct.PyTreeNode):
     """What training changes of a run; the runs of a sweep have leaves [S, ...].
 
     step: updates done
-    opt_state: the optimiser's state, optax's
+    opt_state: the optimiser's state, optax's, within that of the recipe's interventions
     alive: False from the step at which loss or gradient was not finite
     stopped: True once the mean training loss of an epoch was below `Recipe.stop_below`
 
@@ -62,7 +62,7 @@ class Snapshot(NamedTuple):
 def start(program: Program, hyper: Hyper) -> RunState:
     """The state that a run's seed gives, before the first step."""
     params = model.init(program.config, keys.stream(hyper.seed, "init"), hyper)
-    opt_state = optimizer(program.recipe, hyper).init(params)
+    opt_state = initial(program.recipe, hyper, params)
     return RunState(jnp.int32(0), params, opt_state, jnp.bool_(True), jnp.bool_(False))
 
 

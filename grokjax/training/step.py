@@ -9,7 +9,7 @@ from grokjax import keys, objective
 from grokjax.config import Hyper
 from grokjax.training import data
 from grokjax.training.metrics import Metrics, norms, summary
-from grokjax.training.optimizer import updated
+from grokjax.training.optimizer import gradient_point, updated
 from grokjax.training.state import Program, RunState
 
 
@@ -26,7 +26,8 @@ def update(program: Program, hyper: Hyper, batch: PyTree, state: RunState) -> tu
     def loss(params: PyTree) -> tuple[Float[Array, ""], objective.Scores]:
         return objective.mean_loss(config, program.task, recipe, params, hyper, batch, offset=offset)
 
-    (mean, scores), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+    point = gradient_point(recipe, hyper, state.params, state.opt_state)
+    (mean, scores), gradient = jax.value_and_grad(loss, has_aux=True)(point)
     total, each = norms(gradient)
     finite = jnp.isfinite(mean) & jnp.isfinite(total)
     metrics = summary(program, scores) | dict(

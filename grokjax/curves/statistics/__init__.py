@@ -14,6 +14,9 @@ from grokjax.curves.statistics.intervals import coefficients as coefficients
 from grokjax.curves.statistics.intervals import mean as mean
 from grokjax.curves.statistics.intervals import quantile as quantile
 from grokjax.curves.statistics.intervals import wilson as wilson
+from grokjax.curves.statistics.paired_times import Ratio as Ratio
+from grokjax.curves.statistics.paired_times import paired_ratio as paired_ratio
+from grokjax.curves.statistics.separations import auc as auc
 from grokjax.curves.statistics.sets import common_share as common_share
 from grokjax.curves.statistics.sets import common_share_by_chance as common_share_by_chance
 from grokjax.curves.statistics.shelf_summary import Summary as Summary
