@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from grokjax.mapping import map_runs as map_runs
     from grokjax.run import Run as Run
     from grokjax.runner import run_sweep as run_sweep
+    from grokjax.runner.html_report import report as report
     from grokjax.sweep import concatenate as concatenate
     from grokjax.sweep import grid as grid
     from grokjax.sweep import paired as paired
@@ -85,6 +86,7 @@ NAMES = {
     "map_runs": "mapping",
     "Run": "run",
     "run_sweep": "runner",
+    "report": "runner.html_report",
     "concatenate": "sweep",
     "grid": "sweep",
     "paired": "sweep",
