@@ -74,8 +74,8 @@ function linearTicks(low, high) {
 
 function logTicks(low, high) {
   const found = [], decades = Math.log10(high / low);
-  const parts = decades > 3 ? [1] : decades > 1.2 ? [1, 3] : [1, 2, 3, 5, 7];
-  for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++)
+  const parts = decades > 3 ? [1] : decades > 1.2 ? [1, 3] : [1, 2, 3, 5, 7], stride = Math.ceil(decades / 8);
+  for (let e = Math.floor(Math.log10(low) / stride) * stride; e <= Math.ceil(Math.log10(high)); e += stride)
     for (const part of parts) { const tick = part * 10 ** e; if (tick >= low && tick <= high) found.push(tick); }
   return found;
 }
@@ -132,16 +132,26 @@ function lastPoint(series, run) {
   return -1;
 }
 
-// Exact levels as lines; a name only where there is room for it.
+// Exact levels as lines, drawn below the curves.
 function levelLines(context, levels, y, width, height) {
-  context.strokeStyle = context.fillStyle = css("--soft"); context.lineWidth = 1; context.setLineDash([2, 3]);
-  context.textAlign = "right"; context.textBaseline = "bottom";
-  let last = -Infinity;
+  context.strokeStyle = css("--soft"); context.lineWidth = 1; context.setLineDash([2, 3]);
   for (const level of levels) {
     const at = y.place(level.nats);
     if (at < MARGIN.top || at > height - MARGIN.bottom) continue;
     context.beginPath(); context.moveTo(MARGIN.left, at); context.lineTo(width - MARGIN.right, at); context.stroke();
-    if (at - last > 11) { context.fillText(`${level.name.replaceAll("_", " ")} ${shortNumber(level.nats)}`, width - MARGIN.right - 2, at - 1); last = at; }
   }
   context.setLineDash([]);
+}
+
+// Their names, above the curves, each only where there is room for it.
+function levelNames(context, levels, y, width, height) {
+  context.strokeStyle = css("--paper"); context.fillStyle = css("--ink"); context.lineWidth = 3; context.lineJoin = "round";
+  context.textAlign = "right"; context.textBaseline = "bottom"; context.font = "11px system-ui, sans-serif";
+  let last = -Infinity;
+  for (const level of levels) {
+    const at = y.place(level.nats), text = `${level.name.replaceAll("_", " ")} ${shortNumber(level.nats)}`;
+    if (at < MARGIN.top + 10 || at > height - MARGIN.bottom || at - last < 12) continue;
+    last = at;
+    context.strokeText(text, width - MARGIN.right - 2, at - 1); context.fillText(text, width - MARGIN.right - 2, at - 1);
+  }
 }

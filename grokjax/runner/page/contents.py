@@ -29,6 +29,7 @@ class Contents(NamedTuple):
     panels: the plots, as the page's script reads them
     runs: a row of runs.csv for each run;  swept: the fields in which runs differ, but the seed
     parts: the tables of each setting;  glossary: (level name, its meaning)
+    steps: those that every run has made
     stretches: the most points of a curve, or None where every step is there
     """
 
@@ -39,6 +40,7 @@ class Contents(NamedTuple):
     swept: list[str]
     parts: Sequence["Part"]
     glossary: list[tuple[str, str]]
+    steps: int
     stretches: int | None
 
 
@@ -68,6 +70,7 @@ def of(
         swept=swept(found.hypers),
         parts=parts,
         glossary=glossary.sentences(names),
+        steps=loss.shape[1],
         stretches=most if loss.shape[1] > most else None,
     )
 

@@ -23,9 +23,9 @@ def page(contents: Contents, version: str) -> str:
         style=source("page.css"),
         facts="".join(f"<dt>{html.escape(name)}<dd>{html.escape(text)}" for name, text in contents.facts),
         thinning=html.escape(how_thinned(contents.stretches)),
-        settings="".join(setting(part) for part in contents.parts),
+        settings="".join(setting(part, contents.steps) for part in contents.parts),
         glossary=glossary(contents.glossary),
-        runs=run_table(contents.runs),
+        runs=run_table(contents.runs, contents.steps),
         data=embedded(dict(panels=contents.panels, runs=contents.runs, swept=contents.swept)),
         script=source("chart.js") + source("page.js"),
         version=html.escape(version),
@@ -93,13 +93,13 @@ def is_number(text: str) -> bool:
     return not text or text[0] in "0123456789-?(" or text[:2] == "> "
 
 
-def setting(part: "Part") -> str:
+def setting(part: "Part", steps: int) -> str:
     """Returns the tables of the runs of one setting."""
     heading = f"<h3>{html.escape(part.name)}: {part.num_runs} runs</h3>" if part.name else ""
-    return heading + generalised(part) + shelves(part) + finals(part)
+    return heading + generalised(part, steps) + shelves(part) + finals(part)
 
 
-def generalised(part: "Part") -> str:
+def generalised(part: "Part", steps: int) -> str:
     """Returns how many runs of a finite task generalised, when, and how long after memorising."""
     found = part.generalised
     if found is None:
@@ -107,9 +107,9 @@ def generalised(part: "Part") -> str:
     text = (
         f"{found['runs']} of {part.num_runs} runs generalised (over {100 * found['right']:.0f}% of the test "
         f"set right), {found['memorised']} memorised the training set. Medians with 95% intervals: "
-        f"memorised at step {interval(found['memorised_step'])}, generalised at step "
-        f"{interval(found['step'])}, {interval(found['delay'])} steps later. A run that has not is counted as "
-        "later than its last step."
+        f"memorised at step {time(found['memorised_step'], steps)}, generalised at step "
+        f"{time(found['step'], steps)}, {interval(found['delay'])} steps after memorising. A run that has not "
+        "is counted as later than its last step; ? is what the runs do not determine."
     )
     return f"<p>{html.escape(text)}"
 
@@ -155,10 +155,17 @@ def finals(part: "Part") -> str:
     return table(headings, rows, "At the end: medians over runs of the mean of the last 50 steps (nats; shares)")
 
 
-def run_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Returns a row for each run; the script sorts it and picks runs in it."""
+def run_table(rows: Sequence[Mapping[str, Any]], steps: int) -> str:
+    """Returns a row for each run; the script sorts it and picks runs in it.
+
+    A step that was not reached is later than the run's last: `> 2500`.
+    """
     names = list(rows[0])
-    words = [[cell(row[name]) for name in names] for row in rows]
+    late = lambda name, value: name.endswith("_step") and value is None
+    words = [
+        [("diverged" if row["diverged"] else f"> {steps}") if late(name, row[name]) else cell(row[name]) for name in names]
+        for row in rows
+    ]
     return table([name.replace("_", " ") for name in names], words, "Every run, as in runs.csv", id="runs")
 
 
@@ -178,6 +185,11 @@ def cell(value: Any) -> str:
 def number(value: Any) -> str:
     """Returns four digits, or nothing."""
     return "" if value is None or value != value else f"{value}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def time(row: Mapping[str, float | None], steps: int) -> str:
+    """Returns a median of steps with its interval; later than the last step where most runs are."""
+    return interval(row) if row["value"] is not None else f"> {steps} ({interval(row).partition('(')[2]}"
 
 
 def interval(row: Mapping[str, float | None]) -> str:

@@ -3,6 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const panels = data.panels, runs = data.runs, S = runs.length;
 const byId = id => document.getElementById(id);
+const EVERY = "*";
 const state = { x: "linear", y: "log", colour: data.swept[0] || "", show: "runs", panel: "", run: "", levels: "drawn", filter: {} };
 for (const panel of panels) for (const series of panel.series)
   for (const part of ["mean", "least", "largest"]) if (series[part]) series[part] = unpacked(series[part]);
@@ -18,11 +19,14 @@ const valuesOf = field => [...new Set(runs.map(run => run[field]))].sort((a, b) 
 const chosen = () => [...Array(S).keys()].filter(run => Object.entries(state.filter).every(([field, value]) => value === "" || String(runs[run][field]) === value));
 const words = run => [`run ${run}`, `seed ${runs[run].seed}`, ...data.swept.map(field => `${field}=${runs[run][field]}`), ...(runs[run].diverged ? ["diverged"] : []), ...(runs[run].stopped ? ["stopped early"] : [])].join(", ");
 
+// The runs that are shown, by what colours them: a field, or all swept fields together.
 function groups() {
   const there = chosen();
   if (!state.colour) return [{ name: "", runs: there, colour: colour(0, 1) }];
-  const values = valuesOf(state.colour);
-  return values.map((value, i) => ({ name: `${state.colour}=${value}`, runs: there.filter(run => runs[run][state.colour] === value), colour: colour(i, values.length) })).filter(group => group.runs.length);
+  const fields = state.colour === EVERY ? data.swept : [state.colour];
+  const nameOf = run => fields.map(field => `${field}=${runs[run][field]}`).join(" ");
+  const names = fields.length > 1 ? [...new Set([...Array(S).keys()].map(nameOf))] : valuesOf(fields[0]).map(value => `${fields[0]}=${value}`);
+  return names.map((name, i) => ({ name, runs: there.filter(run => nameOf(run) === name), colour: colour(i, names.length) })).filter(group => group.runs.length);
 }
 
 function select(name, label, options, value, changed) {
@@ -40,7 +44,7 @@ function buildControls() {
   if (panels.length > 1) select("panel", "plot", [["", "all"], ...panels.map((panel, i) => [String(i), panel.title])], "", plain("panel"));
   const picked = select("run", "run", [["", "none picked"], ...runs.map((_, run) => [String(run), words(run)])], "", value => pick(value === "" ? "" : Number(value)));
   picked.title = "or click on a curve, or on a row of the table of runs";
-  if (data.swept.length) select("colour", "colour by", [...data.swept.map(field => [field, field]), ["", "nothing"]], state.colour, plain("colour"));
+  if (data.swept.length) select("colour", "colour by", [...data.swept.map(field => [field, field]), ...(data.swept.length > 1 ? [[EVERY, "all of them"]] : []), ["", "nothing"]], state.colour, plain("colour"));
   for (const field of data.swept) select(`only-${field}`, `only ${field}`, [["", "all"], ...valuesOf(field).map(value => [String(value), String(value)])], "", value => { state.filter[field] = value; });
   select("show", "show", [["runs", "runs and medians"], ["medians", "medians"], ["picked", "the picked run"]], "runs", plain("show"));
   if (panels.some(panel => panel.levels.length)) select("levels", "exact levels", [["drawn", "those that fit"], ["all", "all"], ["none", "none"]], "drawn", plain("levels"));
@@ -70,7 +74,8 @@ function draw(panel, own) {
   const { context, width, height } = sized(panel.under);
   const logarithmic = panel.logarithmic && state.y === "log", first = panel.series[0];
   let low = Infinity, high = -Infinity;
-  for (const group of own) for (const series of panel.series) for (const run of group.runs)
+  const sound = own.some(group => group.runs.some(run => !runs[run].diverged));  // what explodes does not set the axis
+  for (const group of own) for (const series of panel.series) for (const run of group.runs) if (!sound || !runs[run].diverged)
     for (let b = 0, B = series.steps.length; b < B; b++) { const value = series.mean[run * B + b]; if (value < low) low = value; if (value > high) high = value; }
   if (low > high) { low = .1; high = 1; }
   if (!panel.logarithmic) { low = 0; high = 1; }
@@ -94,9 +99,10 @@ function draw(panel, own) {
     }
     if (state.show !== "picked") { context.lineWidth = 2.2; context.beginPath(); trace(context, series, medians(series, group.runs), 0, safe, y); context.stroke(); }
     context.setLineDash([]); context.font = "bold 14px system-ui, sans-serif"; context.textAlign = "center"; context.textBaseline = "middle";
-    if (!k && state.show === "runs") for (const run of group.runs) if (runs[run].diverged) { const b = lastPoint(first, run); if (b >= 0) context.fillText("×", safe.place(first.steps[b]), y.place(first.mean[run * B + b])); }
+    if (!k && state.show === "runs") for (const run of group.runs) if (runs[run].diverged) { const b = lastPoint(first, run); if (b >= 0) context.fillText("×", safe.place(first.steps[b]), Math.max(MARGIN.top + 6, y.place(first.mean[run * B + b]))); }
   }
   context.restore();
+  levelNames(context, linesOf(panel), y, width, height);
 }
 
 function drawOver(lit) {
@@ -202,7 +208,8 @@ function buildTable() {
       const up = cell.getAttribute("aria-sort") !== "ascending", key = row => row.cells[k].textContent;
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       cell.setAttribute("aria-sort", up ? "ascending" : "descending");
-      const order = (a, b) => key(a) === "" || key(b) === "" ? (key(a) === "") - (key(b) === "") : (up ? 1 : -1) * (isNaN(key(a)) || isNaN(key(b)) ? key(a).localeCompare(key(b)) : key(a) - key(b));
+      const size = text => text.startsWith("> ") ? Number(text.slice(2)) + .5 : Number(text);
+      const order = (a, b) => key(a) === "" || key(b) === "" ? (key(a) === "") - (key(b) === "") : (up ? 1 : -1) * (isNaN(size(key(a))) || isNaN(size(key(b))) ? key(a).localeCompare(key(b)) : size(key(a)) - size(key(b)));
       body.append(...[...body.rows].sort(order));
     });
   });
