@@ -1,12 +1,12 @@
-"""What does a sweep look like? Write it as one HTML file: what was run, its tables, and every curve to look into.
+"""What does a sweep look like? One HTML file of what was run, its tables, and every curve.
 
     python -m experiments.report DIR [--output=FILE]
 
 DIR is a sweep's directory, finished or still being trained; FILE is DIR/report.html unless given. `grokjax
 report` is the same command, and `grokjax.report` the same in Python. A sweep writes it at its end.
 
-Measured on two busy cores: 256 runs of 2 digits and 1200 steps take 15 s, nearly all for their shelves, and make
-1.9 MB, which a browser draws in .1 s.
+Measured on two busy cores: 256 runs of 2 digits and 1200 steps take 15 s, nearly all for their shelves. The
+file has 1.9 MB, and a browser draws it in .1 s.
 """
 
 import sys

@@ -27,7 +27,10 @@ def main(argv: Sequence[str]) -> int:
     if name in ("-h", "--help", "help"):
         print(str(__doc__).strip())
         return 0
-    print(f"grokjax: {name!r} is no command: there are {', '.join(COMMANDS)}, --version and --help", file=sys.stderr)
+    print(
+        f"grokjax: {name!r} is no command: there are {', '.join(COMMANDS)}, --version and --help",
+        file=sys.stderr,
+    )
     return 2
 
 

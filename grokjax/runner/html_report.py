@@ -41,7 +41,9 @@ def report(
     trusted: see `open_sweep`
     Raises FileNotFoundError or ValueError, in one sentence, for no sweep or a damaged one.
     """
-    own = directory if isinstance(directory, checkpoints.Sweep) else checkpoints.open_sweep(directory, trusted)
+    own = (
+        directory if isinstance(directory, checkpoints.Sweep) else checkpoints.open_sweep(directory, trusted)
+    )
     if "loss" not in own.metrics or not own.metrics["loss"].shape[1]:
         raise ValueError(f"{own.directory} has no metrics yet: no step of its runs is written down")
     return write(tables.read(own), ended(own), output)

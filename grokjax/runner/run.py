@@ -27,9 +27,9 @@ def run_sweep(
         for epoch in gj.run_sweep("runs/x", task, config, recipe, hypers, steps=2000):
             print(epoch)
 
-    The same call again goes on from what is there; more `steps` go further, more runs at the end of `hypers`
-    are added, anything else is refused. At the end the directory has report.html, shelves.csv, runs.csv,
-    summary.json and figures, and `gj.open_sweep(directory)` reads it. To leave the loop saves what is done. A sweep that has
+    The same call again goes on from what is there; more `steps` go further, more runs are added, anything
+    else is refused. At the end the directory has report.html, shelves.csv, runs.csv, summary.json and
+    figures, and `gj.open_sweep(directory)` reads it. To leave the loop saves what is done. A sweep that has
     all its steps gives no epoch.
 
     steps: optimiser steps of every run;  epoch_steps: those of one epoch

@@ -30,12 +30,16 @@ def meaning(known: str) -> str:
 def _part(name: str) -> str:
     if name.startswith(LOWER):
         number = name.removeprefix(LOWER)
-        return "the operand digits of the column below" if number == "1" else (
-            f"the operand digits of the {number} columns below"
+        return (
+            "the operand digits of the column below"
+            if number == "1"
+            else (f"the operand digits of the {number} columns below")
         )
     return MEANINGS.get(name, name.replace("_", " "))
 
 
 def sentences(names: Iterable[str]) -> list[tuple[str, str]]:
     """Returns (name, its meaning) of everything that the names of levels join, each once."""
-    return [(name, _part(name)) for name in dict.fromkeys(part for known in names for part in known.split("+"))]
+    return [
+        (name, _part(name)) for name in dict.fromkeys(part for known in names for part in known.split("+"))
+    ]

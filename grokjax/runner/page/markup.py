@@ -70,7 +70,7 @@ def how_thinned(stretches: int | None) -> str:
     if stretches is None:
         return "Every step is drawn."
     return (
-        f"A curve has at most {stretches} points: each is the mean over a stretch of steps, and the band of a "
+        f"A curve has at most {stretches} points: each is the mean over a stretch of steps. The band of a "
         "picked run is the least and the largest value of its steps. Values are kept to 0.05%; metrics/ has "
         "them all."
     )
@@ -80,7 +80,9 @@ def table(headings: Sequence[str], rows: Rows, caption: str, **attributes: str) 
     """Returns a table whose cells are escaped; numbers are aligned to the right by the style."""
     own = "".join(f' {name}="{html.escape(text)}"' for name, text in attributes.items())
     head = "".join(f'<th scope="col">{html.escape(text)}' for text in headings)
-    cell = lambda text: f'<td class="n">{html.escape(text)}' if is_number(text) else f"<td>{html.escape(text)}"
+    cell = lambda text: (
+        f'<td class="n">{html.escape(text)}' if is_number(text) else f"<td>{html.escape(text)}"
+    )
     body = "".join("<tr>" + "".join(map(cell, row)) for row in rows)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
@@ -108,8 +110,8 @@ def generalised(part: "Part", steps: int) -> str:
         f"{found['runs']} of {part.num_runs} runs generalised (over {100 * found['right']:.0f}% of the test "
         f"set right), {found['memorised']} memorised the training set. Medians with 95% intervals: "
         f"memorised at step {time(found['memorised_step'], steps)}, generalised at step "
-        f"{time(found['step'], steps)}, {interval(found['delay'])} steps after memorising. A run that has not "
-        "is counted as later than its last step; ? is what the runs do not determine."
+        f"{time(found['step'], steps)}, {interval(found['delay'])} steps after memorising. A run that "
+        "has not is counted as later than its last step; ? is what the runs do not determine."
     )
     return f"<p>{html.escape(text)}"
 
@@ -152,7 +154,9 @@ def finals(part: "Part") -> str:
     ]
     headings = ["digit", "loss", "least to largest", "accuracy"]
     headings += [f"{tested} loss", f"{tested} accuracy"] if tested else []
-    return table(headings, rows, "At the end: medians over runs of the mean of the last 50 steps (nats; shares)")
+    return table(
+        headings, rows, "At the end: medians over runs of the mean of the last 50 steps (nats; shares)"
+    )
 
 
 def run_table(rows: Sequence[Mapping[str, Any]], steps: int) -> str:
@@ -163,7 +167,10 @@ def run_table(rows: Sequence[Mapping[str, Any]], steps: int) -> str:
     names = list(rows[0])
     late = lambda name, value: name.endswith("_step") and value is None
     words = [
-        [("diverged" if row["diverged"] else f"> {steps}") if late(name, row[name]) else cell(row[name]) for name in names]
+        [
+            ("diverged" if row["diverged"] else f"> {steps}") if late(name, row[name]) else cell(row[name])
+            for name in names
+        ]
         for row in rows
     ]
     return table([name.replace("_", " ") for name in names], words, "Every run, as in runs.csv", id="runs")

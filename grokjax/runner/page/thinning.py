@@ -1,6 +1,7 @@
-"""Curves of hundreds of runs as few points: each the mean, the least and the largest of a stretch of steps."""
+"""Curves of hundreds of runs as few points: mean, least and largest value of a stretch of steps each."""
 
 import base64
+import itertools
 import warnings
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ def points(num_curves: int) -> int:
 def edges(length: int, most: int) -> Int[np.ndarray, " B+1"]:
     """Returns where at most `most` stretches of `length` entries begin and end.
 
-    Half of the ends are evenly spaced and half by equal ratios, so that a logarithmic axis has as many points.
+    Half of the ends are evenly spaced, half by equal ratios: for a linear and for a logarithmic axis.
     """
     if length <= most:
         return np.arange(length + 1)
@@ -45,13 +46,11 @@ def thinned(values: Float[np.ndarray, "S T"], steps: Int[np.ndarray, " T"], most
     """Returns at most `most` points of each curve; what is not finite takes no part."""
     ends = edges(values.shape[1], most)
     known = np.where(np.isfinite(values), values, np.nan)
-    stretch = [known[:, first:last] for first, last in zip(ends[:-1], ends[1:], strict=True)]
+    stretch = [known[:, first:last] for first, last in itertools.pairwise(ends)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a stretch may be empty of values: NaN
         found = [
-            np.stack([of(part, axis=1) for part in stretch], 1)
-            if stretch
-            else np.empty((len(values), 0))
+            np.stack([of(part, axis=1) for part in stretch], 1) if stretch else np.empty((len(values), 0))
             for of in (np.nanmean, np.nanmin, np.nanmax)
         ]
     return Thinned(steps[(ends[:-1] + ends[1:] - 1) // 2] if stretch else steps[:0], *found)
