@@ -33,5 +33,5 @@ def main(argv: Sequence[str], *, program: str = "grokjax report") -> int:
         print(report(directory, output))
     except (flags.Error, UsageError, ValueError, OSError) as error:
         print(f"{program}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, flags.Error | ValueError) else 1
+        return 2 if isinstance(error, flags.Error | ValueError | FileNotFoundError) else 1
     return 0

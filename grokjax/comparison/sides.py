@@ -33,7 +33,7 @@ class Side(NamedTuple):
 
 
 def side(found: Sweep, runs: Sequence[int] | np.ndarray | None) -> Side:
-    """Returns some runs of a sweep, all by default. Raises ValueError for none, or for one that is not there."""
+    """Returns some runs of a sweep, all by default. Raises ValueError for none, or one that is not there."""
     chosen = list(range(found.num_runs)) if runs is None else [int(run) for run in runs]
     if not chosen or not all(0 <= run < found.num_runs for run in chosen) or len(set(chosen)) < len(chosen):
         raise ValueError(
