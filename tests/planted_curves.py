@@ -1,5 +1,6 @@
-"""Sweeps whose curves are planted: when each run leaves its shelf, memorises and generalises is known. Nothing
-is trained; the directory is written as training writes it.
+"""Sweeps whose curves are planted: when each run leaves its shelf, memorises and generalises is known.
+
+Nothing is trained; the directory is written as training writes it.
 """
 
 import math
@@ -23,7 +24,7 @@ def fall(at, high, low, seed):
 
 
 def addition(directory, exits, decays, *, diverged=(), d_model=8, command="planted", digits=1):
-    """A sweep of addition: run r of exits [S] leaves ln 10 in the units at its step; digit 1 is learned at once.
+    """A sweep of addition: run r leaves ln 10 in the units at step exits[r]; digit 1 is learned at once.
 
     decays: the weight decay of each run; seeds count the runs of one decay
     """
@@ -41,8 +42,8 @@ def addition(directory, exits, decays, *, diverged=(), d_model=8, command="plant
 
 
 def modular(directory, memorised, generalised, decays, *, diverged=(), modulus=5):
-    """A sweep of modular arithmetic: run r is right on the training set from step memorised[r] on, on the test
-    set from generalised[r] on (infinity: never).
+    """A sweep of modular arithmetic: run r is right on the training set from step memorised[r] on, and on
+    the test set from generalised[r] on (infinity: never).
     """
     task = gj.ModularArithmetic(modulus=modulus)
     steps = np.arange(STEPS)
