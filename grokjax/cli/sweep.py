@@ -17,7 +17,7 @@ from grokjax.cli import cluster, flags, machine, request, running, tables
 from grokjax.cli.interruption import STOPPED
 from grokjax.cli.request import as_flags
 from grokjax.cli.values import UsageError
-from grokjax.runner import Session
+from grokjax.runner import Session, TensorBoard
 
 HELP = {"-h", "--help", "-help", "--helpfull"}
 
@@ -52,7 +52,8 @@ def sweep(asked: request.Asked, console: rich.console.Console) -> int:
         console.print(f"note: {note}", highlight=False)
     if asked.dry_run:
         return 0
-    running.follow(session, console)
+    board = None if asked.tensorboard is None else TensorBoard(asked.tensorboard, session.request.task)
+    running.follow(session, console, board)
     if not session.finished:
         console.print("stopped, and what is finished is saved: go on with the same command and --resume")
         return 130
