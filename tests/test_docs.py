@@ -1,5 +1,5 @@
-"""Every block of Python in the documents runs, in the order in which it stands, in a directory of its own. The
-site is built from them without a warning.
+"""Every block of Python in the documents runs, in the order in which it stands, in a directory of its own.
+The site is built from them without a warning.
 """
 
 import importlib

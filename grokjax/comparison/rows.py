@@ -15,6 +15,10 @@ from grokjax.curves.statistics import Interval, Test, Times
 SHOWN = 0.5
 """A shelf is compared where at least this share of the runs of a side has it."""
 UNKNOWN = Interval(None, None, None)
+Cell = tuple[Interval, str]
+"""A median over runs, and how many runs it rests on, "7 of 8"."""
+Tested = tuple[str, float | None]
+"""The name of a test and its p."""
 
 
 class Row(NamedTuple):
@@ -62,42 +66,42 @@ def only(times: Times, runs: Sequence[int]) -> Times:
     return Times(times.time[list(runs)], times.ended[list(runs)])
 
 
+def row(
+    setting: str, measure: str, unit: str, cells: Sequence[Cell], effect: tuple[Interval, str], test: Tested
+) -> Row:
+    """Returns a row of its two cells, its effect with what it is, and its test."""
+    (first, first_runs), (second, second_runs) = cells
+    return Row(setting, measure, unit, first, second, first_runs, second_runs, *effect, *test)
+
+
 def final(name: str, measure: str, sides: Sequence[Side], values: Sequence[np.ndarray]) -> Row:
     """Returns the row of a final value: Wilcoxon's test of runs of one seed, else the rank-sum test.
 
-    Mann and Whitney (1947). A diverged run has no value, nor has its partner.
+    A diverged run has no value, nor has its partner.
     """
     own = [column[side.runs] for column, side in zip(values, sides, strict=True)]
     kept = [column[np.isfinite(column)] for column in own]
+    cells = [
+        (statistics.quantile(x), f"{len(x)} of {len(every)}") for x, every in zip(kept, own, strict=True)
+    ]
     if paired(*sides):
-        partner = [
-            {seed: value for seed, value in zip(side.seeds, column, strict=True)}
-            for side, column in zip(sides, own, strict=True)
-        ]
-        pairs = np.array([(partner[0][seed], partner[1][seed]) for seed in sides[0].seeds])
+        partner = dict(zip(sides[1].seeds, own[1], strict=True))
+        pairs = np.array([(x, partner[seed]) for seed, x in zip(sides[0].seeds, own[0], strict=True)])
         pairs = pairs[np.isfinite(pairs).all(1)]
-        effect = statistics.quantile(pairs[:, 1] - pairs[:, 0])
-        kind, test, called = (
-            "median difference of pairs",
-            statistics.paired_ranks(*pairs.T),
-            "Wilcoxon, paired",
-        )
+        effect = statistics.quantile(pairs[:, 1] - pairs[:, 0]), "median difference of pairs"
+        test = "Wilcoxon, paired", statistics.paired_ranks(*pairs.T).p
     else:
-        effect = (
+        both = (
             Interval(float(np.median(kept[1]) - np.median(kept[0])), None, None)
             if all(map(len, kept))
             else UNKNOWN
         )
-        kind, test, called = "difference of medians", rank_sum(*kept), "rank sum"
-    return Row(
-        name, measure, "nats", *(statistics.quantile(column) for column in kept),
-        *(f"{len(column)} of {len(side.runs)}" for column, side in zip(kept, sides, strict=True)),
-        effect, kind, called, test.p,
-    )  # fmt: skip
+        effect, test = (both, "difference of medians"), ("rank sum", rank_sum(*kept).p)
+    return row(name, measure, "nats", cells, effect, test)
 
 
 def rank_sum(first: np.ndarray, second: np.ndarray) -> Test:
-    """Returns Mann and Whitney's rank-sum test; without runs on a side nothing is determined."""
+    """Returns Mann and Whitney's rank-sum test (1947); without runs on a side nothing is determined."""
     if not (len(first) and len(second)):
         return Test(None, None)
     found = stats.mannwhitneyu(first, second)
@@ -107,12 +111,10 @@ def rank_sum(first: np.ndarray, second: np.ndarray) -> Test:
 def time(name: str, measure: str, both: Sequence[Times]) -> Row:
     """Returns the row of a time: the log-rank test, in which a run that is not there yet counts as later."""
     first, second = both
-    return Row(
-        name, measure, "steps", *((side.median if len(side.time) else UNKNOWN) for side in both),
-        *(f"{int(side.ended.sum())} of {len(side.time)}" for side in both),
-        statistics.hazard_ratio(second, first), "how many times as often", "log-rank",
-        statistics.log_rank(first, second).p if len(first.time) and len(second.time) else None,
-    )  # fmt: skip
+    cells = [(x.median if len(x.time) else UNKNOWN, f"{int(x.ended.sum())} of {len(x.time)}") for x in both]
+    effect = statistics.hazard_ratio(second, first), "how many times as often"
+    p = statistics.log_rank(first, second).p if len(first.time) and len(second.time) else None
+    return row(name, measure, "steps", cells, effect, ("log-rank", p))
 
 
 def shelf(
@@ -125,29 +127,29 @@ def shelf(
     own = [
         [found[run] for run in side.runs if run in found] for side, found in zip(sides, shelves, strict=True)
     ]
-    totals = [len(side.runs) for side in sides]
-    if all(len(found) < SHOWN * total for found, total in zip(own, totals, strict=True)):
+    shown, totals = [len(found) for found in own], [len(side.runs) for side in sides]
+    if all(number < SHOWN * total for number, total in zip(shown, totals, strict=True)):
         return []
-    digit, known = level
-    called = f"shelf at {known.replace('_', ' ')}, digit {digit}"
-    shares = [statistics.wilson(len(found), total) for found, total in zip(own, totals, strict=True)]
-    counts = [[len(found), total - len(found)] for found, total in zip(own, totals, strict=True)]
-    differ = float(shares[1].value or 0) - float(shares[0].value or 0)
-    share = Row(
-        name, f"{called}: runs that have it", "share", *shares,
-        *(f"{len(found)} of {total}" for found, total in zip(own, totals, strict=True)),
-        Interval(differ, None, None), "difference of shares", "Fisher", float(stats.fisher_exact(counts)[1]),
-    )  # fmt: skip
-    onset = [
-        Times(np.array([s.first_step for s in found], float), np.ones(len(found), bool)) for found in own
-    ]
-    length = [
-        Times(
-            np.array([s.last_step + 1 - s.first_step for s in found], float),
-            np.array([s.left for s in found], bool),
-        )
-        for found in own
-    ]
+    called = f"shelf at {level[1].replace('_', ' ')}, digit {level[0]}"
+    cells = [(statistics.wilson(k, n), f"{k} of {n}") for k, n in zip(shown, totals, strict=True)]
+    difference = Interval(shown[1] / totals[1] - shown[0] / totals[0], None, None)
+    counts = [[k, n - k] for k, n in zip(shown, totals, strict=True)]
+    fisher = "Fisher", float(stats.fisher_exact(counts)[1])
+    share = row(
+        name, f"{called}: runs that have it", "share", cells, (difference, "difference of shares"), fisher
+    )
     if not all(own):
         return [share]
+    onset, length = [onsets(found) for found in own], [lengths(found) for found in own]
     return [share, time(name, f"{called}: from step", onset), time(name, f"{called}: for steps", length)]
+
+
+def onsets(found: Sequence[Shelf]) -> Times:
+    """Returns when shelves begin."""
+    return Times(np.array([shelf.first_step for shelf in found], float), np.ones(len(found), bool))
+
+
+def lengths(found: Sequence[Shelf]) -> Times:
+    """Returns how long shelves last; one that is not left lasts longer."""
+    steps = [shelf.last_step + 1 - shelf.first_step for shelf in found]
+    return Times(np.array(steps, float), np.array([shelf.left for shelf in found], bool))

@@ -42,7 +42,9 @@ def report(
     Raises FileNotFoundError or ValueError, in one sentence, for no sweep or a damaged one.
     """
     own = (
-        directory if isinstance(directory, checkpoints.Sweep) else checkpoints.open_sweep(directory, trusted)
+        directory
+        if isinstance(directory, checkpoints.Sweep)
+        else checkpoints.open_sweep(os.fspath(directory), trusted)
     )
     if "loss" not in own.metrics or not own.metrics["loss"].shape[1]:
         raise ValueError(f"{own.directory} has no metrics yet: no step of its runs is written down")

@@ -86,7 +86,7 @@ def compare(
     Raises ValueError, in one sentence, where the tasks or the losses are not the same.
     """
     own = [
-        sides.side(found if isinstance(found, Sweep) else open_sweep(found), runs)
+        sides.side(found if isinstance(found, Sweep) else open_sweep(os.fspath(found)), runs)
         for found, runs in ((first, first_runs), (second, second_runs))
     ]
     sides.refuse(*own)
