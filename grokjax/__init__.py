@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grokjax import checkpoints as checkpoints
+    from grokjax import comparison as comparison
     from grokjax import config as config
     from grokjax import curves as curves
     from grokjax import figures as figures
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from grokjax import trees as trees
     from grokjax.checkpoints import map_epochs as map_epochs
     from grokjax.checkpoints import open_sweep as open_sweep
+    from grokjax.comparison import compare as compare
     from grokjax.config import Hyper as Hyper
     from grokjax.config import ModelConfig as ModelConfig
     from grokjax.config import Recipe as Recipe
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from grokjax.mapping import map_runs as map_runs
     from grokjax.run import Run as Run
     from grokjax.runner import run_sweep as run_sweep
+    from grokjax.runner.html_report import report as report
     from grokjax.sweep import concatenate as concatenate
     from grokjax.sweep import grid as grid
     from grokjax.sweep import paired as paired
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     "checkpoints",
+    "comparison",
     "config",
     "curves",
     "figures",
@@ -78,6 +82,7 @@ MODULES = (
 NAMES = {
     "map_epochs": "checkpoints",
     "open_sweep": "checkpoints",
+    "compare": "comparison",
     "Hyper": "config",
     "ModelConfig": "config",
     "Recipe": "config",
@@ -85,6 +90,7 @@ NAMES = {
     "map_runs": "mapping",
     "Run": "run",
     "run_sweep": "runner",
+    "report": "runner.html_report",
     "concatenate": "sweep",
     "grid": "sweep",
     "paired": "sweep",

@@ -17,6 +17,7 @@ FLOORS = (
     {"training", "interp"},
     {"checkpoints", "interop", "replay"},
     {"runner"},
+    {"comparison"},
     {"cli"},
     {"__init__"},
 )

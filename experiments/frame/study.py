@@ -10,6 +10,7 @@ from typing import Any
 from absl import flags
 from rich.console import Console
 
+from experiments.frame import meanings
 from experiments.frame.finding import conclude
 from grokjax.checkpoints import Sweep, open_sweep
 from grokjax.cli import machine, running
@@ -68,7 +69,7 @@ def main(module: ModuleType, argv: Sequence[str]) -> int:
     name = spec.name if module.__name__ == "__main__" and spec else module.__name__
     machine.set_up()
     if {"-h", "--help", "-help", "--helpfull"} & set(argv):
-        print(module.__doc__)
+        print(meanings.help_text(module, name.rpartition(".")[2], str(PUBLISHED)))
         return 0
     short = name.rpartition(".")[2]
     try:

@@ -1,30 +1,36 @@
-"""The command `grokjax`: `grokjax sweep ...`, `grokjax --version`.
+"""The command `grokjax`: `grokjax sweep ...`, `grokjax report DIR`, `grokjax compare DIR DIR`.
 
 grokjax sweep --help      every flag of a sweep
 grokjax sweep --seeds 8   train 8 seeds of 5-digit addition into runs/addition
+grokjax report DIR        write a sweep as one HTML file to look into
+grokjax compare A B       compare two sweeps: shelves, times, final losses
 grokjax --version         the version of grokjax
 """
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
+COMMANDS = ("sweep", "report", "compare")
+
 
 def main(argv: Sequence[str]) -> int:
     """Runs a command line (without the program's name); the exit status: 2 for a user's mistake."""
     name, rest = (argv[0], argv[1:]) if argv else ("--help", [])
-    if name == "sweep":
-        from grokjax.cli import sweep  # JAX starts only for a command that computes
-
-        return sweep.main(rest)
+    if name in COMMANDS:  # JAX starts only for a command that computes
+        return importlib.import_module(f"grokjax.cli.{name}").main(rest)
     if name == "--version":
         print(f"grokjax {metadata.version('grokjax')}")
         return 0
     if name in ("-h", "--help", "help"):
         print(str(__doc__).strip())
         return 0
-    print(f"grokjax: {name!r} is no command: there are sweep, --version and --help", file=sys.stderr)
+    print(
+        f"grokjax: {name!r} is no command: there are {', '.join(COMMANDS)}, --version and --help",
+        file=sys.stderr,
+    )
     return 2
 
 

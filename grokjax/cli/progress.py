@@ -16,7 +16,9 @@ import rich.table
 import rich.text
 
 from grokjax import training
+from grokjax.cli import passed
 from grokjax.runner import Session
+from grokjax.tasks.protocol import Levels
 
 SECONDS_BETWEEN_LINES = 10.0
 """At first; later a line comes each time that a tenth more time has passed."""
@@ -33,6 +35,7 @@ class Progress:
         self.start = self.last_line = time.monotonic()
         self.timed_from: tuple[float, int] | None = None
         self.part: object = None
+        self.levels: Levels | None = None
         self.announced, self.live = False, None
         if console.is_terminal and not console.quiet and not in_notebook():
             self.live = rich.live.Live(console=console, transient=False, auto_refresh=False)
@@ -62,12 +65,20 @@ class Progress:
             return
         told = f"step {epoch.step:,} of {self.session.request.steps:,}  {self._speed(now, len(epoch.active))}"
         seen = losses(epoch, self.session.request.task.columns) + notes(epoch)
+        seen += self._passed(epoch)
         if self.live:
             self._draw(told, seen)
         elif self._is_time(now):
             self.last_line = now
             share = 100 * self.session.done / self.total
             self.console.print(f"{share:3.0f}%  {told}{seen}", soft_wrap=True, highlight=False)
+
+    def _passed(self, epoch: training.Epoch) -> str:
+        """How many runs have left the shelves."""
+        task = self.session.request.task
+        if self.levels is None:  # once: the levels of many digits take a moment
+            self.levels = passed.levels(task)
+        return passed.words(epoch.metrics["loss"][:, -LAST_STEPS:], self.levels, task)
 
     def _is_time(self, now: float) -> bool:
         between = max(SECONDS_BETWEEN_LINES, (self.last_line - self.start) / 10)

@@ -16,12 +16,14 @@ NO_KNOBS = ("task", "preset", *RUN)
 
 
 class Asked(NamedTuple):
-    """What a user asked for: a sweep, its directory, whether only to plan it, and notes on the flags."""
+    """What a user asked for: a sweep, its directory, whether only to plan it, notes on the flags,
+    and where TensorBoard's files go."""
 
     request: request.Request
     output: str
     dry_run: bool
     notes: list[str]
+    tensorboard: str | None = None
 
 
 def read(argv: Sequence[str], command: str = "") -> Asked:
@@ -68,7 +70,7 @@ def build(given: dict[str, Any], command: str) -> Asked:
     )
     if not (output := given.get("output", f"runs/{name}")).strip():
         raise UsageError("--output='' is empty: give it a value or leave the flag out")
-    return Asked(asked, output, bool(given.get("dry_run")), idle(asked, given))
+    return Asked(asked, output, bool(given.get("dry_run")), idle(asked, given), given.get("tensorboard"))
 
 
 def refuse_strangers(task: str, given: dict[str, Any]) -> None:

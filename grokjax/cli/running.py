@@ -10,7 +10,7 @@ import rich.console
 from grokjax.checkpoints import multihost
 from grokjax.cli.interruption import Interruption, without_storage_noise
 from grokjax.cli.progress import Progress
-from grokjax.runner import Request, Session
+from grokjax.runner import Request, Session, TensorBoard
 
 WIDTH = 120
 """Characters of a line where there is no terminal."""
@@ -31,18 +31,24 @@ def train(directory: str | os.PathLike, request: Request, console: rich.console.
     return follow(Session(pathlib.Path(directory), request), console)
 
 
-def follow(session: Session, console: rich.console.Console) -> Session:
-    """Trains a session to its end, or until it is asked to stop, and shows how far it is."""
+def follow(session: Session, console: rich.console.Console, board: TensorBoard | None = None) -> Session:
+    """Trains a session to its end, or until it is asked to stop, and shows how far it is.
+
+    board: is given every epoch too, by the first of several processes
+    """
     session.tell = lambda note: console.print(f"note: {note}", highlight=False)
     with (
         without_storage_noise(),
         Interruption(console) as interruption,
         Progress(console, session) as progress,
+        board or contextlib.nullcontext(),
         contextlib.closing(iter(session)) as epochs,  # type: ignore[type-var]
     ):
         session.goes_on = lambda: not interruption.asked
         for epoch in epochs:
             progress.update(epoch)
+            if board is not None and multihost.is_first():
+                board.write(epoch, session.part.first if session.part else 0)
             del epoch
             if interruption.stops():
                 break

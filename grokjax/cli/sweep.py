@@ -2,8 +2,8 @@
 
     grokjax sweep --digits 3 --d_model 64 --batch 128 --seeds 8 --steps 1500
 
-Writes config.json, hypers.npz, metrics/, checkpoints/, shelves.csv, runs.csv, summary.json and figures/ into
---output; grokjax.open_sweep reads it.
+Writes config.json, hypers.npz, metrics/, checkpoints/, shelves.csv, runs.csv, summary.json, figures/ and
+report.html into --output; grokjax.open_sweep reads it.
 """
 
 import sys
@@ -17,7 +17,7 @@ from grokjax.cli import cluster, flags, machine, request, running, tables
 from grokjax.cli.interruption import STOPPED
 from grokjax.cli.request import as_flags
 from grokjax.cli.values import UsageError
-from grokjax.runner import Session
+from grokjax.runner import Session, TensorBoard
 
 HELP = {"-h", "--help", "-help", "--helpfull"}
 
@@ -52,14 +52,15 @@ def sweep(asked: request.Asked, console: rich.console.Console) -> int:
         console.print(f"note: {note}", highlight=False)
     if asked.dry_run:
         return 0
-    running.follow(session, console)
+    board = None if asked.tensorboard is None else TensorBoard(asked.tensorboard, session.request.task)
+    running.follow(session, console, board)
     if not session.finished:
         console.print("stopped, and what is finished is saved: go on with the same command and --resume")
         return 130
     if multihost.is_first():
-        from grokjax.runner import report  # plotting and statistics only when there is something to show
+        from grokjax.runner import html_report  # plotting and statistics only when there is something to show
 
-        tables.show_report(report.write(session), session, console)
+        tables.show_report(html_report.at_end(session), session, console)
     return 0
 
 

@@ -68,7 +68,7 @@ def show_report(report: "Report", session: Session, console: rich.console.Consol
             console.print(f"{len(runs)} of {report.num_runs} runs {word}: {shown}", highlight=False)
     console.print(f"{size(report.num_bytes)} in {session.directory}:", soft_wrap=True, highlight=False)
     console.print(
-        "  summary.json  runs.csv  shelves.csv  figures/  metrics/  checkpoints/",
+        "  report.html  summary.json  runs.csv  shelves.csv  figures/  metrics/  checkpoints/",
         soft_wrap=True,
         highlight=False,
     )

@@ -6,6 +6,7 @@ import math
 import pathlib
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 from grokjax.config import INTEGERS, freeze
@@ -73,6 +74,14 @@ def grid(name: str, text: str) -> list[float]:
     if name == "frozen":
         return [freeze(*(() if part == "none" else part.split("+"))) for part in parts]
     return [integer(name, part) if name in INTEGERS else number(name, part) for part in parts]
+
+
+def directories(words: Sequence[str], number: int) -> list[str]:
+    """The sweeps' directories that a command line names besides its flags."""
+    if len(words) != number:
+        asked = "one directory of a sweep" if number == 1 else f"{number} directories of sweeps"
+        raise UsageError(f"name {asked}, not {' '.join(map(repr, words)) or 'none'}")
+    return list(words)
 
 
 def writable(name: str, text: str | None) -> pathlib.Path | None:

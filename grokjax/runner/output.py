@@ -1,10 +1,14 @@
 """The directory of a sweep: where it is, what it will record, whether it can be made or gone on with."""
 
+import dataclasses
 import os
 import pathlib
 import shutil
 
-from grokjax import checkpoints
+import numpy as np
+
+from grokjax import checkpoints, sweep
+from grokjax.checkpoints import growth
 from grokjax.checkpoints import spec as specs
 from grokjax.runner.plan import Plan, size
 from grokjax.runner.request import Request, UsageError
@@ -30,6 +34,21 @@ def recorded(directory: pathlib.Path) -> bool:
 def recorded_block(directory: pathlib.Path) -> int | None:
     """The block of the sweep that the directory holds; it belongs to a run's bits, so it is kept."""
     return specs.read(directory)["block"] if recorded(directory) else None
+
+
+def in_recorded_order(directory: pathlib.Path, request: Request) -> Request:
+    """The request with its runs in the order of the directory: what it holds, then what is new.
+
+    So a new value of a knob adds runs, wherever it stands in the grid. It is returned as it is where it does
+    not ask for everything that is recorded; `check` refuses that.
+    """
+    if not (recorded(directory) and request.resume):
+        return request
+    columns = growth.recorded_columns(directory, specs.read(directory), request.hypers)
+    order = growth.order(columns, specs.columns(request.hypers))
+    if order is None or (order == np.arange(len(order))).all():
+        return request
+    return dataclasses.replace(request, hypers=sweep.select(request.hypers, order))
 
 
 def specification(request: Request, made: Plan) -> checkpoints.Spec:
@@ -60,7 +79,7 @@ def check(directory: pathlib.Path, request: Request, made: Plan, spec: checkpoin
             "directory"
         )
     if recorded(directory):
-        specs.refuse_differences(directory, specs.read(directory), spec)
+        refuse_differences(directory, spec)
     existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise UsageError(
@@ -72,6 +91,16 @@ def check(directory: pathlib.Path, request: Request, made: Plan, spec: checkpoin
             f"output={directory} needs {size(needed)} and {existing} has {size(free)} free: "
             "save fewer epochs, or choose another disk"
         )
+
+
+def refuse_differences(directory: pathlib.Path, spec: checkpoints.Spec) -> None:
+    """Raises ValueError that names the difference to what is recorded, and how to add values to it."""
+    found = specs.read(directory)
+    try:
+        specs.refuse_differences(directory, found, spec)
+    except ValueError as error:
+        columns = growth.recorded_columns(directory, found, spec.hypers)
+        raise ValueError(f"{error}{growth.advice(columns, specs.columns(spec.hypers))}") from None
 
 
 def opened(directory: pathlib.Path, request: Request, spec: checkpoints.Spec) -> checkpoints.Writer:

@@ -47,9 +47,8 @@ class Found(NamedTuple):
     times: results.Times | None
 
 
-def write(session: Session) -> Report:
-    """Reads the sweep back and writes its tables and pictures. UsageError where its files are damaged."""
-    found = read(session.sweep)
+def write(session: Session, found: Found) -> Report:
+    """Writes the tables and pictures of what was read of a session's sweep."""
     levels, own = tasks.exact_levels(found.sweep.task), settings.of(found.sweep.hypers)
     everyone = settings.Setting("", list(range(found.sweep.num_runs)))
     whole, *parts = (part(found, levels, setting) for setting in (everyone, *own))
@@ -135,8 +134,11 @@ def timing(found: checkpoints.Sweep, session: Session) -> dict[str, float | None
     return dict(seconds=round(session.seconds, 3), run_steps=session.trained, run_steps_per_second=rate)
 
 
-def run_rows(found: Found, session: Session) -> list[dict[str, Any]]:
-    """A row for every run: what was swept, where it ended, and when it memorised and generalised."""
+def run_rows(found: Found, early: Any) -> list[dict[str, Any]]:
+    """A row for every run: what was swept, where it ended, and when it memorised and generalised.
+
+    early: has the runs that `diverged` and `stopped`, as a session does
+    """
     last = {
         name: results.ends(found.metrics, name) for name in ("loss", "accuracy", "test_loss", "test_accuracy")
     }
@@ -151,7 +153,7 @@ def run_rows(found: Found, session: Session) -> list[dict[str, Any]]:
         if found.times is not None:
             for name, times in found.times._asdict().items():
                 row[f"{name}_step"] = int(times.time[run]) if times.ended[run] else None
-        rows.append(row | dict(diverged=run in session.diverged, stopped=run in session.stopped))
+        rows.append(row | dict(diverged=run in early.diverged, stopped=run in early.stopped))
     return rows
 
 

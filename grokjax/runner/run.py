@@ -27,8 +27,8 @@ def run_sweep(
         for epoch in gj.run_sweep("runs/x", task, config, recipe, hypers, steps=2000):
             print(epoch)
 
-    The same call again goes on from what is there; more `steps` go further, more runs at the end of `hypers`
-    are added, anything else is refused. At the end the directory has shelves.csv, runs.csv, summary.json and
+    The same call again goes on from what is there; more `steps` go further, more runs are added, anything
+    else is refused. At the end the directory has report.html, shelves.csv, runs.csv, summary.json and
     figures, and `gj.open_sweep(directory)` reads it. To leave the loop saves what is done. A sweep that has
     all its steps gives no epoch.
 
@@ -45,6 +45,6 @@ def run_sweep(
 
 
 def _report(session: Session) -> None:
-    from grokjax.runner import report  # plotting and statistics only when there is something to show
+    from grokjax.runner import html_report  # plotting and statistics only when there is something to show
 
-    report.write(session)
+    html_report.at_end(session)

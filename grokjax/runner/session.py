@@ -35,9 +35,10 @@ class Session:
         tell: Callable[[str], object] = lambda sentence: None,
         at_end: Callable[["Session"], object] = lambda session: None,
     ):
-        self.directory, self.request = output.place(directory), request
+        self.directory = output.place(directory)
         self.tell, self.at_end, self.goes_on = tell, at_end, lambda: True
         try:
+            self.request = request = output.in_recorded_order(self.directory, request)
             self.plan: Plan = plan(request, output.recorded_block(self.directory))
             self.spec = output.specification(request, self.plan)
             multihost.on_first(lambda: output.check(self.directory, request, self.plan, self.spec))

@@ -15,9 +15,9 @@ FLAGS = ["--digits=1", "--d_model=8", "--heads=2", "--batch=8", "--epoch_steps=5
 EVALUATION = dict(evaluation_size=16, evaluate_every=5)
 
 
-def run(directory, *, steps=20, seeds=2, **options):
+def run(directory, *, steps=20, seeds=2, decays=(0.0, 1.0), **options):
     config, _, hyper = gj.presets.nanda_addition(TASK, d_model=8, num_heads=2)
-    hypers = gj.grid(hyper, seed=range(seeds), weight_decay=[0.0, 1.0])
+    hypers = gj.grid(hyper, seed=range(seeds), weight_decay=decays)
     return gj.run_sweep(
         directory, TASK, config, gj.Recipe(**EVALUATION), hypers, steps=steps, epoch_steps=5, **options
     )
@@ -72,9 +72,24 @@ def test_more_steps_and_more_seeds_extend_it(whole, tmp_path):
     assert_same_bits(gj.open_sweep(tmp_path), whole)
 
 
+def test_a_new_value_of_a_knob_adds_runs_and_keeps_those_that_are_there(whole, tmp_path):
+    list(run(tmp_path, decays=[1.0]))
+    before = gj.open_sweep(tmp_path).metrics["loss"]
+    list(run(tmp_path))  # 0 stands before 1 in the grid
+    found = gj.open_sweep(tmp_path)
+    assert np.asarray(found.hypers.weight_decay).tolist() == [1, 1, 0, 0]
+    np.testing.assert_array_equal(found.metrics["loss"][:2], before)
+    order = [1, 3, 0, 2]  # the runs of `whole`, whose bits they have
+    for epoch in whole.epochs:
+        own = jax.tree.map(lambda leaf: leaf[np.array(order)], whole.params(epoch))
+        jax.tree.map(np.testing.assert_array_equal, found.params(epoch), own)
+    assert list(run(tmp_path)) == []
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
+        (dict(decays=[0.1, 1.0]), ["recorded 0.0, asked for 0.1", "to add values", "weight_decay=0,0.1,1"]),
         (dict(steps=10), ["steps", "20", "10"]),
         (dict(seeds=1), ["runs", "4", "2"]),
         (dict(block=2), ["block", "1", "2"]),

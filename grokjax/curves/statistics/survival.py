@@ -114,14 +114,18 @@ class Times(NamedTuple):
 def log_rank(first: Times, second: Times) -> Test:
     """Returns the log-rank test (Mantel 1966) of two groups of runs: do both get there equally soon?
 
-    Where nobody got there nothing is determined.
+    Where nobody got there, or one group got there only after the other was out of sight, nothing is
+    determined.
     """
     if not (first.ended.any() or second.ended.any()):
         return Test(None, None)
     censored = [
         stats.CensoredData.right_censored(np.asarray(x.time, float), ~x.ended) for x in (first, second)
     ]
-    found = stats.logrank(*censored)
+    with np.errstate(invalid="ignore"):
+        found = stats.logrank(*censored)
+    if np.isnan(found.pvalue):  # at no time a run of either group could have got there
+        return Test(None, None)
     return Test(float(found.statistic), float(found.pvalue))
 
 
