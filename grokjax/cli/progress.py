@@ -3,7 +3,6 @@
 import os
 import time
 import warnings
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +16,7 @@ import rich.text
 
 from grokjax import training
 from grokjax.runner import Session
+from grokjax.tasks import Task
 
 SECONDS_BETWEEN_LINES = 10.0
 """At first; later a line comes each time that a tenth more time has passed."""
@@ -61,7 +61,7 @@ class Progress:
         if not length:
             return
         told = f"step {epoch.step:,} of {self.session.request.steps:,}  {self._speed(now, len(epoch.active))}"
-        seen = losses(epoch, self.session.request.task.columns) + notes(epoch)
+        seen = losses(epoch, self.session.request.task) + notes(epoch)
         if self.live:
             self._draw(told, seen)
         elif self._is_time(now):
@@ -111,8 +111,9 @@ def in_notebook() -> bool:
         return False
 
 
-def losses(epoch: training.Epoch, columns: Sequence[int]) -> str:
-    """The current median losses: of each answer, the leading one first, and of the last evaluation."""
+def losses(epoch: training.Epoch, task: Task) -> str:
+    """The current median losses: of each answer, the leading one first, and of the test set or evaluation."""
+    columns = task.columns
     loss = epoch.metrics["loss"][:, -LAST_STEPS:]
     if not loss.shape[1]:
         return ""
@@ -120,7 +121,9 @@ def losses(epoch: training.Epoch, columns: Sequence[int]) -> str:
     words = f"median loss {shown} nats" + (f" (digits {max(columns)} to 0)" if len(columns) > 1 else "")
     tests = epoch.metrics["test_loss"]
     if tests.shape[1] and np.isfinite(tests[:, -1]).any():
-        words += f", evaluation {np.mean(medians(tests[:, -1:])):.2g}"
+        words += f", {'test' if task.finite else 'evaluation'} {np.mean(medians(tests[:, -1:])):.2g}"
+        right = np.nanmedian(epoch.metrics["test_exact_match"][:, -1])
+        words += f" ({100 * right:.0f}% right)" if task.finite else ""
     return words
 
 
