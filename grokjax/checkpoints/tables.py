@@ -31,7 +31,7 @@ def rows(task: Any, hypers: Hyper, metrics: Mapping[str, np.ndarray]) -> list[di
     metrics: those of READ that there are
     Losses are in nats, accuracies are shares, times are optimiser steps. None or NaN is what a run has not.
     """
-    found = [dict(run=run) | row for run, row in enumerate(sweeps.rows(hypers))]
+    found: list[dict[str, Any]] = [dict(run=run) | row for run, row in enumerate(sweeps.rows(hypers))]
     for row in found:
         row |= {name: as_typed(name, value) for name, value in row.items() if name == "frozen"}
     if "loss" not in metrics:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from grokjax.figures import style
 
-KINDS = ("png", "svg", "csv")
+KINDS: tuple[str, ...] = ("png", "svg", "csv")
 """The files of a plot, by their endings."""
 
 
