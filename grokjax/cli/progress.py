@@ -122,8 +122,9 @@ def losses(epoch: training.Epoch, task: Task) -> str:
     tests = epoch.metrics["test_loss"]
     if tests.shape[1] and np.isfinite(tests[:, -1]).any():
         words += f", {'test' if task.finite else 'evaluation'} {np.mean(medians(tests[:, -1:])):.2g}"
-        right = np.nanmedian(epoch.metrics["test_exact_match"][:, -1])
-        words += f" ({100 * right:.0f}% right)" if task.finite else ""
+        if task.finite:
+            right = np.nanmedian(epoch.metrics["test_exact_match"][:, -1])
+            words += f" ({100 * right:.0f}% right)"
     return words
 
 
