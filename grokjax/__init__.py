@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from grokjax.tasks import Task as Task
     from grokjax.training import Epoch as Epoch
     from grokjax.training import train as train
+    from grokjax.training.machine import set_up as set_up
 
 MODULES = (
     "checkpoints",
@@ -104,6 +105,7 @@ NAMES = {
     "Task": "tasks",
     "Epoch": "training",
     "train": "training",
+    "set_up": "training.machine",
 }
 __version__ = "0.1.0"
 __all__ = [*MODULES, *NAMES]

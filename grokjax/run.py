@@ -16,7 +16,7 @@ from grokjax.config import Hyper, ModelConfig, Recipe, require_fit
 
 Edits = tap.Edits
 Names = tap.Names
-Cache = dict[str, Array]
+Cache = tap.Cache
 
 
 class Run(struct.PyTreeNode):

@@ -198,6 +198,21 @@ def select(hypers: Hyper, index: Any) -> Hyper:
     return trees.pick(hypers, index)
 
 
+def where(hypers: Hyper, **values: float) -> np.ndarray:
+    """Returns the indices of the runs that have these values of the fields; a list allows each of its values.
+
+    Raises ValueError for what is no field of Hyper.
+    """
+    chosen = np.ones(num_runs(hypers), bool)
+    for name, value in values.items():
+        if not hasattr(hypers, name):
+            names = ", ".join(field.name for field in dataclasses.fields(Hyper))
+            raise ValueError(f"{name} is no field of {type(hypers).__name__}; there are {names}")
+        column = np.asarray(getattr(hypers, name))
+        chosen &= np.isin(column, np.asarray(value, column.dtype))
+    return np.flatnonzero(chosen)
+
+
 def rows(hypers: Hyper) -> list[dict[str, int | float]]:
     """Returns one dict per run: its seed and every field in which the runs differ."""
     columns = {field.name: np.asarray(getattr(hypers, field.name)) for field in dataclasses.fields(Hyper)}

@@ -15,6 +15,46 @@ Names = Collection[str] | Callable[[str], bool]
 Output = TypeVar("Output")
 
 
+@jax.tree_util.register_pytree_with_keys_class
+class Cache(dict[str, Any]):
+    """Activations by name, a dict and a pytree: `cache["blocks.0.attn.pattern"]`, or `cache["pattern", 0]`.
+
+    The short form is a name without its block and the layer, -1 for the last; `hook_` in a name is ignored.
+    Raises KeyError, listing the names that there are, for any other.
+    """
+
+    def __missing__(self, key: Any) -> Any:
+        if (name := full_name(key, self)) is None:
+            raise KeyError(f"no activation is named {key!r}; there are {', '.join(self)}")
+        return self[name]
+
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
+        """The activations in the order of their names, as of any dict."""
+        names = tuple(sorted(self))
+        return [(jax.tree_util.DictKey(name), self[name]) for name in names], names
+
+    @classmethod
+    def tree_unflatten(cls, names: tuple[str, ...], values: Any) -> "Cache":
+        """The cache of these names."""
+        return cls(zip(names, values, strict=True))
+
+
+def full_name(key: Any, names: Collection[str]) -> str | None:
+    """The name that a key of TransformerLens means, `("pattern", 0)`, among those that there are; or None."""
+    if isinstance(key, str):
+        plain = key.replace("hook_", "")
+        return plain if plain in names else None
+    if not (isinstance(key, tuple) and len(key) >= 2 and isinstance(key[0], str) and isinstance(key[1], int)):
+        return None
+    layers = {int(name.split(".")[1]) for name in names if name.startswith("blocks.")}
+    layer = key[1] + (max(layers, default=-1) + 1 if key[1] < 0 else 0)
+    parts = [key[2]] if len(key) > 2 else ["", "attn", "mlp"]
+    found = (
+        ".".join(filter(None, ("blocks", str(layer), part, key[0].replace("hook_", "")))) for part in parts
+    )
+    return next((name for name in found if name in names), None)
+
+
 def untouched(name: str, x: Any) -> Any:
     """The tap that changes nothing; with it the plain program runs, so that every activation exists."""
     return x
@@ -27,7 +67,7 @@ def prefixed(tap: Tap, prefix: str) -> Tap:
 
 def run_with_cache(
     forward: Callable[..., Output], edits: Edits | None = None, *, names: Names | None = None
-) -> Callable[..., tuple[Output, dict[str, jax.Array]]]:
+) -> Callable[..., tuple[Output, Cache]]:
     """A function of `forward`'s arguments that returns (output, activations by name after their edits).
 
     edits: functions of an activation under its name; those that hold arrays are data, vmap over them works
@@ -38,8 +78,8 @@ def run_with_cache(
     listed = set() if names is None or callable(names) else {names} if isinstance(names, str) else set(names)
     wanted = names if callable(names) else lambda name: names is None or name in listed
 
-    def run(*args: Any, **kwargs: Any) -> tuple[Output, dict[str, jax.Array]]:
-        cache: dict[str, jax.Array] = {}
+    def run(*args: Any, **kwargs: Any) -> tuple[Output, Cache]:
+        cache = Cache()
         seen: list[str] = []
 
         def tap(name: str, x: Any) -> Any:

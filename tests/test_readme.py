@@ -57,7 +57,7 @@ def test_the_snippets_run(tmp_path, monkeypatch):
     assert seed_sweep.main([*tiny.split(), "--seeds=4", "--steps=20", "--output=runs/start"]) == 0
     names = {}
     for snippet in re.findall(r"```python\n(.*?)```", README, re.S):
-        exec(snippet.replace("steps=2500", "steps=100"), names)
+        exec(snippet.replace("steps=2000", "steps=100"), names)
     assert names["sweep"].metrics["loss"].shape == (4, 20, 2)
     assert names["damage"].log_odds.shape == (4, 1, 4, 1, 2)
     assert (tmp_path / "runs/grokking/curves.png").stat().st_size > 1000

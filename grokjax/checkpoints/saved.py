@@ -1,6 +1,6 @@
 """What the parts of a sweep have saved, put together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -37,8 +37,10 @@ def reached(place: Place) -> tuple[int, int]:
     return body.get("step", 0), body.get("chunks", 0)
 
 
-def leaves(parts: Sequence[Place], epoch: int, item: str, run: int | None) -> dict[str, np.ndarray]:
-    """Returns the leaves of an item by name, [S, ...], or those of one run.
+def leaves(
+    parts: Sequence[Place], epoch: int, item: str, run: int | None, *, names: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Returns the leaves of an item (those named) by name, [S, ...], or those of one run.
 
     For one run no other part is opened.
     """
@@ -47,7 +49,7 @@ def leaves(parts: Sequence[Place], epoch: int, item: str, run: int | None) -> di
         first, size = place.identity.first, place.identity.runs
         if run is None or first <= run < first + size:
             rows = slice(0, size) if run is None else slice(run - first, run - first + 1)
-            pieces.append(snapshots.arrays(place.snapshots, epoch, (item,), rows, place.identity))
+            pieces.append(snapshots.arrays(place.snapshots, epoch, (item,), rows, place.identity, names))
     named = {
         name.removeprefix(f"{item}."): np.concatenate([piece[name] for piece in pieces])
         if len(pieces) > 1
@@ -55,3 +57,12 @@ def leaves(parts: Sequence[Place], epoch: int, item: str, run: int | None) -> di
         for name, leaf in pieces[0].items()
     }
     return named if run is None else {name: leaf[0] for name, leaf in named.items()}
+
+
+def ended(parts: Sequence[Place], full: Sequence[int]) -> dict[str, np.ndarray]:
+    """Returns which runs had diverged and which were stopped at the last of the epochs with full states."""
+    if not full:
+        nobody = np.zeros(sum(place.identity.runs for place in parts), bool)
+        return dict(diverged=nobody, stopped=nobody)
+    found = leaves(parts, full[-1], "rest", None, names=("alive", "stopped"))
+    return dict(diverged=~found["alive"], stopped=found["alive"] & found["stopped"])

@@ -4,7 +4,7 @@ checksum.
 
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import jax
@@ -58,9 +58,11 @@ def arrays(
     items: Iterable[str] = ("params",),
     rows: slice = slice(None),
     identity: Identity | None = None,
+    names: Collection[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns the leaves of the items by `item.name`, the given runs only: `{"params.W_E": [S, V, D]}`.
 
+    names: of the leaves that are read; None: all
     Raises ValueError naming directory, epoch, leaf and run if anything is missing, cut short, altered, or of
     another shape or type.
     """
@@ -68,6 +70,8 @@ def arrays(
     if missing := [item for item in items if item not in recorded]:
         raise ValueError(f"epoch {epoch} in {directory} is damaged: its {missing[0]} have no checksums")
     records = {(item, name): record for item in items for name, record in recorded[item].items()}
+    if names is not None:
+        records = {leaf: record for leaf, record in records.items() if leaf[1] in names}
     path = directory / str(epoch)
     found = {}
     for (item, name), array in zip(records, read_leaves(path, list(records), rows), strict=True):

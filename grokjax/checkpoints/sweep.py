@@ -20,6 +20,7 @@ from grokjax.checkpoints import (
     saved,
     schedule,
     snapshots,
+    tables,
 )
 from grokjax.checkpoints import spec as specs
 from grokjax.config import Hyper
@@ -150,13 +151,22 @@ class Sweep:
 
         Raises ValueError for what is no field of Hyper.
         """
-        chosen = np.ones(self.num_runs, bool)
-        for name, value in values.items():
-            if not hasattr(self.hypers, name):
-                raise ValueError(f"{name} is no field of {type(self.hypers).__name__}")
-            column = np.asarray(getattr(self.hypers, name))
-            chosen &= column == np.asarray(value, column.dtype)
-        return np.flatnonzero(chosen)
+        return sweep.where(self.hypers, **values)
+
+    def table(self) -> Any:
+        """Returns a pandas.DataFrame, a row a run: what was swept, where it ended, when it generalised."""
+        return tables.table(self)
+
+    def to_xarray(self, names: Sequence[str] | None = None) -> Any:
+        """Returns an xarray.Dataset of the metrics (or of those named) over run, step and digit."""
+        return tables.dataset(self, names)
+
+    def ended(self) -> dict[str, np.ndarray]:
+        """Returns which runs were frozen at the newest state: `diverged` and `stopped`, [S] each."""
+        return saved.ended(self._parts, self.full_epochs())
+
+    def _repr_html_(self) -> str:
+        return tables.html(self)
 
     def params(self, epoch: int | None = None, run: int | None = None) -> PyTree:
         """Returns the parameters at a saved epoch, leaves [S, ...], or those of one run.

@@ -3,7 +3,6 @@
 import os
 import time
 import warnings
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +17,7 @@ import rich.text
 from grokjax import training
 from grokjax.cli import passed
 from grokjax.runner import Session
+from grokjax.tasks import Task
 from grokjax.tasks.protocol import Levels
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -64,7 +64,7 @@ class Progress:
         if not length:
             return
         told = f"step {epoch.step:,} of {self.session.request.steps:,}  {self._speed(now, len(epoch.active))}"
-        seen = losses(epoch, self.session.request.task.columns) + notes(epoch)
+        seen = losses(epoch, self.session.request.task) + notes(epoch)
         seen += self._passed(epoch)
         if self.live:
             self._draw(told, seen)
@@ -122,8 +122,9 @@ def in_notebook() -> bool:
         return False
 
 
-def losses(epoch: training.Epoch, columns: Sequence[int]) -> str:
-    """The current median losses: of each answer, the leading one first, and of the last evaluation."""
+def losses(epoch: training.Epoch, task: Task) -> str:
+    """The current median losses: of each answer, the leading one first, and of the test set or evaluation."""
+    columns = task.columns
     loss = epoch.metrics["loss"][:, -LAST_STEPS:]
     if not loss.shape[1]:
         return ""
@@ -131,7 +132,10 @@ def losses(epoch: training.Epoch, columns: Sequence[int]) -> str:
     words = f"median loss {shown} nats" + (f" (digits {max(columns)} to 0)" if len(columns) > 1 else "")
     tests = epoch.metrics["test_loss"]
     if tests.shape[1] and np.isfinite(tests[:, -1]).any():
-        words += f", evaluation {np.mean(medians(tests[:, -1:])):.2g}"
+        words += f", {'test' if task.finite else 'evaluation'} {np.mean(medians(tests[:, -1:])):.2g}"
+        if task.finite:
+            right = np.nanmedian(epoch.metrics["test_exact_match"][:, -1])
+            words += f" ({100 * right:.0f}% right)"
     return words
 
 

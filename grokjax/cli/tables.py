@@ -105,8 +105,9 @@ def final_table(setting: "Part", console: rich.console.Console) -> None:
     """Losses and accuracy at the end: medians over runs, and from the least to the largest."""
     evaluated = any(row["median_test_loss"] is not None for row in setting.finals.values())
     console.print("at the end (nats; medians over runs of the last 50 steps)", highlight=False)
+    kind = "evaluation" if setting.generalised is None else "test"
     headings = ["digit", "loss", "(range)", "accuracy"]
-    table = table_of([*headings, *(["evaluation loss", "accuracy "] if evaluated else [])])
+    table = table_of([*headings, *([f"{kind} loss", "accuracy "] if evaluated else [])])
     for digit, row in sorted(setting.finals.items(), reverse=True):
         cells = [
             str(digit),

@@ -28,14 +28,15 @@ def losses(
 ) -> Plot:
     """Draws the loss (nats) of every run against optimiser steps, a panel per column, the highest first.
 
-    loss: [S, T, C], or a sweep, whose training loss it then is;  scale: log or linear
+    loss: [S, T, C], or a sweep, or the list of the epochs of `train`;  scale: log or linear
     levels: for a column, (name, nats) of its exact levels
     names: of the columns, by default digit 0 (units), digit 1, ...
     groups: of each run what it was trained with; every group has a colour and a median of its own
     Raises ValueError where the lengths do not fit each other.
     """
     check_scale(scale)
-    loss = np.asarray(loss.metrics["loss"] if hasattr(loss, "metrics") else loss, float)
+    found = series.metrics_of(loss)
+    loss = np.asarray(loss if found is None else found["loss"], float)
     if loss.ndim != 3:
         raise ValueError(f"loss has shape {loss.shape}; it must be [runs, steps, columns], or a sweep")
     step, drawn, mean_of = series.thinned(np.moveaxis(loss, 1, -1), steps)
@@ -97,21 +98,26 @@ def train_test(
     *,
     steps: Int[np.ndarray, " T"] | None = None,
     test_steps: Int[np.ndarray, " E"] | None = None,
-    label: str = "loss (nats)",
-    scale: str = "log",
+    metric: str = "loss",
+    label: str | None = None,
+    scale: str | None = None,
     groups: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Plot:
     """Draws train and test curves of every run on one pair of axes, steps on a logarithmic axis.
 
-    train, test: [S, T] and [S, E] with their steps; or a sweep alone, whose mean losses they then are
+    train, test: [S, T] and [S, E] with their steps; or, alone, a sweep or the list of the epochs of `train`
+    metric: of a sweep or of epochs, loss or accuracy, the mean over the answers
+    label, scale: None takes the metric's name, and a log scale for the loss, else a linear one
     groups: of each run what it was trained with; every group has a colour, its training curves are dashed
     Raises ValueError where test curves are missing or the lengths do not fit each other.
     """
+    label = label or ("loss (nats)" if metric == "loss" else metric.replace("_", " "))
+    scale = scale or ("log" if metric == "loss" else "linear")
     check_scale(scale)
-    if hasattr(train, "metrics"):
-        found = train.metrics
-        train, test, test_steps = found["loss"].mean(-1), found["test_loss"].mean(-1), found["test_step"]
+    if (found := series.metrics_of(train)) is not None:
+        mean = lambda name: found[name].mean(-1) if found[name].ndim == 3 else found[name]
+        train, test, test_steps = mean(metric), mean(f"test_{metric}"), found["test_step"]
     if test is None:
         raise ValueError("test is missing: give train and test curves, or a sweep of a task with a test set")
     both = (series.sampled(train, steps), series.sampled(test, test_steps))

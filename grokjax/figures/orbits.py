@@ -3,6 +3,7 @@
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -21,8 +22,8 @@ Lines = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def orbits(
-    frames: Float[np.ndarray, "E V 2"],
-    titles: Sequence[str],
+    frames: Any,
+    titles: Sequence[str] | None = None,
     *,
     shown: Sequence[int] | None = None,
     spectra: Mapping[str, Float[np.ndarray, "E F"]] | None = None,
@@ -31,9 +32,13 @@ def orbits(
     """A panel for each frame in `shown` (None: all): the values 0, 1, … where they are, joined in order, and
     their ways there.
 
-    titles: one for each frame, such as the step. Below, by title: spectra, the share of each frequency 1, 2,
-      … in every frame; and lines, by name a number for every frame.
+    frames: [E, V, 2], or the `interp.pca.orbits` of two components
+    titles: one for each frame, such as the step; None counts them
+    Below, by title: spectra, the share of each frequency 1, 2, … in every frame; and lines, by name a number
+      for every frame.
     """
+    frames = getattr(frames, "scores", frames)
+    titles = [str(frame) for frame in range(len(frames))] if titles is None else titles
     frames, shown = _checked(frames, titles), list(range(len(frames)) if shown is None else shown)
     spectra, lines = spectra or {}, lines or {}
     height = 0.25 + min((style.DOUBLE - 0.1) / len(shown), 2.2)

@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 
 from grokjax.figures import style
 
+KINDS: tuple[str, ...] = ("png", "svg", "csv")
+"""The files of a plot, by their endings."""
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Plot:
@@ -42,9 +45,12 @@ class Plot:
     def save(self, stem: str | os.PathLike) -> list[pathlib.Path]:
         """Writes stem.png (300 dpi), stem.svg (text as text) and stem.csv, and returns the three paths.
 
+        A name that ends in one of these, `curves.png`, asks for that file alone.
         Each file appears whole or not at all. The same plot gives the same bytes.
         """
-        stem = pathlib.Path(stem)
+        stem, kinds = pathlib.Path(stem), KINDS
+        if (asked := stem.suffix.removeprefix(".")) in KINDS:
+            stem, kinds = stem.with_suffix(""), (asked,)
         stem.parent.mkdir(parents=True, exist_ok=True)
         plain = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
         with style.settings():
@@ -52,8 +58,10 @@ class Plot:
             drawn = [
                 _at_once(stem, kind, functools.partial(write, format=kind, metadata=metadata))
                 for kind, metadata in plain.items()
+                if kind in kinds
             ]
-        return [*drawn, _at_once(stem, "csv", lambda path: _write(path, self.data))]
+        tables = [_at_once(stem, "csv", lambda path: _write(path, self.data))] if "csv" in kinds else []
+        return [*drawn, *tables]
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""

@@ -1,6 +1,7 @@
 """Series of numbers as pictures show them: thinned to points, with medians over runs."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -39,6 +40,19 @@ def sampled(
     steps = checked_steps(values, steps)
     kept = np.unique(np.round(np.geomspace(1, max(values.shape[-1], 1), MOST_POINTS)).astype(int)) - 1
     return steps[kept].astype(float), values[:, kept]
+
+
+def metrics_of(thing: Any) -> Mapping[str, np.ndarray] | None:
+    """The metrics of a sweep, of an epoch, or of consecutive epochs; None of what has none."""
+    if hasattr(thing, "metrics"):
+        return thing.metrics
+    if not (isinstance(thing, list | tuple) and thing and all(hasattr(epoch, "metrics") for epoch in thing)):
+        return None
+    each = [epoch.metrics for epoch in thing]
+    return {
+        name: np.concatenate([own[name] for own in each], axis=0 if name == "test_step" else 1)
+        for name in each[0]
+    }
 
 
 def checked_steps(

@@ -22,10 +22,32 @@ class Exported(NamedTuple):
 
     Versions 2 and 3: `HookedTransformer(HookedTransformerConfig(**config))`, then `load_state_dict(weights)`.
     Version 4: `TransformerBridge.boot_native(TransformerBridgeConfig(**config))`, then the same.
+    `model()` does it, for the version that the weights were made for.
     """
 
     weights: dict[str, np.ndarray]
     config: dict[str, Any]
+
+    def model(self) -> Any:
+        """Returns TransformerLens's own model with these weights. Raises ImportError where it is missing."""
+        try:
+            import torch
+            import transformer_lens
+        except ImportError as error:
+            raise ImportError(
+                f"{error.name} is not installed, and a model of TransformerLens needs it: "
+                "pip install 'grokjax[peers]'"
+            ) from error
+        if "embed.weight" in self.weights:
+            from transformer_lens.config import TransformerBridgeConfig
+            from transformer_lens.model_bridge import TransformerBridge
+
+            model = TransformerBridge.boot_native(TransformerBridgeConfig(**self.config))
+        else:
+            config = transformer_lens.HookedTransformerConfig(**self.config)
+            model = transformer_lens.HookedTransformer(config)
+        model.load_state_dict({name: torch.tensor(x) for name, x in self.weights.items()})
+        return model
 
 
 def to_transformer_lens(run: Run, *, version: int = 3) -> Exported:

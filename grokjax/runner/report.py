@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from grokjax import checkpoints, sweep, tasks
-from grokjax.checkpoints import disk
+from grokjax.checkpoints import disk, tables
 from grokjax.curves import shelves
 from grokjax.runner import exact, pictures, results, settings
 from grokjax.runner.request import UsageError
@@ -65,9 +65,8 @@ def write(session: Session, found: Found) -> Report:
 
 def read(found: checkpoints.Sweep) -> Found:
     """The metrics that the report uses, in memory; UsageError, in one sentence, where files are damaged."""
-    names = ("loss", "accuracy", "exact_match", "test_loss", "test_accuracy", "test_exact_match", "test_step")
     try:
-        metrics = {name: found.metrics[name] for name in names if name in found.metrics}
+        metrics = {name: found.metrics[name] for name in tables.READ if name in found.metrics}
     except ValueError as error:
         raise UsageError(str(error)) from None
     digits = exact.digits(found.task)
@@ -135,26 +134,15 @@ def timing(found: checkpoints.Sweep, session: Session) -> dict[str, float | None
 
 
 def run_rows(found: Found, early: Any) -> list[dict[str, Any]]:
-    """A row for every run: what was swept, where it ended, and when it memorised and generalised.
+    """A row for every run: what was swept, where and how it ended, when it memorised and generalised.
 
     early: has the runs that `diverged` and `stopped`, as a session does
     """
-    last = {
-        name: results.ends(found.metrics, name) for name in ("loss", "accuracy", "test_loss", "test_accuracy")
-    }
-    digits = exact.digits(found.sweep.task)
-    rows = []
-    for run, hyper in enumerate(sweep.rows(found.sweep.hypers)):
-        own = {name: settings.word(name, value) for name, value in hyper.items()}
-        row: dict[str, Any] = dict(run=run) | own
-        row |= {name: values[run].mean() for name, values in last.items() if np.isfinite(values).any()}
-        if len(digits) > 1:
-            row |= {f"loss_digit_{digit}": last["loss"][run, column] for column, digit in digits.items()}
-        if found.times is not None:
-            for name, times in found.times._asdict().items():
-                row[f"{name}_step"] = int(times.time[run]) if times.ended[run] else None
-        rows.append(row | dict(diverged=run in early.diverged, stopped=run in early.stopped))
-    return rows
+    hypers, task = found.sweep.hypers, found.sweep.task
+    swept = [{name: settings.word(name, x) for name, x in row.items()} for row in sweep.rows(hypers)]
+    rows = zip(tables.rows(task, hypers, found.metrics), swept, strict=True)
+    ended = lambda run: dict(diverged=run in early.diverged, stopped=run in early.stopped)
+    return [row | own | ended(run) for run, (row, own) in enumerate(rows)]
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -1,20 +1,15 @@
 """What the metrics of some runs say in numbers: where they ended, and when they generalised."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
-from grokjax.curves import shelves, statistics
+from grokjax.curves import grokking, shelves, statistics
+from grokjax.curves.grokking import RIGHT, Times, ends
+from grokjax.curves.grokking import last_mean as last_mean
 from grokjax.runner import exact
 from grokjax.tasks import Task
-
-LAST_STEPS = 50
-"""The final loss of a run is its mean over so many steps."""
-RIGHT = 0.99
-"""The share of examples, with every answer right, from which a run has memorised or generalised."""
 
 Row = dict[str, float | None]
 
@@ -35,49 +30,15 @@ def finals(metrics: Mapping[str, np.ndarray], digits: Mapping[int, int]) -> dict
     }
 
 
-def ends(metrics: Mapping[str, np.ndarray], name: str) -> Float[np.ndarray, "S C"]:
-    """A metric at the end of each run: the mean of its last steps, or its last evaluation."""
-    if name not in metrics:
-        return np.full((len(metrics["loss"]), metrics["loss"].shape[-1]), np.nan)
-    return last_mean(metrics[name], 1 if name.startswith("test_") else LAST_STEPS)
-
-
-def last_mean(values: Float[np.ndarray, "S T C"], steps: int) -> Float[np.ndarray, "S C"]:
-    """The mean of each run's last finite entries; a run that stopped early has NaN after them."""
-    finite = np.isfinite(values).all(-1)
-    last = np.where(finite.any(1), values.shape[1] - np.argmax(finite[:, ::-1], 1), 0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a run without any finite entry has none
-        return np.stack(
-            [run[max(end - steps, 0) : end].mean(0) for run, end in zip(values, last, strict=True)]
-        )
-
-
 def number(statistic: Callable[[np.ndarray], Any], values: np.ndarray) -> float | None:
     """A statistic of the finite values as a JSON number; None where there are none."""
     finite = values[np.isfinite(values)]
     return float(f"{statistic(finite):.6g}") if finite.size else None
 
 
-class Times(NamedTuple):
-    """When each run memorised its training set, and when it generalised to its test set (steps)."""
-
-    memorised: statistics.Times
-    generalised: statistics.Times
-
-
 def times(metrics: Mapping[str, np.ndarray], task: Task) -> Times | None:
-    """The first steps at which more than RIGHT of the training and of the test set are right.
-
-    None where a task has no table, or where all of it is trained on.
-    """
-    if not task.finite or "test_exact_match" not in metrics:
-        return None
-    test, at = metrics["test_exact_match"], metrics["test_step"]
-    if not np.isfinite(test).any():
-        return None
-    wrong = lambda share, steps: statistics.until_below(1 - share, 1 - RIGHT, steps=steps, smoothing=1)
-    return Times(wrong(metrics["exact_match"], None), wrong(test, at))
+    """`grokking.times`; None where a task has no table, or where all of it is trained on."""
+    return grokking.times(metrics) if task.finite else None
 
 
 def generalisation(found: Times | None, runs: Sequence[int]) -> dict[str, Any] | None:

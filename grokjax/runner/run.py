@@ -27,6 +27,7 @@ def run_sweep(
         for epoch in gj.run_sweep("runs/x", task, config, recipe, hypers, steps=2000):
             print(epoch)
 
+    Nothing is trained until it is iterated over; `.run()` does that and returns the sweep.
     The same call again goes on from what is there; more `steps` go further, more runs are added, anything
     else is refused. At the end the directory has report.html, shelves.csv, runs.csv, summary.json and
     figures, and `gj.open_sweep(directory)` reads it. To leave the loop saves what is done. A sweep that has

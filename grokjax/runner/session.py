@@ -58,6 +58,12 @@ class Session:
         """The sweep as it is on the disk."""
         return checkpoints.open_sweep(self.directory, trusted=self.spec.trusted)
 
+    def run(self) -> checkpoints.Sweep:
+        """Trains all that is missing, as a loop over the epochs would, and returns the sweep."""
+        for _ in self:
+            pass
+        return self.sweep
+
     def __iter__(self) -> Iterator[training.Epoch]:
         self._began, self.done, self.trained, self.finished = time.monotonic(), 0, 0, False
         self.diverged, self.stopped = [], []

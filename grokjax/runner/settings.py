@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from grokjax import sweep
-from grokjax.config import FREEZABLE, Hyper
+from grokjax.checkpoints.tables import as_typed as word
+from grokjax.config import Hyper
 from grokjax.runner.request import swept
 
 MOST = 12
@@ -38,10 +39,3 @@ def by_run(settings: list[Setting]) -> list[str] | None:
     for setting in settings:
         names[setting.runs] = setting.name
     return names.tolist()
-
-
-def word(name: str, value: float) -> str:
-    """A value as it is typed: the names of frozen tensors, and of numbers the shortest text."""
-    if name != "frozen":
-        return str(value).removesuffix(".0")
-    return "+".join(tensor for i, tensor in enumerate(FREEZABLE) if int(value) >> i & 1) or "none"

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import rich.console
 
+import grokjax as gj
 from grokjax.cli import progress
 
 SESSION = types.SimpleNamespace(
-    request=types.SimpleNamespace(
-        steps=100_000, num_runs=128, task=types.SimpleNamespace(columns=tuple(range(10)))
-    ),
+    request=types.SimpleNamespace(steps=100_000, num_runs=128, task=gj.Addition(num_digits=9)),
     part=object(),
     resumed=0,
     done=0,
@@ -69,3 +68,10 @@ def test_a_notebook_gets_no_frames(session, monkeypatch):
 def test_a_finished_sweep_says_that_there_is_nothing_to_train(session):
     session.trained = 0
     assert shown(session, []) == "nothing to train: every run has all its steps\n"
+
+
+def test_a_finite_task_shows_its_test_set():
+    one = epoch(50, columns=1)
+    one.metrics["test_exact_match"] = np.full((128, 1), 0.25)
+    assert progress.losses(one, gj.ModularArithmetic(5)).endswith("nats, test 0.0012 (25% right)")
+    assert progress.losses(epoch(50), gj.Addition(num_digits=9)).endswith(", evaluation 0.0012")

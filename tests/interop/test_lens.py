@@ -1,6 +1,7 @@
 """TransformerLens and back: the same weights, and with the real package the same logits."""
 
 import dataclasses
+import sys
 
 import jax
 import numpy as np
@@ -82,19 +83,19 @@ def test_the_real_package_computes_the_same_logits(name):
     run, tokens = run_of(name), TASK.table().tokens
     version = 3 if "HookedTransformer" in dir(lens) else 4
     out = interop.to_transformer_lens(run, version=version)
-    if version == 3:
-        model = lens.HookedTransformer(lens.HookedTransformerConfig(**out.config))
-    else:
-        from transformer_lens.config import TransformerBridgeConfig
-        from transformer_lens.model_bridge import TransformerBridge
-
-        model = TransformerBridge.boot_native(TransformerBridgeConfig(**out.config))
-    model.load_state_dict({name: torch.tensor(x) for name, x in out.weights.items()})
+    model = out.model()
     with torch.no_grad():
         theirs = model(torch.tensor(tokens.astype(np.int64))).numpy()
     np.testing.assert_allclose(theirs, run.forward(tokens), rtol=1e-5, atol=1e-5)
     back = interop.transformer_lens(model.state_dict(), TASK, out.config)
     np.testing.assert_allclose(back.forward(tokens), run.forward(tokens), rtol=1e-5, atol=1e-5)
+
+
+def test_a_model_of_the_lens_needs_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformer_lens", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match=r"torch is not installed.*pip install 'grokjax\[peers\]'"):
+        interop.to_transformer_lens(run_of("one layer")).model()
 
 
 def test_what_the_lens_cannot_compute_is_refused():
