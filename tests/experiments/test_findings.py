@@ -1,20 +1,15 @@
-"""The frame of the experiments, every experiment at a tiny size, and the page of findings, held to the files
-that it is built from.
-"""
+"""The frame of the experiments, and the page of findings, held to the files that it is built from."""
 
-import importlib
 import json
 import pathlib
-import pkgutil
 import re
 import types
 
-import jax
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from smallest import EXPERIMENTS, SHORT
 
-import experiments
 from experiments import findings
 from experiments.frame import again, finding, study
 from experiments.frame.finding import Answer, Finding
@@ -22,42 +17,12 @@ from grokjax.curves.statistics import Interval
 from grokjax.figures import Plot
 
 ROOT = pathlib.Path(__file__).parents[2]
-THEMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.ispkg]
-MODULES = [
-    importlib.import_module(f"experiments.{theme}.{module.name}")
-    for theme in THEMES
-    for module in pkgutil.iter_modules([str(pathlib.Path(experiments.__path__[0]) / theme)])
-]
-EXPERIMENTS = {
-    module.__name__.removeprefix("experiments."): module
-    for module in MODULES
-    if hasattr(module, "SMALL") and hasattr(module, "measure")
-}
-SHORT = {name.rpartition(".")[2]: name for name in EXPERIMENTS}
 
 
-def text(value):
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-@pytest.fixture
-def one_device(monkeypatch):
-    """Every program is compiled once and not for each device."""
-    every = jax.devices
-    monkeypatch.setattr(jax, "devices", lambda *backend: every(*backend)[:1])
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_runs_to_its_finding(name, tmp_path, capsys, one_device):
-    module = EXPERIMENTS[name]
-    flags = [f"--{flag}={text(value)}" for flag, value in module.SMALL.items()]
-    name = name.rpartition(".")[2]
-    assert study.main(module, [*flags, f"--runs={tmp_path / 'runs'}", f"--output={tmp_path}"]) == 0, (
-        capsys.readouterr().err
-    )
-    found = json.loads((tmp_path / f"{name}.json").read_text())
-    assert found["answers"] and found["seeds"] and (tmp_path / f"{name}.png").stat().st_size > 1000
-    assert all(answer["id"] in capsys.readouterr().out for answer in found["answers"][:1])
+def test_every_theme_has_its_file_of_tests():
+    folder = pathlib.Path(__file__).parent
+    for theme in {name.partition(".")[0] for name in EXPERIMENTS}:
+        assert f'smallest.of("{theme}")' in (folder / f"test_{theme}_findings.py").read_text()
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
