@@ -65,7 +65,7 @@ def value(row: Measured) -> str:
         return f"{row.count} of {row.n} {row.of}"
     unit = f" {row.unit}" if row.unit else ""
     if row.value is not None:
-        return number(row.value, row.unit) + unit
+        return number(row.value, row.unit, 4 if row.n is None else 3) + unit
     if row.until is not None:
         return f"> {number(row.until, row.unit)}{unit} ({row.left} of {row.n} still there)"
     return "not measured (no run shows it)"
@@ -88,15 +88,15 @@ def sure(row: Measured) -> str:
     return f"{low} to {high}; {counted}"
 
 
-def number(x: float, unit: str = "") -> str:
-    """A number for reading: steps and large numbers whole with commas, others to three digits."""
+def number(x: float, unit: str = "", digits: int = 3) -> str:
+    """A number for reading: steps and large numbers whole with commas, others to `digits` significant ones."""
     if x == 0:
         return "0"
     if unit in ("steps", "epochs") or abs(x) >= 1000:
         return f"{x:,.0f}"
     if abs(x) < 1e-3:
         return f"{x:.1e}"
-    return f"{x:.3g}" if abs(x) >= 0.1 else f"{x:.2g}"
+    return f"{x:.{digits}g}" if abs(x) >= 0.1 else f"{x:.{digits - 1}g}"
 
 
 def plain(row: Measured) -> dict[str, Any]:

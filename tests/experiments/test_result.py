@@ -23,7 +23,7 @@ def times(*steps):
         (measured.mean("level", [0.25, np.nan, 0.25], "nats"), "0.25 nats", "0.25 to 0.25; 2 runs"),
         (measured.mean("level", [], "nats"), "not measured (no run shows it)", "0 runs"),
         (measured.share("share", 7, 8), "7 of 8 runs", "0.529 to 0.978; 8 runs"),
-        (measured.exact("level", 0.6881), "0.688 nats", "exact"),
+        (measured.exact("level", 0.6881), "0.6881 nats", "exact"),
         (measured.exact("error", 4e-16, ""), "4.0e-16", "exact"),
         (
             measured.time("exit", times(100, -1200, -1200), 1200)._replace(low=100.0),
