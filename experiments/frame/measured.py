@@ -89,7 +89,7 @@ def sure(row: Measured) -> str:
 
 
 def number(x: float, unit: str = "", digits: int = 3) -> str:
-    """A number for reading: steps and large numbers whole with commas, others to `digits` significant ones."""
+    """A number for reading: steps and large numbers whole with commas, others to so many digits."""
     if x == 0:
         return "0"
     if unit in ("steps", "epochs") or abs(x) >= 1000:
