@@ -83,8 +83,8 @@ def sure(row: Measured) -> str:
     if low is None:
         return f"up to {high}; {counted}"
     if high is None:
-        beyond = "more" if row.until is None else f"> {number(row.until, unit)}"
-        return f"{low} to {beyond}; {counted}"
+        beyond = f"to > {number(row.until, unit)}" if row.left and row.until is not None else "or more"
+        return f"{low} {beyond}; {counted}"
     return f"{low} to {high}; {counted}"
 
 

@@ -31,7 +31,7 @@ def times(*steps):
             "100 to > 1,200; 3 runs, 2 still there at the end",
         ),
         (Measured("exit", 700.0, None, 900.0, "steps", 8), "700 steps", "up to 900; 8 runs"),
-        (Measured("exit", 700.0, 500.0, None, "steps", 8), "700 steps", "500 to more; 8 runs"),
+        (Measured("exit", 700.0, 500.0, None, "steps", 8), "700 steps", "500 or more; 8 runs"),
     ],
 )
 def test_a_number_in_words_has_no_unknown_end(row, value, sure):
