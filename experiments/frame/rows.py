@@ -72,16 +72,22 @@ def of_answer(question: Question, name: str, finding: Mapping[str, Any], kept: M
     if "rule" in kept:
         return of_result(question, name, result.read(kept))
     again = why(name, finding["commit"], question.id)
-    verdict = f"{AGAIN} ({again}); before: {kept['verdict']}" if again else kept["verdict"]
+    older = questions.older().get(question.id)
+    meant = older is not None and older.commit == finding["commit"]
+    sentence = older.sentence if older and meant else first_sentence(kept["verdict"])
+    verdict = (older.verdict if older and meant else "") or kept["verdict"]
+    changed = [] if verdict == kept["verdict"] else ["", f"The experiment itself said: {kept['verdict']}."]
+    verdict = f"{AGAIN} ({again}); before: {verdict}" if again else verdict
     detail = [
         f"Measured: {without_marks(kept['measured'])}.",
         "",
         f"Numbers: {without_marks(kept['number'])}.",
         "",
         OLDER,
+        *changed,
     ]
     sure = f"{finding['seeds']['count']} seeds; intervals in the details"
-    return Row(question, first_sentence(kept["verdict"]), sure, verdict, name, "\n".join(detail))
+    return Row(question, sentence, sure, verdict, name, "\n".join(detail))
 
 
 def of_result(question: Question, name: str, found: result.Result) -> Row:

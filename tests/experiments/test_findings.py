@@ -132,6 +132,22 @@ def test_what_is_to_be_measured_again_is_an_experiment():
     assert set(again.AGAIN) <= set(SHORT)
 
 
+def test_the_sentence_of_an_older_answer_has_its_numbers():
+    found = findings.read(ROOT / findings.DIRECTORY)
+    kept = {
+        answer["id"]: (finding["commit"], answer)
+        for finding in found.values()
+        for answer in finding["answers"]
+    }
+    for id, one in questions.older().items():
+        commit, answer = kept[id]
+        assert len(one.sentence.split()) <= result.MOST_WORDS
+        assert not one.verdict or one.verdict.partition(":")[0] in result.VERDICTS
+        if commit == one.commit and "rule" not in answer:
+            text = " ".join(answer.values())
+            assert all(number in text for number in re.findall(r"\d*\.\d+", one.sentence)), id
+
+
 def test_an_older_answer_has_no_unknown_ends_and_a_short_sentence():
     said = rows.without_marks("2 of 8, ? (? to ?), ? (1900 to ?), 700 (500 to ?), 9 (? to 10)")
     assert (
