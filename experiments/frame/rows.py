@@ -34,6 +34,8 @@ class Row(NamedTuple):
     @property
     def short(self) -> str:
         """The verdict for the table: with its words where the answer does not say them already."""
+        if self.kind == AGAIN:
+            return f"{AGAIN}; why, and what it was before, is in the details"
         words = self.verdict.partition(":")[2].strip()
         return self.verdict if words and words[1:] not in self.answer else self.kind
 
