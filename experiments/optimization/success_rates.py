@@ -238,7 +238,8 @@ def works(this: Study, orders: dict[str, tuple[np.ndarray, statistics.Times]]) -
     held = [ORDERS[order] for order in orders if half[order] > this["sequence_seeds"] / 2]
     return Result(
         "000-02",
-        "It works, sooner from the units on: 99% are right at {lsb}, most significant first at {msb}.",
+        "It works, sooner from the units on: nearly all answers are right at {lsb}, most significant first "
+        "at {msb}.",
         rows,
         f"Confirmed for an order if more than half of the runs answer 99% of all 10^4 problems right within "
         f"{this['sequence_steps']} steps.",
