@@ -28,7 +28,6 @@ AGAIN: dict[str, tuple[str, dict[str, str]]] = {
             "circularity counted the alternating wave of an even base twice; tests of lines had no power",
         ),
     ),
-    "lenses": ("e7b1418ba4+", {"002-09": "alignment counted rounding where a place cannot hold the answer"}),
 }
 """Experiment -> (the commit of the finding in question, {id: why}); later findings are not meant."""
 
