@@ -1,11 +1,12 @@
-"""Which questions of the notes are answered, and how? Build docs/findings.md from what the experiments wrote
-into docs/findings/.
+"""Which questions of the notes are answered, and how? Build docs/findings.md and the pages in docs/findings/
+from what the experiments wrote there.
 
     python -m experiments.findings
 
-Takes a second. One row per question: what was measured, the number with its interval, the picture and the
-  verdict; below, the command, the machine and the size behind each experiment. Nothing on that page is
-  written by hand.
+Takes a second. The first page has the results that matter most; then a page per theme, a row per question:
+the answer in a sentence, how sure it is, the verdict; below, the design, the rule, every number, the picture.
+Nothing on these pages is written by hand: the questions, and which results matter most, are tables in
+experiments/frame.
 """
 
 import json
@@ -14,19 +15,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.frame.again import why
+from experiments.frame import page
+from experiments.frame.rows import rows
 
 DIRECTORY = pathlib.Path("docs/findings")
-INTRODUCTION = """# Findings
-
-Built by `python -m experiments.findings` from the files in `findings/`; not edited by hand. Losses and levels
-are in nats, times in optimiser steps. Intervals are 95% over seeds: Wilson's of shares, Kaplan-Meier's of
-medians, Student's of means. Digit 0 is the units.
-"""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Write the page beside the directory of the findings; the exit status."""
+    """Write the pages in and beside the directory of the findings; the exit status."""
     if {"-h", "--help", "-help", "--helpfull"} & set(argv):
         print(__doc__)
         return 0
@@ -35,15 +31,14 @@ def main(argv: Sequence[str]) -> int:
         return 2
     try:
         found = read(DIRECTORY)
-        path = DIRECTORY.with_suffix(".md")
-        path.write_text(page(found))
+        for name, text in page.pages(found).items():
+            (DIRECTORY.parent / name).write_text(text)
     except (OSError, ValueError) as error:
         print(f"findings: {error}", file=sys.stderr)
         return 2
-    print(
-        f"{sum(len(finding['answers']) for finding in found.values())} questions of {len(found)} "
-        f"experiments in {path}"
-    )
+    made = rows(found)
+    measured = sum(row.experiment is not None for row in made.values())
+    print(f"{len(made)} questions, {measured} measured by {len(found)} experiments, in {DIRECTORY}.md")
     return 0
 
 
@@ -64,60 +59,6 @@ def read(directory: pathlib.Path) -> dict[str, dict[str, Any]]:
                     f"{answer['id']} is answered by {other} and by {path.stem}; one row per question"
                 )
     return found
-
-
-def page(found: dict[str, dict[str, Any]]) -> str:
-    """The findings as Markdown."""
-    rows = sorted(
-        (answer["id"], row(name, answer, finding["commit"]))
-        for name, finding in found.items()
-        for answer in finding["answers"]
-    )
-    head = ["| id | question | measured | number | picture | verdict |", "|---|---|---|---|---|---|"]
-    return "\n".join(
-        [
-            INTRODUCTION,
-            *head,
-            *(text for _, text in rows),
-            "",
-            "# Experiments",
-            "",
-            *(section(name, finding) for name, finding in found.items()),
-        ]
-    )
-
-
-def row(name: str, answer: dict[str, str], commit: str) -> str:
-    """One question as a line of the table; a verdict that rests on a mended reader says so."""
-    picture, again = f"[{name}](findings/{name}.png)", why(name, commit, answer["id"])
-    cells = (
-        answer["id"],
-        answer["question"],
-        answer["measured"],
-        answer["number"],
-        picture,
-        f"to be measured again ({again}); before: {answer['verdict']}" if again else answer["verdict"],
-    )
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def section(name: str, finding: dict[str, Any]) -> str:
-    """One experiment: its command, and what stands behind its numbers."""
-    seeds = finding["seeds"]
-    return "\n".join(
-        [
-            f"## {name}",
-            "",
-            f"`{finding['command']}`",
-            "",
-            f"{finding['task']}; {finding['size']}; {seeds['count']} seeds from {seeds['first']} on; "
-            f"{finding['machine']}; "
-            f"commit {finding['commit']}.",
-            "",
-            f"![{name}](findings/{name}.png)",
-            "",
-        ]
-    )
 
 
 if __name__ == "__main__":

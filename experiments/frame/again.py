@@ -20,7 +20,6 @@ AGAIN: dict[str, tuple[str, dict[str, str]]] = {
         "56a9bf81bc+",
         dict.fromkeys(("001-29", "001-67", "001-68", "001-69"), DETECTOR),
     ),
-    "leading_digit": ("293adc00cd+", dict.fromkeys(("001-61", "001-62"), DETECTOR)),
     "answer_order": ("293adc00cd+", {"001-72": DETECTOR}),
     "embeddings_over_training": (
         "75bc9bcdb1+",
@@ -29,7 +28,6 @@ AGAIN: dict[str, tuple[str, dict[str, str]]] = {
             "circularity counted the alternating wave of an even base twice; tests of lines had no power",
         ),
     ),
-    "lenses": ("e7b1418ba4+", {"002-09": "alignment counted rounding where a place cannot hold the answer"}),
 }
 """Experiment -> (the commit of the finding in question, {id: why}); later findings are not meant."""
 

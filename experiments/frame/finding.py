@@ -15,18 +15,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from experiments.frame import measured, result
+from experiments.frame.result import VERDICTS, Result
 from grokjax.checkpoints import disk
 from grokjax.curves.statistics import Interval, wilson
 from grokjax.figures import Plot
 
-VERDICTS = ("confirmed", "refuted", "open", "built")
 LARGEST = 20_000
 """Bytes of a finding: what is longer belongs into the picture's CSV."""
 
 
 class Answer(NamedTuple):
-    """What an experiment says to one question of the notes: its id, the question, what was measured, the
-    number, and a verdict.
+    """The older form of a `Result`, its numbers in words: the page shows it in a question's details.
 
     verdict: `confirmed`, `refuted`, `open: why, and what would settle it`, or `built: command`.
     """
@@ -47,7 +47,7 @@ class Finding(NamedTuple):
     task: str
     size: str
     seeds: Sequence[int]
-    answers: Sequence[Answer]
+    answers: Sequence[Answer | Result]
     numbers: dict[str, Any]
     plot: Plot
 
@@ -75,21 +75,24 @@ def conclude(
     console.print(f"numbers in {stem}.json, picture in {stem}.png", highlight=False)
 
 
-def table(answers: Sequence[Answer]) -> Table:
+def table(answers: Sequence[Answer | Result]) -> Table:
     """The answers for reading."""
-    shown = Table("id", "question", "measured", "number", "verdict", show_lines=True)
+    shown = Table("id", "answer", "numbers", "verdict", show_lines=True)
     for answer in answers:
-        shown.add_row(*answer)
+        if isinstance(answer, Answer):
+            shown.add_row(answer.id, answer.question, f"{answer.measured}: {answer.number}", answer.verdict)
+            continue
+        numbers = [
+            f"{row.quantity}: {measured.value(row)} ({measured.sure(row)})" for row in answer.rows.values()
+        ]
+        shown.add_row(
+            answer.id, result.written(answer.sentence, answer.rows), "\n".join(numbers), answer.verdict
+        )
     return shown
 
 
 def record(name: str, finding: Finding, argv: Sequence[str]) -> dict[str, Any]:
-    """The finding as it is kept. Raises ValueError for a verdict of another kind than `VERDICTS`."""
-    for answer in finding.answers:
-        if not re.fullmatch(r"\d{3}-\d{2}", answer.id) or answer.verdict.partition(":")[0] not in VERDICTS:
-            raise ValueError(
-                f"{answer.id}: the verdict {answer.verdict!r} must begin with one of {', '.join(VERDICTS)}"
-            )
+    """The finding as it is kept. Raises ValueError for an answer that the page must not show."""
     kept = [flag for flag in argv if not flag.startswith(("--output", "--runs"))]
     return dict(
         command=" ".join([f"python -m {name}", *kept]),
@@ -98,9 +101,20 @@ def record(name: str, finding: Finding, argv: Sequence[str]) -> dict[str, Any]:
         task=finding.task,
         size=finding.size,
         seeds=dict(count=len(finding.seeds), first=min(finding.seeds), last=max(finding.seeds)),
-        answers=[answer._asdict() for answer in finding.answers],
+        answers=[said_to(answer) for answer in finding.answers],
         numbers=plain(finding.numbers),
     )
+
+
+def said_to(answer: Answer | Result) -> dict[str, Any]:
+    """An answer as it is kept. Raises ValueError for one that the page must not show."""
+    if isinstance(answer, Result):
+        return result.plain(result.check(answer))
+    if not re.fullmatch(r"\d{3}-\d{2}", answer.id) or answer.verdict.partition(":")[0] not in VERDICTS:
+        raise ValueError(
+            f"{answer.id}: the verdict {answer.verdict!r} must begin with one of {', '.join(VERDICTS)}"
+        )
+    return answer._asdict()
 
 
 def commit() -> str:

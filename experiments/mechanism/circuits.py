@@ -9,20 +9,16 @@ at all saved steps.
 Looks: the mean attention of a head, where a digit is predicted, to the digit pair, the pair below ..., on 512
   problems.
 Needs: the values from all places but some are swapped for another problem's (path ablation, in
-  `interp.patching`). An ideal reader of the digit pair and j pairs below is wrong on base^-j 2c(1-c) of the
-  problems, c the probability of a carry into the lowest pair.
-Times: a digit leaves ln 10 when the running median of its loss is below 95% of it. A head has risen when half
-  of its attention there is on the digit pair: between two saved steps, which are 50 to 100 apart, or by a
-  straight line between them. The digit after the leading one, which starts below ln 10, is left out there.
+  `interp.patching`); the patterns stay the problem's own. Beside it every pattern is held at its mean over
+  the problems: what is left is by position alone. An ideal reader of the digit pair and j pairs below is
+  wrong on base^-j 2c(1-c) of the problems, c the probability of a carry into the lowest pair.
+Times: half of the way, for both. A digit's loss has gone half of the way from ln 10 to its level; a head has
+  gone half of the way from its attention to the digit pair at the start to that at the end: between two saved
+  steps, which are 50 to 100 apart, by a straight line. The digit after the leading one, which starts below
+  ln 10, is left out there.
 
-Time: a minute on two cores that others used too, apart from the shared training; GPU: not measured. Found (16
-  seeds): one head looks at the digit pair of every digit (.96 of its attention), another at the pair below;
-  90%
-  of what tells keys apart in the scores is position by position. The digit pair alone is right on .588 of the
-  digits, with one pair below on .966, with two on .988, all places on .995; pairs above and `=` are not
-  needed, the visible digits hardly. The MLP writes 98% of a right answer's logit, the heads nothing. The head
-  rises while its digit falls from ln 10 (attention .32 to .49 at the exit), before it in none of 64 exits.
-  The bound on 001-30 was set after a first look.
+Time: a minute on two cores that others used too, apart from the shared training; GPU: not measured. Changed
+after a first look: patterns held at their mean, and equal shares of the way for both times.
 """
 
 import math
@@ -34,12 +30,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.frame import adder, study
-from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import exact, interval, mean, share
+from experiments.frame.result import Result
 from experiments.frame.study import Study
 from grokjax import Addition, figures, objective, tasks
 from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
-from grokjax.curves.statistics import Interval
 from grokjax.interp import (
     ablation,
     attention,
@@ -57,21 +54,25 @@ from grokjax.theory.columns import carry_probability
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE}
 SMALL: dict[str, study.Setting] = {**adder.TINY}
-EXAMPLES, FEW, LEFT, RISEN = 512, 64, 0.95, 0.5
+EXAMPLES, FEW, HALF, RISEN = 512, 64, 0.5, 0.5
+FAITHFUL, POSITION = 0.98, 0.95
+"""The share of the whole accuracy that a set of places keeps, and that mean patterns keep, to be enough."""
 OWN, BELOW = digit_attention.PLACES.index("digit pair"), digit_attention.PLACES.index("pair below")
 
 
 class Seen(NamedTuple):
     """What one run shows at its end, digits C in reading order; of all runs with [S] in front, on the host.
 
-    pattern [H, C, P] and looks [H, C, place]: attention;  right [sets, C]: shares of right answers;  damage
-    [H, C] without a head, nats scores [4]: `circuits.score_shares`;  logits [N]: what each part adds;  z [3]:
-    of composition;  spectra [2, F]: of OV and MLP out
+    pattern [H, C, P] and looks [H, C, place]: attention;  right [sets, C]: shares of right answers
+    held [2]: of digits and of whole answers with mean patterns;  damage [H, C]: without a head, nats
+    scores [4]: `circuits.score_shares`;  logits [N]: what each part adds;  z [3]: of composition
+    spectra [2, F]: of OV and MLP out
     """
 
     pattern: Any
     looks: Any
     right: Any
+    held: Any
     damage: Any
     scores: Any
     logits: Any
@@ -99,15 +100,18 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         answers=[
             mechanism(sweep, seen),
-            digit_pair(seen, times),
+            contributions(sweep, seen),
+            digit_pair(seen, times, sweep),
             hand_made(),
             bases(seen),
-            amfftc(sweep, seen),
+            amfftc(seen),
         ],
         numbers={
             "right_when_only_these_are_read": needs,
             "ideal": {f"{j} below": ideal(sweep.task, j) for j in range(3)},
-            "times": times,
+            "times": {
+                digit: {name: x for name, x in of.items() if name != "apart"} for digit, of in times.items()
+            },
         },
         plot=figures.matrices(panels, centred=False, **names),
     )
@@ -128,6 +132,7 @@ def looked_into(run: Run) -> Seen:
         pattern=attention.patterns(run, batch.tokens)[0][:, jnp.asarray(task.read)],
         looks=digit_attention.to_places(run, batch.tokens)[0],
         right=jnp.stack([(read(*some) == batch.labels).mean(0) for some in sets(task).values()]),
+        held=held_at_mean(run, batch),
         damage=ablation.heads(run, batch).log_odds[0, :, 0],
         scores=circuits.score_shares(run, batch.tokens).mean(0),
         logits=attribution.components(run, batch).mean((1, 2)),
@@ -139,6 +144,13 @@ def looked_into(run: Run) -> Seen:
             ]
         ),
     )
+
+
+def held_at_mean(run: Run, batch: Any) -> Any:
+    """The shares of right digits and of right answers [2] with every pattern at its mean."""
+    still = {"blocks.0.attn.pattern": lambda pattern: jnp.broadcast_to(pattern.mean(0), pattern.shape)}
+    correct = run.scores(batch, still).correct
+    return jnp.stack([correct.mean(dtype=jnp.float32), correct.all(-1).mean(dtype=jnp.float32)])
 
 
 def sets(task: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -199,83 +211,127 @@ def grid(sweep: Sweep, seen: Seen) -> tuple[dict[str, np.ndarray], dict[str, Any
 
 
 def lags(sweep: Sweep) -> dict[str, dict[str, Any]]:
-    """For each digit that starts at ln b: when a head has risen less when the digit leaves ln b, and how many
-    runs did the one first.
+    """For each digit that starts at ln b: the step at which its loss, and at which the best head's attention
+    to its pair, are half of the way to their ends, and the difference.
     """
-    task, loss, steps = (
-        sweep.task,
-        sweep.metrics["loss"],
-        np.array([sweep.steps(epoch) for epoch in sweep.epochs]),
-    )
+    task, loss = sweep.task, sweep.metrics["loss"]
+    steps = np.array([sweep.steps(epoch) for epoch in sweep.epochs])
     batch = task.batch(jax.random.key(0), FEW)
     own = np.asarray(
         map_epochs(sweep, lambda run: digit_attention.to_places(run, batch.tokens)[0, :, :, OWN].max(0))
     )
+    every = np.arange(loss.shape[1])
     found = {}
     for place, digit in enumerate(task.columns):
         if digit >= task.num_digits - 1:
             continue
-        exits = statistics.until_below(loss[:, :, digit], LEFT * math.log(task.base))
-        runs = [
-            run
-            for run in range(len(loss))
-            if exits.ended[run] and own[0, run, place] < RISEN <= own[:, run, place].max()
+        first, end = math.log(task.base), loss[:, -100:, digit].mean(1)
+        falls = [
+            halfway(every, first - one, first - last)
+            for one, last in zip(smooth(loss[:, :, digit]), end, strict=True)
         ]
-        after = np.array([(own[:, run, place] >= RISEN).argmax() for run in runs], int)
-        level, left, whose = own[:, :, place], exits.time[runs], (after, runs)
-        below = level[after - 1, runs]
-        rise = steps[after - 1] + (steps[after] - steps[after - 1]) * (RISEN - below) / (level[whose] - below)
-        at_exit = [np.interp(exits.time[run], steps, level[:, run]) for run in runs]
+        rises = [halfway(steps, level - level[0], level[-1] - level[0]) for level in own[:, :, place].T]
+        apart = np.array(rises) - np.array(falls)
         found[f"digit {digit}"] = dict(
-            runs=len(runs),
-            exit=exits.median,
-            rise_less_exit=statistics.mean(rise - left),
-            risen_first=int((steps[after] < left).sum()),
-            left_first=int((steps[after - 1] > left).sum()),
-            attention_at_exit=statistics.mean(at_exit),
+            loss_halfway=statistics.median(falls),
+            attention_halfway=statistics.median(rises),
+            attention_less_loss=statistics.mean(apart),
+            apart=apart,
         )
     return found
 
 
-def mechanism(sweep: Sweep, seen: Seen) -> Answer:
+def smooth(curves: np.ndarray, over: int = 11) -> np.ndarray:
+    """A moving mean over the steps of each run."""
+    kept = np.full(over, 1 / over)
+    return np.array([np.convolve(np.pad(one, over // 2, mode="edge"), kept, "valid") for one in curves])
+
+
+def halfway(at: np.ndarray, gone: np.ndarray, whole: float) -> float:
+    """Where a curve has first gone half of its way, by a straight line between two places; the last place
+    where it never has.
+    """
+    past = gone >= HALF * whole
+    if not past.any() or past[0]:
+        return float(at[0] if past.any() else at[-1])
+    i = int(past.argmax())
+    part = (HALF * whole - gone[i - 1]) / (gone[i] - gone[i - 1])
+    return float(at[i - 1] + part * (at[i] - at[i - 1]))
+
+
+def mechanism(sweep: Sweep, seen: Seen) -> Result:
     """001-30."""
     names, task = list(sets(sweep.task)), sweep.task
-    right = lambda name: statistics.mean(seen.right[:, names.index(name)].mean(1))
-    faithful = [
-        statistics.mean(share)
-        for share in (
-            seen.right[:, names.index("2 below, visible digits")] / seen.right[:, names.index("all")]
-        ).T
-    ]
-    expected = lambda below: np.mean(list(ideal(task, below).values()))
-    chain = "; ".join(
-        f"digit pair and {j} below {said(right(f'{j} below'), '.3f')}, ideal {expected(j):.3f}"
-        for j in range(3)
-    )
-    others = "; ".join(f"{name} {said(right(name), '.3f')}" for name in names[3:])
-    holds = all((share.low or 0) >= 0.98 for share in faithful)
-    return Answer(
+    right = {name: seen.right[:, k].mean(1) for k, name in enumerate(names)}
+    whole = right["all"]
+    kept = right["2 below, visible digits"] / whole
+    held = seen.held[:, 0] / whole
+    enough = (found := statistics.mean(kept)).low is not None and found.low >= FAITHFUL
+    by_position = (found := statistics.mean(held)).low is not None and found.low >= POSITION
+    key = lambda name: name.replace(",", "").replace(" ", "_")
+    return Result(
         "001-30",
-        "how does attn+mlp, like, mechanically work to predict the digit?",
-        "right digits when only these places are read and all else is another problem's, mean over digits; "
-        "share of a right answer's logit "
-        "over the mean that the MLP writes",
-        f"{chain}; {others}; MLP {said(of_the_mlp(sweep, seen), '.3f')}",
-        "confirmed: heads fetch the digit pair and two pairs below, by position; the MLP makes carry and "
-        "digit of them"
-        if holds
-        else "open: these places are not all that the runs need",
+        "Own pair, two pairs below and visible digits keep {kept} of the accuracy; with patterns held at "
+        "their mean, {held}.",
+        dict(
+            kept=mean("share of the accuracy kept by own pair, two below, visible digits", kept, ""),
+            held=mean("share of the accuracy kept by mean patterns", held, ""),
+            held_exact=mean("whole answers right with mean patterns", seen.held[:, 1], ""),
+            **{
+                f"only_{key(name)}": mean(f"digits right, read: {name}", values, "")
+                for name, values in right.items()
+            },
+            **{
+                f"ideal_{j}": exact(
+                    f"ideal reader of the pair and {j} below",
+                    float(np.mean(list(ideal(task, j).values()))),
+                    "",
+                )
+                for j in range(3)
+            },
+        ),
+        f"Places: confirmed if they keep {FAITHFUL:.0%} of the accuracy (whole interval). By position: "
+        f"confirmed if patterns at "
+        f"their mean keep {POSITION:.0%} of it.",
+        f"mixed: {'confirmed' if enough else 'refuted'} of the places, "
+        f"{'confirmed' if by_position else 'refuted'} that position alone picks them"
+        if enough != by_position
+        else "confirmed"
+        if enough
+        else "open: these places are not all that the runs need; larger sets would tell",
+        [
+            "The other places carry another problem's tokens; the patterns stay the problem's own but "
+            "where said."
+        ],
     )
 
 
-def of_the_mlp(sweep: Sweep, seen: Seen) -> Interval:
-    """The share of the right logits that the MLP writes."""
-    return statistics.mean(
-        seen.logits[:, attribution.full_labels(sweep.run(0)).index("0_mlp_out")] / seen.logits.sum(1)
+def written(sweep: Sweep, seen: Seen) -> np.ndarray:
+    """The share of the right logits that the MLP writes, [S]."""
+    at = attribution.full_labels(sweep.run(0)).index("0_mlp_out")
+    return np.asarray(seen.logits[:, at] / seen.logits.sum(1))
+
+
+def contributions(sweep: Sweep, seen: Seen) -> Result:
+    """001-25."""
+    by_mlp = written(sweep, seen)
+    return Result(
+        "001-25",
+        "Yes: neurons write {mlp} of a right answer's logit directly, heads and embeddings {rest}.",
+        dict(
+            mlp=mean("share of the right logit, less the mean of all, that the MLP writes", by_mlp, ""),
+            rest=mean("the same of heads and embeddings", 1 - by_mlp, ""),
+        ),
+        "Confirmed if the MLP's neurons write more than 90% of the right logit directly (whole interval).",
+        "confirmed" if (found := statistics.mean(by_mlp)).low is not None and found.low > 0.9 else "refuted",
+        [
+            "Logits are a sum of what each part writes, without a last layer norm; the reader is "
+            "interp.attribution."
+        ],
     )
 
 
-def digit_pair(seen: Seen, times: dict[str, dict[str, Any]]) -> Answer:
+def digit_pair(seen: Seen, times: dict[str, dict[str, Any]], sweep: Sweep) -> Result:
     """001-65."""
     own = seen.looks[:, :, 1:, OWN]
     best = own.max(1)
@@ -283,37 +339,47 @@ def digit_pair(seen: Seen, times: dict[str, dict[str, Any]]) -> Answer:
     chosen = np.take_along_axis(damage, own.argmax(1)[:, None], 1)[:, 0]
     rest = (damage.sum(1) - chosen) / (damage.shape[1] - 1)
     runs, every = len(best), int((best > RISEN).all(1).sum())
-    total = {name: sum(of[name] for of in times.values()) for name in ("runs", "risen_first", "left_first")}
-    lag = "; ".join(
-        f"{digit}: {said(of['rise_less_exit'], '.0f')}, attention at the exit "
-        f"{said(of['attention_at_exit'], '.2f')}"
-        for digit, of in times.items()
+    apart = np.stack([of["apart"] for of in times.values()]).mean(0) if times else np.zeros(runs)
+    lag, saved = statistics.mean(apart), sweep.epoch_steps
+    known = lag.low is not None and lag.high is not None
+    order = (
+        "open whether it forms first: the snapshots are too far apart"
+        if not known or max(abs(lag.low), abs(lag.high)) < saved  # type: ignore[arg-type]
+        else "refuted that it forms first"
+        if lag.low > 0  # type: ignore[operator]
+        else "confirmed that it forms first"
+        if lag.high < 0  # type: ignore[operator]
+        else "open whether it forms first: both signs occur"
     )
-    when = (
-        "before"
-        if total["risen_first"] > total["left_first"]
-        else "with the fall from ln b or after it, not before"
-    )
-    return Answer(
+    return Result(
         "001-65",
-        "attention head that looks specifically at -6th and -12th digits",
-        "attention of the best head to the digit pair; runs where it is above ½ for every digit; fall of the "
-        "log-odds (nats) without that "
-        "head and without another; step at which it is ½ less step of the exit from ln b",
-        f"{said(statistics.mean(best.mean(1)), '.2f')}; {counted(every, runs)}; "
-        f"{said(statistics.mean(chosen.mean(1)), '.1f')} and "
-        f"{said(statistics.mean(rest.mean(1)), '.1f')}; {lag}; of {total['runs']} exits the rise is surely "
-        f"before {total['risen_first']}, "
-        f"surely after {total['left_first']}",
-        f"confirmed: there is one; it rises {when}"
+        "One head gives {attention} of its attention to the own pair; it is half of the way {lag} after "
+        "the loss.",
+        dict(
+            attention=mean("attention of the best head to the own pair", best.mean(1), ""),
+            lag=mean("attention halfway less loss halfway, mean over digits", apart, "steps"),
+            every=share("runs where it is above ½ for every digit", every, runs),
+            chosen=mean("fall of the log-odds without that head", chosen.mean(1), "nats"),
+            rest=mean("the same without another head", rest.mean(1), "nats"),
+            **{
+                f"lag_{digit.replace(' ', '_')}": interval(
+                    f"the lag, {digit}", of["attention_less_loss"], "steps", runs
+                )
+                for digit, of in times.items()
+            },
+        ),
+        "Head: confirmed if in most runs one gives more than half of its attention to the pair of every "
+        "digit. Order: told "
+        f"by the paired lag of half-way times, where it is longer than the {saved} steps between snapshots.",
+        f"mixed: confirmed that there is one; {order}"
         if every > runs / 2
         else "refuted: most runs have none for every digit",
     )
 
 
-def hand_made() -> Answer:
+def hand_made() -> Result:
     """002-17."""
-    worst, exact = [], []
+    worst, right = [], []
     for task in (Addition(num_digits=2), Addition()):
         run = hand_wired.adder(task)
         every = evaluation_sets.every(task) if task.num_digits == 2 else None
@@ -321,60 +387,75 @@ def hand_made() -> Answer:
             task.encode(every.a, every.b) if every else tasks.stratified(task, jax.random.key(0), 2000)[0]
         )
         against = objective.against(run.logits(batch.tokens), batch.labels).max(-1)
-        exact.append(f"{int((against < 0).all(-1).sum())} of {len(against)}")
+        right.append((int((against < 0).all(-1).sum()), len(against)))
         worst.append(float(-against.max()))
     leaves = jax.tree.leaves(run.params)
-    size = sum(leaf.size for leaf in leaves)
-    return Answer(
+    return Result(
         "002-17",
-        "compiling counting logic to softmax",
-        "hand-made weights, sequence mode: exact answers to all problems of 2 digits and to 12000 of 5, "
-        "2000 of each carry class; worst "
-        "margin (nats); size",
-        f"{exact[0]}; {exact[1]}; {worst[0]:.1f} and {worst[1]:.1f}; 1 layer, 2 heads of width 2, "
-        f"{run.config.mlp_width} neurons, "
-        f"{size} parameters of which {sum(int((leaf != 0).sum()) for leaf in leaves)} are not 0",
-        "built: grokjax.interp.hand_wired.adder",
+        "Weights made by hand add exactly: all problems of two digits are right, by a margin of {margin}, "
+        "with {neurons} neurons.",
+        dict(
+            margin=exact("worst margin, two digits", worst[0]),
+            margin_5=exact("worst margin, 12000 problems of five digits, 2000 of each carry class", worst[1]),
+            neurons=exact("neurons, five digits", run.config.mlp_width, ""),
+            two=share("right, two digits", *right[0], "problems"),
+            five=share("right, five digits", *right[1], "problems"),
+            parameters=exact("parameters, five digits", sum(leaf.size for leaf in leaves), ""),
+            filled=exact("of these not 0", sum(int((leaf != 0).sum()) for leaf in leaves), ""),
+        ),
+        "Built if every problem of two digits and every one of the five-digit sets is answered right.",
+        "built: grokjax.interp.hand_wired.adder"
+        if all(a == b for a, b in right)
+        else "open: some problems are wrong",
+        ["1 layer, 2 heads of width 2, sequence mode."],
     )
 
 
-def bases(seen: Seen) -> Answer:
+def bases(seen: Seen) -> Result:
     """002-19."""
-    shares = "; ".join(
-        f"{' by '.join(pair)} {said(statistics.mean(seen.scores[:, k]), '.3f')}"
-        for k, pair in enumerate(circuits.PAIRS)
-    )
     number = seen.spectra.shape[-1]
-    line = " ".join(f"{x:.2f}" for x in fourier.power(jnp.arange(2.0 * number), number * 2))
-    powers = [
-        "; ".join(said(statistics.mean(x), ".2f") for x in seen.spectra[:, which].T) for which in range(2)
-    ]
-    return Answer(
+    line = np.asarray(fourier.power(jnp.arange(2.0 * number), number * 2))
+    names = [" by ".join(pair) for pair in circuits.PAIRS]
+    scores = {
+        f"qk_{k}": mean(f"QK, {name}: share of what tells the keys apart", seen.scores[:, k], "")
+        for k, name in enumerate(names)
+    }
+    waves = {
+        f"{short}_{k}": mean(f"{what}: share of frequency {k}", seen.spectra[:, which, k - 1], "")
+        for which, (short, what) in enumerate(
+            (("ov", "OV into the neurons, over the digits"), ("mlp", "MLP out, over the answers"))
+        )
+        for k in range(1, number + 1)
+    }
+    return Result(
         "002-19",
-        "Analyzing Transformers in Embedding Space",
-        "QK: share of each part, query by key, in what tells the keys apart; OV into the neurons, over the "
-        "digits 0 to b-1, and MLP out, "
-        f"over the answers: share of each frequency 1 ... b/2 (a straight line of digits: {line})",
-        f"QK {shares}; OV {powers[0]}; MLP out {powers[1]}",
+        f"Heads tell keys apart {names[int(seen.scores.mean(0).argmax())]}, {{best}} of it; of what OV "
+        f"passes on {{ov_1}} is "
+        "the slowest wave of the digits.",
+        dict(best=scores[f"qk_{int(seen.scores.mean(0).argmax())}"], **scores, **waves)
+        | {
+            f"line_{k + 1}": exact(f"a straight line of digits: share of frequency {k + 1}", float(x), "")
+            for k, x in enumerate(line)
+        },
+        "Built where every circuit is written in the basis of tokens and answers, with its spectrum beside "
+        "a line's.",
         "built: python -m experiments.mechanism.circuits",
     )
 
 
-def amfftc(sweep: Sweep, seen: Seen) -> Answer:
+def amfftc(seen: Seen) -> Result:
     """004-17."""
-    z = "; ".join(
-        f"{name} {said(statistics.mean(seen.z[:, k]), '.1f')}"
-        for k, name in enumerate(("heads to neurons", "heads to unembedding", "neurons to unembedding"))
-    )
-    direct = statistics.mean(
-        1 - seen.logits[:, attribution.full_labels(sweep.run(0)).index("0_mlp_out")] / seen.logits.sum(1)
-    )
-    return Answer(
+    names = ("heads to neurons", "heads to unembedding", "neurons to unembedding")
+    return Result(
         "004-17",
-        "continue reading amfftc",
-        "composition, mean z against random bases; share of a right answer's logit over the mean that heads "
-        "and embeddings write directly",
-        f"{z}; {said(direct, '.4f')}",
+        "Composition is measured: heads write into neurons, {heads_to_neurons} above random bases, and "
+        "hardly into the "
+        "answer, {heads_to_unembedding}.",
+        {
+            name.replace(" ", "_"): mean(f"composition, {name}", seen.z[:, k], "standard errors")
+            for k, name in enumerate(names)
+        },
+        "Built where composition of every pair of parts is compared with random bases.",
         "built: grokjax.interp.circuits, composition, attribution",
     )
 

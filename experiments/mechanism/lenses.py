@@ -9,10 +9,10 @@ on the rest; and where the class means of the answers lie to what W_U reads.
 Time: 8 min on two cores that others used too; GPU: not measured.
 
 Found: below the leading digit the logit lens is right at resid_mid in .110 of the cases (guessing .1), with a
-  loss above guessing's (3.5 to 4.2 nats). W_U does look elsewhere: it reads .066 of the variance between the
+  loss above guessing's (3.5 to 4.2 nats). W_U does look elsewhere: it reads .067 of the variance between the
   answers there, no more than a random direction would (.070), and .93 at resid_post. But that is not why: the
   tuned lens, in the best basis, is right in .36 of the cases, which closes .28 of the gap to the model's
-  .993. The sum mod 10 is not there before the MLP. The leading digit, a threshold, is (.991), and digit 4 in
+  .992. The sum mod 10 is not there before the MLP. The leading digit, a threshold, is (.991), and digit 4 in
   part (.66).
 """
 

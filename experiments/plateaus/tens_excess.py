@@ -2,20 +2,19 @@
 
     python -m experiments.plateaus.tens_excess
 
-Leak, miscalibration and spread, by rate, batch and averaging.
+Leak, miscalibration and spread, by width, rate and batch, and with weights averaged.
 
-The tens of 2 digits in single mode, --d_model 16 with 4 heads, no weight decay, --steps 3000: --batch 256 at
-rates .0005, .001 and .002 for --seeds 16, and --batches 64,1024 at .001 for --batch_seeds 8. A run counts if
-its training loss has a shelf between .62 and .85; along it all 10^4 problems are scored at every snapshot
-(each 50 steps), and once with the mean of the snapshots' weights.
-Time: 230 s on two cores that others used too; GPU: not measured.
+The tens of 2 digits in single mode, 4 heads, no weight decay, --seeds 16, --steps 3000: --widths 16,64,128
+at --rates 100,300,1000 (millionths) and --batch 256; the middle width at the highest rate with --batches
+64,1024 as well. Every run that leaves ln 10 counts, not those alone that rest: it is looked at in all
+snapshots (each 25 steps) after that in which its training loss is between .62 and .85. There all 10^4
+problems are scored, and once with the mean of the snapshots' weights. The excess is a sum of three parts,
+of which two can be negative; the leak is −ln of the mass on the two candidates and cannot, so it counts
+from .01 nats on.
+Time: 18 minutes on two cores; GPU: not measured.
 
-Found: half of the runs (8 of 16 at rate .001) have the shelf, .024 (.001 to .048) above h(.45) on exact
-  strata, far from log 20/9. The source is leak, probability outside of the two candidates: .041 (.005 to
-  .078); the log-odds are calibrated (.001), and their spread over problems lowers the loss (−.018), since a
-  little of the carry is known already. The leak is .045 at batch 64 and .011 at 1024, yet averaging the
-  weights along the shelf takes off .013 (.008 to .018), and of the spread more than of the leak: optimiser
-  noise is a part, not all.
+Changed after a first look: width 16 alone, and the half of its runs that had a shelf, said little of the
+note's width.
 """
 
 import functools
@@ -28,119 +27,127 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame import snapshots, study
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, exact, mean, share
+from experiments.frame.result import Result
 from experiments.frame.study import Study
 from grokjax import figures, trees
 from grokjax.checkpoints import Sweep
-from grokjax.curves import shelves, statistics
+from grokjax.curves import statistics
 from grokjax.interp.addition import evaluation_sets, loss_decomposition, predictions
 from grokjax.mapping import map_runs
 from grokjax.run import Run
 from grokjax.theory import columns, sums
 
 DEFAULTS: dict[str, study.Setting] = {
-    "d_model": 16,
+    "widths": (16, 64, 128),
+    "rates": (100, 300, 1000),
     "batch": 256,
     "batches": (64, 1024),
     "steps": 3000,
     "seeds": 16,
-    "batch_seeds": 8,
 }
 SMALL: dict[str, study.Setting] = {
-    "d_model": 8,
+    "widths": (8,),
+    "rates": (1000,),
     "batch": 16,
     "batches": (32,),
     "steps": 60,
     "seeds": 2,
-    "batch_seeds": 2,
 }
-RATES = (0.0005, 0.001, 0.002)
+LARGE: dict[str, study.Setting] = {"seeds": 64, "steps": 6000}
 LOW, HIGH = 0.62, 0.85
-"""A shelf between these nats is one of the tens: .688, .747 and .799 are inside, ln 10 and .491 are not."""
+"""A run is at the tens' level between these nats: .688, .747 and .799 are inside, ln 10 and .491 are not."""
 EXACT = sums.binary_entropy(columns.carry_probability(10, 1))
 STRATA = (math.log(20 / 11), math.log(20 / 9))
 """The losses that chances of .55 and .45 have on the +0 and on the +1 set."""
+LEFT = 0.95 * math.log(10)
+LEAK, NEAR = 0.01, 0.02
+"""Nats from which on a leak counts; within which a loss is the note's."""
 PARTS = ("excess", "leak", "miscalibration", "jensen_gap")
 
 
 class Cell(NamedTuple):
-    """The runs of one setting: how many there are, the shelf's level in the training loss of each that has
-    one, and what is measured along those shelves (means over their snapshots) and of the mean of the weights
-    along each."""
+    """The runs of one setting, and of each that is seen at the level what is measured there (means over its
+    snapshots), and of the mean of the weights there.
+    """
 
+    width: int
+    rate: float
+    batch: int
     runs: int
-    levels: list[float]
     along: dict[str, np.ndarray]
     averaged: dict[str, np.ndarray]
 
-    def mean(self, name: str) -> statistics.Interval:
-        """The mean of something measured over the runs with a shelf."""
-        return statistics.mean(self.along[name].tolist())
+    @property
+    def name(self) -> str:
+        """The setting in words."""
+        return f"width {self.width}, rate {self.rate:g}, batch {self.batch}"
 
 
 def measure(this: Study) -> Finding:
-    """The shelf at every setting."""
-    options = dict(
-        mode="single",
-        digits=2,
-        digit=1,
-        d_model=this["d_model"],
-        weight_decay=0,
-        epoch_steps=50,
-        save="every:1",
-    )
-    rates = this.sweep(f"batch_{this['batch']}", batch=this["batch"], learning_rate=list(RATES), **options)
-    others = {
-        batch: this.sweep(f"batch_{batch}", batch=batch, seeds=this["batch_seeds"], **options)
-        for batch in this["batches"]
-    }
-    rate = np.asarray(rates.hypers.learning_rate)
-    cells = {f"rate\n{value:g}": cell(rates, np.flatnonzero(np.isclose(rate, value))) for value in RATES}
-    cells |= {f"batch\n{batch}": cell(found, np.arange(found.num_runs)) for batch, found in others.items()}
-    usual = cells[f"rate\n{RATES[1]:g}"]
-    series = {
-        name: [cells[at].mean(name) for at in cells] + [statistics.mean(usual.averaged[name].tolist())]
-        for name in PARTS
-    }
+    """The level at every setting."""
+    cells = [one for width in this["widths"] for one in of_width(this, width)]
+    middle = this["widths"][len(this["widths"]) // 2]
+    cells += [one for batch in this["batches"] for one in of_width(this, middle, batch)]
     panels = {
-        "": {
-            name.replace("_", " "): figures.Points([*cells, "averaged\nweights"], found)
-            for name, found in series.items()
+        f"width {width}": {
+            name.replace("_", " "): figures.Points(
+                [f"{one.rate:g}, {one.batch}" for one in cells if one.width == width],
+                [statistics.mean(one.along[name].tolist()) for one in cells if one.width == width],
+            )
+            for name in PARTS
         }
+        for width in this["widths"]
     }
     return Finding(
         task="2-digit addition, single-digit mode, tens",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate "
-        f"{RATES[1]:g}, no decay, {this['steps']} steps",
+        size=f"1 layer, widths {this['widths']}, 4 heads, batch {this['batch']}, no decay, {this['steps']} "
+        f"steps",
         seeds=this.seeds,
-        answers=answers(cells, usual),
-        numbers={name.replace("\n", " "): row(one) for name, one in cells.items()}
-        | {"averaged weights": averages(usual)},
+        answers=answers(cells),
+        numbers={one.name: row(one) for one in cells},
         plot=figures.points(
             panels,
-            xlabel=f"setting (else rate {RATES[1]:g}, batch {this['batch']})",
+            xlabel="learning rate, batch",
             ylabel="nats above h(.45), and their parts",
             joined=False,
         ),
     )
 
 
-def cell(sweep: Sweep, runs: np.ndarray) -> Cell:
+def of_width(this: Study, width: int, batch: int | None = None) -> list[Cell]:
+    """The cells of a width: every rate at the usual batch, or the highest rate at another one."""
+    rates = [rate / 1e6 for rate in (this["rates"] if batch is None else this["rates"][-1:])]
+    size = batch or this["batch"]
+    sweep = this.sweep(
+        f"width_{width}_batch_{size}",
+        mode="single",
+        digits=2,
+        digit=1,
+        d_model=width,
+        weight_decay=0,
+        epoch_steps=25,
+        save="every:1",
+        batch=size,
+        learning_rate=rates,
+    )
+    of = np.asarray(sweep.hypers.learning_rate)
+    return [cell(sweep, width, rate, size, np.flatnonzero(np.isclose(of, rate))) for rate in rates]
+
+
+def cell(sweep: Sweep, width: int, rate: float, batch: int, runs: np.ndarray) -> Cell:
     """What the given runs of a sweep show."""
-    curves = sweep.metrics["loss"]
-    found = {int(run): shelf for run in runs if (shelf := tens(shelves.find(curves[run, :, 0]))) is not None}
-    snapshots = {epoch: sweep.runs(epoch) for epoch in sweep.epochs}
-    steps = {epoch: sweep.steps(epoch) for epoch in snapshots}
+    loss, epochs = snapshots.losses(sweep, 0), list(sweep.epochs)
+    exits = statistics.until_below(sweep.metrics["loss"][:, :, 0], LEFT)
+    steps = np.array([sweep.steps(epoch) for epoch in epochs])
+    there = (loss >= LOW) & (loss <= HIGH) & (steps[:, None] >= exits.time) & exits.ended
     of_run = {
-        run: [
-            snapshots[epoch][run]
-            for epoch in snapshots
-            if shelf.first_step <= steps[epoch] <= shelf.last_step
-        ]
-        for run, shelf in found.items()
+        int(run): [sweep.run(int(run), epochs[i]) for i in np.flatnonzero(there[:, run])]
+        for run in runs
+        if there[:, run].any()
     }
-    of_run = {run: kept for run, kept in of_run.items() if kept}
     means = [averaged(kept) for kept in of_run.values()]
     function = functools.partial(looked_at, evaluation_sets.every(sweep.task))
     every = mapped(function, [one for kept in of_run.values() for one in kept] + means)
@@ -150,19 +157,12 @@ def cell(sweep: Sweep, runs: np.ndarray) -> Cell:
         for name, values in every.items()
     }
     return Cell(
+        width,
+        rate,
+        batch,
         len(runs),
-        [found[run].level for run in of_run],
         along,
         {name: values[len(values) - len(means) :] for name, values in every.items()},
-    )
-
-
-def tens(found: list[shelves.Shelf]) -> shelves.Shelf | None:
-    """The longest shelf between LOW and HIGH, if there is one."""
-    return max(
-        (shelf for shelf in found if LOW <= shelf.level <= HIGH),
-        key=lambda shelf: shelf.last_step - shelf.first_step,
-        default=None,
     )
 
 
@@ -218,134 +218,182 @@ def row(one: Cell) -> dict[str, Any]:
     """The numbers of a setting."""
     return dict(
         runs=one.runs,
-        shelves=len(one.levels),
-        level=statistics.mean(one.levels),
-        **{name: one.mean(name) for name in NAMES},
+        seen=len(one.along["excess"]),
+        **{name: statistics.mean(one.along[name].tolist()) for name in NAMES},
+        averaged_excess=statistics.mean(one.averaged["excess"].tolist()),
     )
 
 
-def averages(usual: Cell) -> dict[str, Any]:
-    """The numbers of the averaged weights, and by how much they lie below the snapshots' (paired)."""
-    below = statistics.mean((usual.along["excess"] - usual.averaged["excess"]).tolist())
-    return {name: statistics.mean(usual.averaged[name].tolist()) for name in NAMES} | {"excess_saved": below}
+def by_cell(cells: list[Cell], of: Any, what: str) -> dict[str, Measured]:
+    """A row for every setting."""
+    return {
+        f"w{one.width}_r{one.rate * 1e6:.0f}_b{one.batch}": mean(f"{what}, {one.name}", of(one), "nats")
+        for one in cells
+    }
 
 
-def answers(cells: dict[str, Cell], usual: Cell) -> list[Answer]:
-    """What the shelf says to the notes."""
-    shown, level = counted(len(usual.levels), usual.runs), usual.mean("loss")
-    without, with_carry = usual.mean("loss_without_carry"), usual.mean("loss_with_carry")
-    saved = averages(usual)["excess_saved"]
-    paired = statistics.mean(
-        (usual.along["loss_with_carry"] - STRATA[1] - usual.along["loss_without_carry"] + STRATA[0]).tolist()
+def answers(cells: list[Cell]) -> list[Result]:
+    """What the level says to the notes, first at the largest width and the highest rate."""
+    usual = [one for one in cells if one.batch == cells[0].batch]
+    top = max(usual, key=lambda one: (one.width, one.rate))
+    seen = share(f"runs seen at the level, {top.name}", len(top.along["excess"]), top.runs)
+    open_ = "open: no run is seen at the level here; denser snapshots would show it"
+    decide = lambda verdict: verdict if len(top.along["excess"]) > 1 else open_
+    low = lambda values: -math.inf if (x := statistics.mean(np.asarray(values).tolist()).low) is None else x
+    high = lambda values: math.inf if (x := statistics.mean(np.asarray(values).tolist()).high) is None else x
+    without, with_carry = top.along["loss_without_carry"], top.along["loss_with_carry"]
+    strata = dict(
+        without=mean(f"loss on the +0 set, {top.name}", without, "nats"),
+        with_carry=mean(f"loss on the +1 set, {top.name}", with_carry, "nats"),
+        seen=seen,
     )
-    mass = statistics.mean(
-        (np.exp(-usual.along["loss_without_carry"]) + np.exp(-usual.along["loss_with_carry"])).tolist()
+    every = {
+        **by_cell(cells, lambda one: one.along["loss_without_carry"], "loss on +0"),
+        **{
+            f"{k}_with": v
+            for k, v in by_cell(cells, lambda one: one.along["loss_with_carry"], "loss on +1").items()
+        },
+    }
+    mean_of = lambda values: float(np.mean(values)) if len(values) else math.nan
+    off = lambda one, of: max(
+        abs(mean_of(one.along["loss_without_carry"]) - of[0]),
+        abs(mean_of(one.along["loss_with_carry"]) - of[1]),
     )
-    errors = statistics.mean((usual.along["sd_with"] / math.sqrt(0.45 * 128)).tolist())
-    by_setting = "; ".join(
-        f"{name.replace(chr(10), ' ')}: {said(one.mean('excess'), '+.4f')}" for name, one in cells.items()
-    )
-    parts = "; ".join(f"{name.replace('_', ' ')} {said(usual.mean(name), '+.4f')}" for name in PARTS[1:])
-    chances = ", ".join(
-        said(usual.mean(name), ".3f") for name in ("p0_without", "p1_without", "p0_with", "p1_with")
-    )
-    open_ = "open: no run has the shelf here; more seeds or another width would show it"
-    decide = lambda verdict: verdict if level.low is not None else open_
-    above = lambda x, least: x.low is not None and x.low > least
-    below = lambda x, most: x.high is not None and x.high < most
-    strata = f"{said(without, '.4f')}; {said(with_carry, '.4f')}"
-    where = f"{shown} with the shelf"
+    fits = [one.name for one in cells if off(one, (0.630, 0.890)) < NEAR]
+    gap = with_carry - STRATA[1] - without + STRATA[0]
+    noise = top.along["excess"] - top.averaged["excess"]
+    parts = {name: top.along[name] for name in PARTS[1:]}
+    largest = max(parts, key=lambda name: mean_of(parts[name]) if len(parts[name]) else -math.inf)
+    errors = top.along["sd_with"] / math.sqrt(0.45 * 128)
+    rule = f"within {NEAR} nats of the mean at {top.name}: confirmed; else refuted."
     return [
-        Answer(
+        Result(
             "001-01",
-            "above-expected loss shelf of the second digit",
-            f"exact loss − .68814 along the shelf, {where}; by setting; "
-            "saved by averaging the weights along it (paired)",
-            f"{by_setting}; averaging saves {said(saved, '+.4f')}",
-            decide("confirmed" if above(level, EXACT) else "refuted"),
-        ),
-        Answer(
-            "001-03",
-            "the loss aligns with log 20/9 = .799, which P(+1) looks like",
-            f"level of the shelf on all problems, {where}",
-            said(level, ".4f"),
-            decide("refuted" if below(level, STRATA[1]) else "confirmed"),
-        ),
-        Answer(
-            "001-04",
-            "should it not be 9/20 log 20/9 + 11/20 log 20/11",
-            "entropy of the carry over all 10^4 problems, enumerated",
-            f"{EXACT:.6f}",
-            "confirmed" if abs(EXACT - 0.45 * STRATA[1] - 0.55 * STRATA[0]) < 1e-12 else "refuted",
-        ),
-        Answer(
-            "001-05",
-            "run the model on two sets, pure +0 and pure +1",
-            "loss on each; then P(+0), P(+1) on +0 and on +1, all problems",
-            f"{strata}; {chances}",
-            "built: python -m experiments.plateaus.tens_excess",
-        ),
-        Answer(
-            "001-06",
-            "prediction: log 20/11 = .598 on +0 and log 20/9 = .799 on +1",
-            f"losses of the two sets, {where}",
-            strata,
-            decide("confirmed" if holds(without, STRATA[0]) and holds(with_carry, STRATA[1]) else "refuted"),
-        ),
-        Answer(
-            "001-07",
-            "deranged prediction: log 20/9 on both",
-            f"losses of the two sets, {where}",
-            strata,
-            decide("confirmed" if holds(without, STRATA[1]) and holds(with_carry, STRATA[1]) else "refuted"),
-        ),
-        Answer(
-            "001-08",
-            "the losses were instead .630 and .890",
-            "losses of the two sets; sum of e^−loss (the note's: .943)",
-            f"{strata}; {said(mass, '.3f')}",
+            "At the note's width the level lies {excess} above h(.45); averaging the weights takes off "
+            "{noise}.",
+            dict(
+                excess=mean(f"excess, {top.name}", top.along["excess"], "nats"),
+                noise=mean("saved by averaging the weights, paired", noise, "nats"),
+                seen=seen,
+                **by_cell(cells, lambda one: one.along["excess"], "excess"),
+            ),
+            f"Confirmed if the excess at {top.name} is above 0 (whole interval), refuted if it is below.",
             decide(
                 "confirmed"
-                if holds(without, 0.630) and holds(with_carry, 0.890)
-                else "refuted: other numbers at this size"
-            ),
-        ),
-        Answer(
-            "001-09",
-            "an additional source of loss on both sets",
-            f"parts of the excess {said(usual.mean('excess'), '+.4f')}",
-            parts,
-            decide(
-                "confirmed" if above(usual.mean("leak"), 0) and above(usual.mean("excess"), 0) else "refuted"
-            ),
-        ),
-        Answer(
-            "001-10",
-            "maybe it is bigger on the +1 set",
-            "excess on +1 less excess on +0, paired over runs (the note's: .059)",
-            said(paired, "+.4f"),
-            decide(
-                "confirmed"
-                if above(paired, 0)
+                if low(top.along["excess"]) > 0
                 else "refuted"
-                if below(paired, 0)
+                if high(top.along["excess"]) < 0
                 else "open: the interval holds 0; more seeds would tell"
             ),
         ),
-        Answer(
+        Result(
+            "001-03",
+            "No: the level is {level}, below log 20/9.",
+            dict(
+                level=mean(f"loss, {top.name}", top.along["loss"], "nats"),
+                **by_cell(cells, lambda one: one.along["loss"], "loss"),
+            ),
+            f"Confirmed if the level is within {NEAR} nats of log 20/9 = .799, refuted if its interval "
+            f"lies below.",
+            decide("confirmed" if abs(mean_of(top.along["loss"]) - STRATA[1]) < NEAR else "refuted"),
+        ),
+        Result(
+            "001-04",
+            "Yes: 9/20 log 20/9 + 11/20 log 20/11 is the entropy of the carry, {level}.",
+            dict(level=exact("entropy of the carry over all 10^4 problems", EXACT)),
+            "Confirmed if both sides agree to 1e-12 nats.",
+            "confirmed" if abs(EXACT - 0.45 * STRATA[1] - 0.55 * STRATA[0]) < 1e-12 else "refuted",
+        ),
+        Result(
+            "001-05",
+            "Done: the losses are {without} on the +0 set and {with_carry} on the +1 set.",
+            strata
+            | {
+                name: mean(f"{name.replace('_', ' ')}, {top.name}", top.along[name], "")
+                for name in ("p0_without", "p1_without", "p0_with", "p1_with")
+            },
+            "Built where both sets hold all problems of their kind.",
+            "built: python -m experiments.plateaus.tens_excess",
+        ),
+        Result(
+            "001-06",
+            "Not exactly: {without} and {with_carry}, where log 20/11 and log 20/9 were predicted.",
+            strata,
+            f"Both losses {rule}",
+            decide("confirmed" if off(top, STRATA) < NEAR else "refuted"),
+        ),
+        Result(
+            "001-07",
+            "No: the two sets differ, {without} and {with_carry}.",
+            strata,
+            f"Both losses {rule}",
+            decide("confirmed" if off(top, (STRATA[1], STRATA[1])) < NEAR else "refuted"),
+        ),
+        Result(
+            "001-08",
+            "At the note's width and the highest rate they are {without} and {with_carry}.",
+            strata
+            | dict(
+                mass=mean("sum of e^−loss (the note's: .943)", np.exp(-without) + np.exp(-with_carry), ""),
+                **every,
+            ),
+            f"Confirmed if at some setting both means lie within {NEAR} nats of the note's .630 and .890.",
+            decide(f"confirmed: at {fits[0]}" if fits else "refuted: at none of these settings"),
+        ),
+        Result(
+            "001-09",
+            f"Yes, {{excess}} in all; its largest part is {{largest}} of {largest.replace('_', ' ')}.",
+            dict(
+                excess=mean(f"excess, {top.name}", top.along["excess"], "nats"),
+                largest=mean(f"{largest.replace('_', ' ')}, {top.name}", parts[largest], "nats"),
+                **{
+                    f"{name}_{key}": row_
+                    for name in PARTS[1:]
+                    for key, row_ in by_cell(
+                        cells, lambda one, name=name: one.along[name], name.replace("_", " ")
+                    ).items()
+                },
+            ),
+            f"Confirmed if the excess is above 0 and a part other than the leak is, or the leak is above "
+            f"{LEAK} nats (whole "
+            f"intervals), at {top.name}.",
+            decide(
+                "confirmed"
+                if low(top.along["excess"]) > 0
+                and (low(parts["leak"]) > LEAK or max(low(parts[n]) for n in PARTS[2:]) > 0)
+                else "refuted"
+                if high(top.along["excess"]) < 0
+                else "open: the intervals hold 0; more seeds would tell"
+            ),
+            [
+                "Jensen gap: the spread of the log-odds over problems costs loss unless it goes with the "
+                "carry."
+            ],
+        ),
+        Result(
+            "001-10",
+            "The excess on the +1 set is {gap} larger than on the +0 set.",
+            dict(
+                gap=mean("excess on +1 less excess on +0, paired (the note's: .059)", gap, "nats"), seen=seen
+            ),
+            f"At {top.name}: confirmed if the paired difference is above 0 (whole interval), refuted if "
+            f"below.",
+            decide(
+                "confirmed"
+                if low(gap) > 0
+                else "refuted"
+                if high(gap) < 0
+                else "open: the interval holds 0; more seeds would tell"
+            ),
+        ),
+        Result(
             "001-11",
-            "the sets are so small that there is considerable jitter",
-            "standard error of the loss on the +1 problems of a batch of 128, against the note's excess, "
-            ".091",
-            said(errors, ".4f"),
-            decide("confirmed" if errors.value is not None and errors.value > 0.091 / 3 else "refuted"),
+            "Yes: in a batch of 128 the loss on the +1 problems has a standard error of {error}.",
+            dict(error=mean(f"standard error, {top.name}", errors, "nats")),
+            "Confirmed if it is more than a third of the note's excess on that set, .091 nats.",
+            decide("confirmed" if mean_of(errors) > 0.091 / 3 else "refuted"),
         ),
     ]
-
-
-def holds(interval: statistics.Interval, value: float) -> bool:
-    """Whether the interval holds a value."""
-    return interval.low is not None and interval.high is not None and interval.low <= value <= interval.high
 
 
 if __name__ == "__main__":

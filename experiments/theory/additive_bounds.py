@@ -24,7 +24,9 @@ import numpy as np
 from scipy.special import entr
 
 from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, exact, interval
+from experiments.frame.result import Result
 from experiments.frame.study import Study
 from grokjax import figures, presets, tasks
 from grokjax.curves import statistics
@@ -153,7 +155,7 @@ def random_laws(count: int) -> list[experts.Bound]:
     return [experts.additive(joint / joint.sum()) for joint in draws]
 
 
-def on_sums(found: dict[str, Case]) -> list[Answer]:
+def on_sums(found: dict[str, Case]) -> list[Result]:
     """Whether additive logits beat the single tokens."""
     off = max(abs(found[name].additive.loss - math.log(found[name].joint.shape[-1])) for name in FLAT)
     noisy = max(
@@ -163,52 +165,71 @@ def on_sums(found: dict[str, Case]) -> list[Answer]:
     )
     uneven, carry = found[UNEVEN], found[CARRY]
     beaten = uneven.additive.loss < uneven.single - SAME
+    same = f"within {SAME:g} nats of ln b in every law: confirmed; else refuted."
     return [
-        Answer(
+        Result(
             "004-01",
-            "frozen attention cannot predict a mixed function of two tokens better than either",
-            "additive optimum: |it − best single token|, flat sums; both, mod 3 with chances (.5, .3, .2)",
-            f"{off:.1g}; {uneven.additive.loss:.6f} against {uneven.single:.6f}",
-            "refuted: it holds where the outcome is flat given each token"
-            if beaten and off < SAME
-            else "confirmed",
+            "In general they can: additive logits reach {additive} where the best single token reaches "
+            "{single}; "
+            "where the outcome is flat given each token they cannot.",
+            dict(
+                additive=exact(
+                    "additive optimum, sum mod 3 of digits with chances .5, .3, .2", uneven.additive.loss
+                ),
+                single=exact("best single token, the same law", uneven.single),
+                off=exact("largest |additive optimum − ln b|, flat laws", off),
+            ),
+            f"Refuted if the optimum of any law is more than {SAME:g} nats below its best single token.",
+            "refuted" if beaten else "confirmed",
+            ["The note's own condition, a flat outcome, is 004-02."],
         ),
-        Answer(
+        Result(
             "004-02",
-            "true if the outcome is flat given any single token",
-            "largest |optimum − ln b| over sums of 2 and 3 flat tokens, b = 2, 5, 10; proof in "
-            "grokjax.theory.experts",
-            f"{off:.1g}",
+            "Yes: with sums of two or three flat tokens the best additive logits know nothing, to {off}.",
+            dict(off=exact("largest |additive optimum − ln b|, b = 2, 5, 10", off)),
+            f"Optimum {same}",
             "confirmed" if off < SAME else "refuted",
+            ["Proven for any number of flat independent tokens in grokjax.theory.experts."],
         ),
-        Answer(
+        Result(
             "004-13",
-            "Z(x, y) is a distribution instead of a point",
-            "largest |optimum − ln b| with noise .1 to .9 on the sum, b = 2 to 10",
-            f"{noisy:.1g}: still ln b",
+            "Still nothing is known, however noisy the sum is, to {noisy}.",
+            dict(noisy=exact("largest |additive optimum − ln b|, noise .1 to .9, b = 2 to 10", noisy)),
+            f"Optimum {same}",
             "confirmed" if noisy < SAME else "refuted",
         ),
-        Answer(
+        Result(
             "001-50",
-            'cannot beat some "linear" combination of c|a and c|b',
-            "additive optimum against the best w·ln P(c|a) + v·ln P(c|b) and the best single: uneven mod 3; "
-            "carry of one pair",
-            "; ".join(f"{x.additive.loss:.6f}, {x.powers:.6f}, {x.single:.6f}" for x in (uneven, carry)),
-            "refuted: only for a flat outcome, see 004-02"
-            if uneven.additive.loss < uneven.powers - 1e-5
-            else "confirmed",
+            "Additive logits do beat it: carry of one pair {additive}, best weighted product of the single "
+            "odds {powers}.",
+            dict(
+                additive=exact("additive optimum, carry of one pair", carry.additive.loss),
+                powers=exact("best w·ln P(c|a) + v·ln P(c|b), carry of one pair", carry.powers),
+                additive_3=exact("additive optimum, uneven sum mod 3", uneven.additive.loss),
+                powers_3=exact("best weighted product, uneven sum mod 3", uneven.powers),
+                single=exact("best single token, carry of one pair", carry.single),
+            ),
+            "Refuted if additive logits lie more than 1e-5 nats below the best weighted product in either "
+            "law.",
+            "refuted" if max(x.powers - x.additive.loss for x in (uneven, carry)) > 1e-5 else "confirmed",
+            ["Where the outcome is flat given each token all of these are ln b, 004-02."],
         ),
-        Answer(
+        Result(
             "001-51",
-            "no lower loss than the product of these",
-            "carry of one pair: product of the single odds, additive optimum (dual)",
-            f"{carry.product:.6f}; {carry.additive.loss:.6f} ({carry.additive.dual:.6f})",
+            "Additive logits go below the straightforward product: {additive} against {product}, carry of "
+            "one pair.",
+            dict(
+                additive=exact("additive optimum, carry of one pair", carry.additive.loss),
+                dual=exact("its dual bound", carry.additive.dual),
+                product=exact("product of the single odds", carry.product),
+            ),
+            f"Refuted if the optimum lies more than {SAME:g} nats below the product.",
             "refuted" if carry.additive.loss < carry.product - SAME else "confirmed",
         ),
     ]
 
 
-def on_optimum(found: dict[str, Case], random: list[experts.Bound]) -> list[Answer]:
+def on_optimum(found: dict[str, Case], random: list[experts.Bound]) -> list[Result]:
     """What the optimum looks like, and whether there is one only."""
     flat, uneven, xor = (right_odds(found[name]) for name in ("sum mod 10", UNEVEN, "XOR"))
     s = np.arange(1, 100_000) / 1e4
@@ -218,58 +239,93 @@ def on_optimum(found: dict[str, Case], random: list[experts.Bound]) -> list[Answ
     )
     total = max(abs(float(np.sum(signed_odds(seed)))) for seed in range(100))
     gap = max(x.gap for x in random)
+    free, left = parameters()
     return [
-        Answer(
+        Result(
             "004-07",
-            "optimal: the right answer has the same log-odds at all y",
-            "spread of the right answer's log-odds over cells at the optimum: flat mod 10; uneven mod 3",
-            f"{np.ptp(flat):.1g}; {np.ptp(uneven):.3f}",
-            "refuted: true for flat tokens (convexity, symmetry) alone"
+            "For flat tokens yes, the right answer's log-odds differ by {flat}; for uneven ones no, by "
+            "{uneven}.",
+            dict(
+                flat=exact("spread over cells at the optimum, flat sum mod 10", float(np.ptp(flat))),
+                uneven=exact("spread over cells at the optimum, uneven sum mod 3", float(np.ptp(uneven))),
+            ),
+            f"Confirmed where the spread over cells is below {SAME:g} nats, refuted where it is above.",
+            "mixed: confirmed in the note's own case, flat tokens; refuted for uneven ones"
             if np.ptp(flat) < SAME < np.ptp(uneven)
-            else "confirmed",
+            else "confirmed"
+            if np.ptp(uneven) < SAME
+            else "refuted",
         ),
-        Answer(
+        Result(
             "004-08",
-            "s + 1/s has its minimum 2 at exactly s = 1",
-            "where it is least on a grid of step 1e-4, and its value",
-            f"{least:.4f}, {least + 1 / least:.8f}",
-            "confirmed" if abs(least - 1) < 1e-4 else "refuted",
+            "Yes, the minimum is at {least}.",
+            dict(
+                least=exact("where s + 1/s is least on a grid of step 1e-4", least, ""),
+                value=exact("its value there", least + 1 / least, ""),
+            ),
+            "Confirmed if the least value on the grid is within a step of s = 1.",
+            "confirmed" if abs(least - 1) < 1.5e-4 else "refuted",
         ),
-        Answer(
+        Result(
             "004-09",
-            "is that enough to constrain the optimal probabilities?",
-            "directions of logits in which the loss is curved at the optimum, of those that change "
-            "probabilities (laws without "
-            "empty cells)",
-            ", ".join(f"{a} of {b}" for a, b in zip(curved, directions, strict=True)),
+            "Yes: every one of {directions} directions of logits that change probabilities is curved at "
+            "the optimum.",
+            dict(
+                directions=exact(
+                    "directions that change probabilities, laws without empty cells", sum(directions), ""
+                ),
+                curved=exact("of these, directions in which the loss is curved", sum(curved), ""),
+            ),
+            "Confirmed if the loss is curved in all directions of logits that change probabilities.",
             "confirmed" if directions == curved else "refuted",
         ),
-        Answer(
+        Result(
             "004-10",
-            "2×2: exactly one free parameter, half of the cells have odds 1 and the others t",
-            "the right answer's log-odds: "
-            "equal in all cells they are one number; additive ones sum to 0 (100 random logits, largest sum)",
-            f"{total:.1g}",
-            "confirmed: before the invariant of 004-11, which fixes it" if total < SAME else "refuted",
+            "Equal right log-odds leave {free} free parameter among all logits, and {left} among additive "
+            "ones.",
+            dict(
+                free=exact("dimension of logits whose right log-odds are equal in all cells, XOR", free, ""),
+                left=exact("dimension of additive logits among these", left, ""),
+            ),
+            "The claim is confirmed for a set of logits whose dimension is 1, refuted for one where it is "
+            "not.",
+            "mixed: confirmed before the invariant of 004-11; additive logits have none left"
+            if (free, left) == (1, 0)
+            else "confirmed"
+            if left == 1
+            else "refuted",
         ),
-        Answer(
+        Result(
             "004-11",
-            "there is no free parameter and t = 1, by invariants",
-            "largest |log-odds| at the optimum of XOR; for b symbols proven by duality in "
-            "grokjax.theory.experts",
-            f"{np.abs(xor).max():.1g}",
+            "Yes: additive logits have right log-odds that sum to {total}, so all are {xor} at the optimum.",
+            dict(
+                total=exact("largest |sum of the four right log-odds|, 100 random additive logits", total),
+                xor=exact("largest |log-odds| at the optimum of XOR", float(np.abs(xor).max())),
+            ),
+            f"Confirmed if both are below {SAME:g}.",
             "confirmed" if np.abs(xor).max() < SAME and total < SAME else "refuted",
+            ["For b symbols it is proven by duality in grokjax.theory.experts."],
         ),
-        Answer(
+        Result(
             "004-12",
-            "how to extrapolate this to uneven distributions",
-            f"iterative proportional fitting on {len(random)} random laws: largest duality gap (nats)",
-            f"{gap:.1g}",
+            "Iterative proportional fitting finds the optimum for any margins, with a proof: duality gap "
+            "at most {gap}.",
+            dict(gap=exact(f"largest duality gap, {len(random)} random laws", gap)),
+            f"Built if the gap is below {SAME:g} nats in every law.",
             "built: grokjax.theory.experts.additive"
             if gap < SAME
             else "open: the gap is wide; more sweeps would close it",
         ),
     ]
+
+
+def parameters() -> tuple[int, int]:
+    """The dimension of XOR's logits with equal right log-odds in all cells; of additive ones among them."""
+    x, y = np.divmod(np.arange(4), 2)
+    equal = np.diff(np.eye(4), axis=0)
+    signed = np.where(x == y, -1, 1)[:, None] * np.stack([np.ones(4), x, y], 1)
+    among = 1 + 3 - int(np.linalg.matrix_rank(np.column_stack([np.ones(4), signed])))
+    return 4 - int(np.linalg.matrix_rank(equal)), among
 
 
 def right_odds(x: Case) -> np.ndarray:
@@ -326,34 +382,47 @@ def interaction(seed: int, attention: str) -> Interaction:
     )
 
 
-def on_models(frozen: list[Interaction], live: list[Interaction]) -> list[Answer]:
+def on_models(frozen: list[Interaction], live: list[Interaction]) -> list[Result]:
     """Frozen attention is additive, live attention is not."""
-    worst, median = (
-        lambda of: max(of(x) for x in frozen),
-        lambda of: said(statistics.median([of(x) for x in live]), ".2g"),
-    )
     logits, edit = (lambda x: x.of_logits), (lambda x: x.of_edit)
+
+    def both(of: Any, what: str) -> dict[str, Measured]:
+        return dict(
+            frozen=exact(
+                f"{what}, frozen attention, largest of {len(frozen)}", max(of(x) for x in frozen), ""
+            ),
+            live=interval(
+                f"{what}, live attention, median", statistics.median([of(x) for x in live]), "", len(live)
+            ),
+        )
+
+    rule = "Confirmed if it is below 1e-4, the rounding of float32, in every frozen model."
+    rows = both(logits, "interaction of the two tokens in the log-odds, over their spread")
+    edited = both(edit, "how far an edit's effect differs over the other token, over its size")
     return [
-        Answer(
+        Result(
             "004-05",
-            "odds multiply: a_0 b_0 : a_1 b_1",
-            "interaction of the two tokens in the log-odds of random models, over their "
-            "spread: frozen attention (largest); live (median)",
-            f"{worst(logits):.1g}; {median(logits)}",
-            "confirmed" if worst(logits) < 1e-4 else "refuted",
+            "In frozen attention they multiply exactly, up to {frozen}; in live attention the tokens "
+            "interact, {live} of the "
+            "spread.",
+            rows,
+            rule,
+            "confirmed" if (rows["frozen"].value or 0) < 1e-4 else "refuted",
+            ["The note's model is the frozen one. The models are random, not trained."],
         ),
-        Answer(
+        Result(
             "004-06",
-            "changing V(x) shunts the odds at this x, but at all y",
-            "the value of one x changed: how far the change of its "
-            "log-odds differs over y, over its size: frozen attention (largest); live (median)",
-            f"{worst(edit):.1g}; {median(edit)}",
-            "confirmed" if worst(edit) < 1e-4 else "refuted",
+            "In frozen attention the shift is the same at all y, up to {frozen}; in live attention it "
+            "differs by {live}.",
+            edited,
+            rule,
+            "confirmed" if (edited["frozen"].value or 0) < 1e-4 else "refuted",
+            ["The note's model is the frozen one. The models are random, not trained."],
         ),
     ]
 
 
-def on_carries() -> list[Answer]:
+def on_carries() -> list[Result]:
     """The exact chances of carries, and their levels."""
     chance = [columns.carry_probability(10, k) for k in (1, 2, 3)]
     nats, wrong = [sums.binary_entropy(c) for c in chance], sums.binary_entropy(0.1)
@@ -364,28 +433,39 @@ def on_carries() -> list[Answer]:
         for row in levels.named(10, n, order)
         if row.nats
     )
+    rows = {
+        f"digit_{k}": exact(f"chance of a carry into digit {k}", float(c), "")
+        for k, c in enumerate(chance, 1)
+    }
+    shelves = {f"digit_{k}": exact(f"level h(c), digit {k}", x) for k, x in enumerate(nats, 1)}
     return [
-        Answer(
+        Result(
             "001-02",
-            "the second digit has 11:9 chances of +0:+1",
-            "exact chance of a carry into digits 1, 2, 3",
-            ", ".join(f"{float(c):g}" for c in chance),
+            "Exactly: a carry comes into the second digit with chance {digit_1}; higher digits are nearer "
+            "to one half.",
+            rows,
+            "Confirmed if the enumerated chance is 9/20.",
             "confirmed" if chance[0] * 20 == 9 else "refuted",
         ),
-        Answer(
+        Result(
             "001-63",
-            "the addition table gives the digit right 90% of the time, a shelf at .325",
-            "exact chance that the naive digit is right, digits 1, 2, 3; the level nearest to h(.1), 2 to 5 "
-            "digits, both orders",
-            f"{', '.join(f'{1 - float(c):g}' for c in chance)}; h(.1) = {wrong:.4f}, nearest {near:.4f} "
-            f"({where})",
-            "refuted" if off > 0.02 else "open: a level of another information set lies within .02 nats",
+            "Nowhere: the addition table is right half of the time, and the level nearest to {wrong} is "
+            "{near}.",
+            dict(
+                wrong=exact("h(.1), the level that the note expects", wrong),
+                near=exact(f"nearest level of 2 to 5 digits, both orders: {where}", near),
+                **rows,
+            ),
+            "Refuted if no level of any information set lies within .02 nats of h(.1).",
+            "refuted"
+            if off > 0.02
+            else "open: a level lies within .02 nats; an atlas of runs would settle it",
         ),
-        Answer(
+        Result(
             "001-64",
-            "correction: half of the time, so ln 2",
-            "exact level h(c) of digits 1, 2, 3 against ln 2 = .693147",
-            ", ".join(f"{x:.6f}" for x in nats),
+            "Yes, nearly: the level is {digit_1} for the second digit and {digit_2} for the third.",
+            shelves,
+            "Confirmed if the levels of digits 1 to 3 lie within .01 nats of ln 2.",
             "confirmed" if all(abs(x - math.log(2)) < 0.01 for x in nats) else "refuted",
         ),
     ]

@@ -1,63 +1,28 @@
-"""The frame of the experiments, every experiment at a tiny size, and the page of findings, held to the files
-that it is built from.
-"""
+"""The frame of the experiments, and the page of findings, held to the files that it is built from."""
 
-import importlib
 import json
 import pathlib
-import pkgutil
 import re
 import types
 
-import jax
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from smallest import EXPERIMENTS, SHORT
 
-import experiments
 from experiments import findings
-from experiments.frame import again, finding, study
+from experiments.frame import again, finding, page, questions, result, rows, study
 from experiments.frame.finding import Answer, Finding
 from grokjax.curves.statistics import Interval
 from grokjax.figures import Plot
 
 ROOT = pathlib.Path(__file__).parents[2]
-THEMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.ispkg]
-MODULES = [
-    importlib.import_module(f"experiments.{theme}.{module.name}")
-    for theme in THEMES
-    for module in pkgutil.iter_modules([str(pathlib.Path(experiments.__path__[0]) / theme)])
-]
-EXPERIMENTS = {
-    module.__name__.removeprefix("experiments."): module
-    for module in MODULES
-    if hasattr(module, "SMALL") and hasattr(module, "measure")
-}
-SHORT = {name.rpartition(".")[2]: name for name in EXPERIMENTS}
 
 
-def text(value):
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-@pytest.fixture
-def one_device(monkeypatch):
-    """Every program is compiled once and not for each device."""
-    every = jax.devices
-    monkeypatch.setattr(jax, "devices", lambda *backend: every(*backend)[:1])
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_runs_to_its_finding(name, tmp_path, capsys, one_device):
-    module = EXPERIMENTS[name]
-    flags = [f"--{flag}={text(value)}" for flag, value in module.SMALL.items()]
-    name = name.rpartition(".")[2]
-    assert study.main(module, [*flags, f"--runs={tmp_path / 'runs'}", f"--output={tmp_path}"]) == 0, (
-        capsys.readouterr().err
-    )
-    found = json.loads((tmp_path / f"{name}.json").read_text())
-    assert found["answers"] and found["seeds"] and (tmp_path / f"{name}.png").stat().st_size > 1000
-    assert all(answer["id"] in capsys.readouterr().out for answer in found["answers"][:1])
+def test_every_theme_has_its_file_of_tests():
+    folder = pathlib.Path(__file__).parent
+    for theme in {name.partition(".")[0] for name in EXPERIMENTS}:
+        assert f'smallest.of("{theme}")' in (folder / f"test_{theme}_findings.py").read_text()
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -67,11 +32,35 @@ def test_a_docstring_opens_with_the_question_and_the_command(name):
     assert re.search(r"\bTime\b|\bTakes\b|\btook\b", doc), "the time on two cores is missing"
 
 
-def test_the_page_is_built_from_the_files():
-    found = findings.read(ROOT / findings.DIRECTORY)
-    assert (ROOT / findings.DIRECTORY.with_suffix(".md")).read_text() == findings.page(found), (
-        "run python -m experiments.findings"
-    )
+def test_the_pages_are_built_from_the_files():
+    for name, text in page.pages(findings.read(ROOT / findings.DIRECTORY)).items():
+        assert (ROOT / "docs" / name).read_text() == text, "run python -m experiments.findings"
+
+
+def test_every_question_of_the_notes_has_one_row_with_a_verdict():
+    made = rows.rows(findings.read(ROOT / findings.DIRECTORY))
+    assert len(made) == 159 and all(row.kind in (*result.VERDICTS, rows.AGAIN) for row in made.values())
+    text = "".join(page.pages(findings.read(ROOT / findings.DIRECTORY)).values())
+    assert all(text.count(f"| [{id}](#{id}) |") == 1 == text.count(f"### {id}\n") for id in made)
+    assert "? (" not in text and "(nan" not in text
+
+
+def test_links_and_pictures_of_the_pages_lead_somewhere():
+    for name, text in page.pages(findings.read(ROOT / findings.DIRECTORY)).items():
+        for link in re.findall(r"\]\((?!http)([^)]+)\)", text):
+            path, _, place = link.partition("#")
+            file = (ROOT / "docs" / name).parent / path if path else ROOT / "docs" / name
+            assert file.exists(), link
+            assert not place or f"### {place}\n" in file.read_text(), link
+
+
+def test_the_tables_beside_the_frame_speak_of_questions_of_the_notes():
+    known = questions.all_of_them()
+    assert all(question.theme in questions.THEMES and question.words for question in known.values())
+    assert set(questions.tools()) | {one.id for one in questions.highlights()} <= set(known)
+    assert not [one for one in questions.highlights() if re.search(r"(?<![\w-])\d+\.\d+|\d{3,}", one.meaning)]
+    assert all(all(one) for one in questions.wrong())
+    assert all(len(tool.sentence.split()) <= result.MOST_WORDS for tool in questions.tools().values())
 
 
 @pytest.mark.parametrize(
@@ -83,8 +72,10 @@ def test_a_finding_is_whole(path):
     assert path.stat().st_size <= finding.LARGEST and path.with_suffix(".png").is_file()
     assert found["command"].startswith(f"python -m experiments.{SHORT[path.stem]}")
     for answer in found["answers"]:
-        assert re.fullmatch(r"\d{3}-\d{2}", answer["id"]) and all(answer.values())
-        assert answer["verdict"].partition(":")[0] in finding.VERDICTS
+        if "rule" in answer:
+            result.check(result.read(answer))
+        else:
+            assert all(answer.values()) and answer["verdict"].partition(":")[0] in result.VERDICTS
 
 
 def a_finding(*answers):
@@ -121,19 +112,50 @@ def test_a_question_has_one_row(tmp_path):
         findings.read(tmp_path)
 
 
+QUESTION = questions.Question("001-13", "plateaus", "P(a|b)", "s")
+
+
 def test_a_bar_in_a_cell_does_not_end_it():
-    line = findings.row("some", Answer("001-01", "P(a|b)", "m", "n", "confirmed")._asdict(), "abc")
-    assert "P(a\\|b)" in line and line.endswith("| confirmed |")
+    assert rows.cell(QUESTION.words) == "P(a\\|b)"
 
 
-def test_a_verdict_on_a_mended_reader_says_so_until_it_is_measured_again():
-    commit, reasons = again.AGAIN["naive_phases"]
-    answer = Answer("001-13", "q", "m", "n", "confirmed")._asdict()
-    assert f"to be measured again ({reasons['001-13']}); before: confirmed" in findings.row(
-        "naive_phases", answer, commit
-    )
-    assert "again" not in findings.row("naive_phases", answer, "later")
+def test_a_verdict_on_a_mended_reader_says_so_until_it_is_measured_again(monkeypatch):
+    monkeypatch.setattr(again, "AGAIN", {"naive_phases": ("abc", {"001-13": "mended"})})
+    kept = Answer("001-13", "q", "m", "n", "confirmed")._asdict()
+    before = rows.of_answer(QUESTION, "naive_phases", {"commit": "abc", "seeds": {"count": 2}}, kept)
+    assert before.verdict == "to be measured again (mended); before: confirmed" and before.kind == rows.AGAIN
+    later = rows.of_answer(QUESTION, "naive_phases", {"commit": "later", "seeds": {"count": 2}}, kept)
+    assert later.verdict == "confirmed"
+
+
+def test_what_is_to_be_measured_again_is_an_experiment():
     assert set(again.AGAIN) <= set(SHORT)
+
+
+def test_the_sentence_of_an_older_answer_has_its_numbers():
+    found = findings.read(ROOT / findings.DIRECTORY)
+    kept = {
+        answer["id"]: (finding["commit"], answer)
+        for finding in found.values()
+        for answer in finding["answers"]
+    }
+    for id, one in questions.older().items():
+        commit, answer = kept[id]
+        assert len(one.sentence.split()) <= result.MOST_WORDS
+        assert not one.verdict or one.verdict.partition(":")[0] in result.VERDICTS
+        if commit == one.commit and "rule" not in answer:
+            text = " ".join(answer.values())
+            assert all(number in text for number in re.findall(r"\d*\.\d+", one.sentence)), id
+
+
+def test_an_older_answer_has_no_unknown_ends_and_a_short_sentence():
+    said = rows.without_marks("2 of 8, ? (? to ?), ? (1900 to ?), 700 (500 to ?), 9 (? to 10)")
+    assert (
+        said
+        == "2 of 8, none, not reached by half of the runs (1900 or more), 700 (500 or more), 9 (up to 10)"
+    )
+    assert rows.first_sentence("confirmed") == "As the note says."
+    assert len(rows.first_sentence("open: " + "word " * 40).split()) == result.MOST_WORDS
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""Measured numbers, and the one place that writes them in words."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from grokjax.curves import statistics
+from grokjax.curves.statistics import Interval, Times
+
+
+class Measured(NamedTuple):
+    """One number: what it is, its value with its interval, its unit, and how many things it rests on.
+
+    unit: `nats`, `steps`, or what else stands behind the value; `share` where value is `count` of `n`
+    n: how many of the things `of` (runs); None for what is proven or enumerated
+    left: runs that were not there yet when they stopped, at `until`
+    An end of the interval that the runs do not determine is None.
+    """
+
+    quantity: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    n: int | None = None
+    of: str = "runs"
+    count: int | None = None
+    left: int = 0
+    until: float | None = None
+
+
+def exact(quantity: str, value: float, unit: str = "nats") -> Measured:
+    """A number that is enumerated, calculated or proven."""
+    return Measured(quantity, float(value), unit=unit)
+
+
+def interval(quantity: str, found: Interval, unit: str, n: int, of: str = "runs") -> Measured:
+    """A number whose interval is known."""
+    return Measured(quantity, *_plain(found), unit, n, of)
+
+
+def mean(quantity: str, values: Sequence[float] | np.ndarray, unit: str, of: str = "runs") -> Measured:
+    """A mean with Student's interval; NaN is left out, and not counted."""
+    kept = np.asarray(values, float)
+    kept = kept[np.isfinite(kept)]
+    return interval(quantity, statistics.mean(kept.tolist()), unit, len(kept), of)
+
+
+def share(quantity: str, successes: int, n: int, of: str = "runs") -> Measured:
+    """A share with Wilson's interval, shown as `7 of 8`."""
+    found = _plain(statistics.wilson(int(successes), int(n)))
+    return Measured(quantity, *found, "share", int(n), of, int(successes))
+
+
+def time(quantity: str, times: Times, until: float, unit: str = "steps") -> Measured:
+    """A median time with Kaplan and Meier's interval; runs that never got there are later than `until`."""
+    left = int((~times.ended).sum())
+    return Measured(quantity, *_plain(times.median), unit, len(times.time), "runs", None, left, float(until))
+
+
+def value(row: Measured) -> str:
+    """The number in words: `0.71 nats`, `7 of 8 runs`, `> 1,200 steps (3 of 8 still there)`."""
+    if row.count is not None:
+        return f"{row.count} of {row.n} {row.of}"
+    unit = f" {row.unit}" if row.unit else ""
+    if row.value is not None:
+        return number(row.value, row.unit, 4 if row.n is None else 3) + unit
+    if row.until is not None:
+        return f"> {number(row.until, row.unit)}{unit} ({row.left} of {row.n} still there)"
+    return "not measured (no run shows it)"
+
+
+def sure(row: Measured) -> str:
+    """How sure the number is: its interval and what it rests on."""
+    if row.n is None:
+        return "exact"
+    counted = f"{row.n} {row.of}" + (f", {row.left} still there at the end" if row.left else "")
+    if row.low is None and row.high is None:
+        return counted
+    unit = "" if row.unit == "share" else row.unit
+    low, high = (None if end is None else number(end, unit) for end in (row.low, row.high))
+    if low is None:
+        return f"up to {high}; {counted}"
+    if high is None:
+        beyond = f"to > {number(row.until, unit)}" if row.left and row.until is not None else "or more"
+        return f"{low} {beyond}; {counted}"
+    return f"{low} to {high}; {counted}"
+
+
+def number(x: float, unit: str = "", digits: int = 3) -> str:
+    """A number for reading: steps and large numbers whole with commas, others to so many digits."""
+    if x == 0:
+        return "0"
+    if unit in ("steps", "epochs") or abs(x) >= 1000:
+        return f"{x:,.0f}"
+    if abs(x) < 1e-3:
+        return f"{x:.1e}"
+    return f"{x:.{digits}g}" if abs(x) >= 0.1 else f"{x:.{digits - 1}g}"
+
+
+def plain(row: Measured) -> dict[str, Any]:
+    """The number as JSON, without what it does not have."""
+    defaults = Measured._field_defaults
+    kept = {name: x for name, x in row._asdict().items() if name not in defaults or x != defaults[name]}
+    return {name: float(f"{x:.5g}") if isinstance(x, float) else x for name, x in kept.items()}
+
+
+def _plain(found: Interval) -> tuple[float | None, float | None, float | None]:
+    first, low, high = (None if x is None or not np.isfinite(x) else float(x) for x in found)
+    return first, low, high
