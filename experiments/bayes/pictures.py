@@ -156,7 +156,7 @@ def against_rate(
 def _over_gamma(ax: Axes, gammas: np.ndarray, kinds: dict[str, np.ndarray], quadratic: np.ndarray) -> None:
     for (name, values), colour in zip(kinds.items(), style.CYCLE, strict=False):
         if len(values):
-            middle, low, high = (np.quantile(values, share, axis=0) for share in (0.5, 0.25, 0.75))
+            middle, low, high = (np.nanquantile(values, share, axis=0) for share in (0.5, 0.25, 0.75))
             ax.fill_between(gammas, low, high, color=colour, alpha=0.2, lw=0)
             ax.plot(gammas, middle, "o-", ms=3, color=colour, label=f"{name} ({len(values)})")
     ax.plot(gammas, quadratic, "k:", label="quadratic")
@@ -176,8 +176,8 @@ def steps_of_parts(
         figure, grid = style.canvas(style.DOUBLE * 0.7, 3.8, 2, 1, sharex=True)
         upper, lower = grid[:, 0]
         for i, (name, values) in enumerate(parts.items()):
-            largest = np.abs(np.median(values, 1)).max() or 1.0
-            middle, low, high = (np.quantile(values / largest, q, axis=1) for q in (0.5, 0.25, 0.75))
+            largest = np.abs(np.nanmedian(values, 1)).max() or 1.0
+            middle, low, high = (np.nanquantile(values / largest, q, axis=1) for q in (0.5, 0.25, 0.75))
             colour, line = style.CYCLE[i % len(style.CYCLE)], ("-", "--")[i // len(style.CYCLE) % 2]
             upper.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
             upper.plot(steps, middle, line, color=colour, lw=0.9, label=f"{name} ({largest:.3g})")
@@ -190,5 +190,5 @@ def steps_of_parts(
         for ax in (upper, lower):
             ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     rows = np.tile(steps, len(parts))
-    medians = np.concatenate([np.median(values, 1) for values in parts.values()])
+    medians = np.concatenate([np.nanmedian(values, 1) for values in parts.values()])
     return Plot(figure, dict(part=np.repeat(list(parts), len(steps)), step=rows, median_llc=medians))
