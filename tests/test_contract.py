@@ -39,6 +39,7 @@ EXEMPT = {
     "hand_wired": "writes weights by hand with numpy",
     "addition.evaluation_sets": ON_THE_HOST,
     "bayes.calibration": OF_AN_ESTIMATE,
+    "bayes.chains": "runs samplers of a function; `llc.of`, which runs them of a run, is not exempt",
     "bayes.langevin": GIVES_A_FUNCTION,
     "bayes.masks": "gives masks, which decide on shapes",
     "ablation.units_for": "gives as many units as it takes: a shape that depends on the numbers",
@@ -65,7 +66,6 @@ EXEMPT = {
     "bayes.influence.bayesian_influence": OF_AN_ESTIMATE,
     "bayes.influence.susceptibility": OF_AN_ESTIMATE,
     "bayes.llc.estimate": TAKES_A_FUNCTION,
-    "bayes.llc.inverse_temperature": "is a formula of one number",
     "bayes.llc.loss_of": GIVES_A_FUNCTION,
     "circuits.symbols": "depends on the task alone",
     "edges.exist": ON_THE_HOST,
@@ -161,7 +161,6 @@ FIXED = {
     "digit": 1,
     "distance": 1,
     "draws": 19,
-    "epsilon": 1e-3,
     "first": 2,
     "known": interp.modular.components.of_group("C5"),
     "gamma": 1.0,
@@ -180,7 +179,7 @@ FIXED = {
     "addition.predictions.digit": 0,
     "bayes.hessian.num_probes": 2,
     "bayes.hessian.num_steps": 3,
-    "bayes.llc.of.options": dict(num_chains=2, num_draws=2, num_burn_in=1),
+    "bayes.llc.of.fields": dict(epsilon=1e-3, gamma=1.0, num_chains=2, num_draws=2, num_burn_in=1),
     "permutation.statistics": lambda rows: (rows**3).sum(0)[:2] * rows[0, :2],
 }
 """Arguments that are the same for every run, by the parameter's name, or by PACKAGE.MODULE.FUNCTION.NAME or a

@@ -19,6 +19,7 @@ from rich.progress import track
 from grokjax import checkpoints
 from grokjax.checkpoints import disk
 from grokjax.mapping import map_runs
+from grokjax.run import Run
 
 Variable = tuple[tuple[str, ...], np.ndarray, dict[str, str]]
 """Names of the axes, values, and {"unit": ...}: what `xarray.Dataset` takes for a variable."""
@@ -34,6 +35,7 @@ def over_training(
     settings: Mapping[str, Any],
     block: int,
     at_once: int = 1,
+    runs_at: Callable[[int], Run] | None = None,
     console: Console,
 ) -> dict[str, np.ndarray]:
     """Returns what a function gives of every epoch and run, by name, [E, S, ...].
@@ -41,6 +43,7 @@ def over_training(
     function: of (run, its data), written for one run;  data: of every run, leaves [S, ...]
     folder: of the blocks that are done; ValueError where it holds blocks made with other settings
     block: runs to a file, a multiple of at_once;  at_once: runs side by side on a device
+    runs_at: gives the runs of an epoch, `sweep.runs` unless given: each run may be at a step of its own
     """
     claim(folder, settings)
     lifted = map_runs(function if at_once == 1 else jax.vmap(function))
@@ -50,7 +53,7 @@ def over_training(
     runs, read = None, None
     for epoch, first in track(open_cells, "blocks of runs", console=console, disable=not open_cells):
         if read != epoch:
-            runs, read = sweep.runs(epoch), epoch
+            runs, read = (runs_at or sweep.runs)(epoch), epoch
         chosen = np.minimum(np.arange(first, first + block), sweep.num_runs - 1)
         picked = jax.tree.map(functools.partial(_picked, chosen, group), (runs, data))
         found = {name: x.reshape(block, *x.shape[len(group) :]) for name, x in lifted(*picked).items()}

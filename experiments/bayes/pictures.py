@@ -2,6 +2,7 @@
 
 import numpy as np
 from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
 
 from grokjax.figures import Plot, style
 from grokjax.interp.bayes.calibration import Plateau
@@ -110,3 +111,84 @@ def calibration(grid: Estimate, plateaus: list[list[Plateau]]) -> Plot:
     columns_of = dict(epsilon=epsilon, nbeta=nbeta, gamma=gamma, llc=mean, standard_error=error)
     more = dict(r_hat=np.asarray(grid.r_hat), masked=np.asarray(grid.masked))
     return Plot(figure, {name: x.ravel() for name, x in {**columns_of, **more}.items()})
+
+
+Against = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Of every run: coefficient, its standard error, whether it is trusted, gradient symmetricity [S]."""
+
+
+def against_rate(
+    rates: Float[np.ndarray, " S"],
+    panels: dict[str, Against],
+    gammas: Float[np.ndarray, " G"],
+    kinds: dict[str, Float[np.ndarray, "n G"]],
+    quadratic: Float[np.ndarray, " G"],
+) -> Plot:
+    """Returns coefficients against the attention rate, coloured by gradient symmetricity, a panel per title;
+    beside them the median over γ of each kind of run, with quartiles, and what a quadratic gives.
+
+    Estimates that are not trusted are open circles.
+    """
+    with style.settings():
+        figure, grid = style.canvas(style.DOUBLE, 2.4, 1, len(panels) + 1)
+        shift = np.random.default_rng(0).uniform(-0.02, 0.02, len(rates))
+        for ax, (title, (mean, error, ok, colour)) in zip(grid[0], panels.items(), strict=False):
+            ax.errorbar(rates + shift, mean, error, fmt="none", ecolor="0.7", elinewidth=0.5)
+            image = ax.scatter(
+                rates + shift, mean, c=colour, s=10, vmin=0.3, vmax=1, cmap="cividis", zorder=3
+            )
+            ax.scatter((rates + shift)[~ok], mean[~ok], s=22, facecolor="none", edgecolor="0.4", lw=0.5)
+            ax.set(xlabel="attention rate", title=title)
+        figure.colorbar(image, ax=grid[0, len(panels) - 1], label="gradient symmetricity")
+        grid[0, 0].set_ylabel("local learning coefficient")
+        _over_gamma(grid[0, -1], gammas, kinds, quadratic)
+    data = {
+        name: np.tile(rates, len(panels)) if name == "rate" else np.concatenate(columns)
+        for name, columns in zip(
+            ("llc", "standard_error", "trusted", "symmetricity", "rate"),
+            [*zip(*panels.values(), strict=True), ()],
+            strict=True,
+        )
+    }
+    return Plot(figure, {"panel": np.repeat(list(panels), len(rates)), **data})
+
+
+def _over_gamma(ax: Axes, gammas: np.ndarray, kinds: dict[str, np.ndarray], quadratic: np.ndarray) -> None:
+    for (name, values), colour in zip(kinds.items(), style.CYCLE, strict=False):
+        if len(values):
+            middle, low, high = (np.nanquantile(values, share, axis=0) for share in (0.5, 0.25, 0.75))
+            ax.fill_between(gammas, low, high, color=colour, alpha=0.2, lw=0)
+            ax.plot(gammas, middle, "o-", ms=3, color=colour, label=f"{name} ({len(values)})")
+    ax.plot(gammas, quadratic, "k:", label="quadratic")
+    ax.set(xscale="log", yscale="log", xlabel="γ", title="end, over γ")
+    ax.legend(frameon=False)
+
+
+def steps_of_parts(
+    steps: Float[np.ndarray, " E"],
+    parts: dict[str, Float[np.ndarray, "E S"]],
+    losses: dict[str, Float[np.ndarray, "S T"]],
+) -> Plot:
+    """Returns coefficients over training, a line per part (median over runs, quartiles as a band), each over
+    its largest median; beneath, the losses of every run in nats by digit.
+    """
+    with style.settings():
+        figure, grid = style.canvas(style.DOUBLE * 0.7, 3.8, 2, 1, sharex=True)
+        upper, lower = grid[:, 0]
+        for i, (name, values) in enumerate(parts.items()):
+            largest = np.abs(np.nanmedian(values, 1)).max() or 1.0
+            middle, low, high = (np.nanquantile(values / largest, q, axis=1) for q in (0.5, 0.25, 0.75))
+            colour, line = style.CYCLE[i % len(style.CYCLE)], ("-", "--")[i // len(style.CYCLE) % 2]
+            upper.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
+            upper.plot(steps, middle, line, color=colour, lw=0.9, label=f"{name} ({largest:.3g})")
+        for i, (name, curves) in enumerate(losses.items()):
+            for run, curve in enumerate(curves):
+                colour = style.CYCLE[i % len(style.CYCLE)]
+                lower.plot(curve, color=colour, lw=0.5, alpha=0.7, label="" if run else name)
+        upper.set_ylabel("LLC / its largest median")
+        lower.set(ylabel="loss (nats)", xlabel="step", yscale="log")
+        for ax in (upper, lower):
+            ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    rows = np.tile(steps, len(parts))
+    medians = np.concatenate([np.nanmedian(values, 1) for values in parts.values()])
+    return Plot(figure, dict(part=np.repeat(list(parts), len(steps)), step=rows, median_llc=medians))

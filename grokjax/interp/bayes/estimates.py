@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from grokjax.interp.bayes import diagnostics
+from grokjax.interp.bayes.chains import Settings
 
 MIXED = 1.1
 """The split R-hat above which chains are said not to have mixed."""
@@ -91,17 +92,20 @@ class Estimate(NamedTuple):
         return [sentence for holds, sentence in checks if holds]
 
 
-def summary(
-    traces: dict[str, Any], baseline: Array, nbeta: Array | float, max_rise: float, **settings: Any
-) -> Estimate:
-    """Returns the estimate that traces of losses [Ch, T] give.
-
-    traces: "burn_in", "trace", "acceptance" and "aux", each with the chains first
-    """
-    burn_in, trace = traces["burn_in"], traces["trace"]
+def summary(traces: dict[str, Any], baseline: Array, settings: Settings) -> Estimate:
+    """Returns the estimate that traces of losses [Ch, T] give, as `chains.traces` makes them."""
+    burn_in, trace, nbeta = traces["burn_in"], traces["trace"], settings.temperature
     seen = jnp.concatenate([burn_in, trace], 1)
-    ok = (jnp.isfinite(seen) & (seen - baseline <= max_rise)).all(1)
+    ok = (jnp.isfinite(seen) & (seen - baseline <= settings.max_rise)).all(1)
     chains = jnp.where(ok, nbeta * (trace - baseline).mean(1), jnp.nan)
+    used = dict(
+        epsilon=settings.epsilon,
+        nbeta=nbeta,
+        gamma=settings.gamma,
+        num_examples=jnp.nan if settings.num_examples is None else settings.num_examples,
+        num_burn_in=settings.num_burn_in,
+        draw_every=settings.draw_every,
+    )
     number = ok.sum()
     mean = jnp.where(ok, chains, 0.0).sum() / number
     spread = jnp.where(ok, (chains - mean) ** 2, 0.0).sum()
@@ -115,9 +119,8 @@ def summary(
         r_hat=diagnostics.split_r_hat(trace, ok),
         effective_sample_size=diagnostics.effective_sample_size(trace, ok),
         acceptance=traces["acceptance"],
-        nbeta=jnp.asarray(nbeta, jnp.float32),
         trace=trace,
         burn_in_trace=burn_in,
         aux=traces["aux"],
-        **{name: jnp.asarray(value, jnp.float32) for name, value in settings.items()},
+        **{name: jnp.asarray(value, jnp.float32) for name, value in used.items()},
     )

@@ -1,0 +1,236 @@
+"""Does the learning coefficient step when a shelf of addition ends, and which part of the model moves first?
+
+    python -m experiments.bayes.llc_shelves
+
+--digits 3 digits in sequence mode, most significant first, --d_model 64 with 4 heads, --batch 128, decay .1,
+--seeds 4, --steps 1500. At every 50th step the coefficient of the whole model and that restricted to every
+embedding, head, the MLP and the unembedding, at γ = 1000 on --examples 1024 fixed problems: --chains 4 of
+--burn_in 40 steps and --draws 30, gradients from --batch_size 64 examples, ε = 1e-4.
+
+An exit is the end of a shelf (`curves.shelves`) of one digit that was left after 200 steps or more, exits of
+a run within 50 steps of each other being one. The jump is what the coefficient changes from the last
+snapshot on the shelf to the first one 150 steps or more after its end; the drift what it changed in as long a
+time before. Rule, set before the numbers were seen: it steps (confirmed) if in three of four exits |jump| is
+above two standard errors, and the interval of the mean |jump| − |drift|, exits averaged within their runs,
+lies above 0; it does not (refuted) if that mean is below 0; else it is open. The first part to move is the
+one whose restricted coefficient is first half the way through its jump, of those that jump by more than two
+standard errors.
+
+Time: not measured; GPU: not measured.
+"""
+
+import collections
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.bayes import estimating, llc_grokking, pictures
+from experiments.frame import study
+from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.study import Setting, Study
+from grokjax.checkpoints import Sweep
+from grokjax.curves import shelves, statistics
+from grokjax.interp.bayes import masks
+
+DEFAULTS: dict[str, Setting] = {
+    "digits": 3,
+    "d_model": 64,
+    "batch": 128,
+    "seeds": 4,
+    "steps": 1500,
+    "examples": 1024,
+    **estimating.CHAINS,
+    "draws": 30,
+    "burn_in": 40,
+    "batch_size": 64,
+}
+SMALL: dict[str, Setting] = {
+    "digits": 1,
+    "d_model": 4,
+    "batch": 8,
+    "seeds": 2,
+    "steps": 150,
+    "examples": 8,
+    **estimating.FEW,
+}
+GAMMA = 1000.0
+SPACING = 50
+"""Steps from one snapshot to the next."""
+LASTING, LATER = 200, 150
+"""Steps that a shelf lasts at least, and after which its end is over."""
+CELLS = [(GAMMA, estimating.epsilon(GAMMA))]
+
+
+class Exit(NamedTuple):
+    """The end of a shelf: the run, the step, and the snapshots long before, before, and after it."""
+
+    run: int
+    step: int
+    places: tuple[int, int, int]
+
+
+class Jump(NamedTuple):
+    """What coefficients change over an exit and before it, the standard error of a jump, and the step, from
+    the exit on, at which they are half the way through; NaN where they do not jump.
+    """
+
+    jump: float
+    drift: float
+    error: float
+    half: float
+
+
+def measure(this: Study) -> Finding:
+    """Coefficients of the model and of its parts over training, and what they do at the exits."""
+    sweep = this.sweep(
+        "addition",
+        digits=this["digits"],
+        d_model=this["d_model"],
+        heads=4,
+        batch=this["batch"],
+        weight_decay=0.1,
+        epoch_steps=SPACING,
+        save="every:1",
+    )
+    names = list(masks.components(sweep.run(0).params))
+    whole = estimating.estimates(this, sweep, "whole", epochs=sweep.epochs, cells=CELLS)
+    parts = estimating.estimates(this, sweep, "parts", epochs=sweep.epochs, cells=CELLS, parts=names)
+    steps = np.array([sweep.steps(epoch) for epoch in sweep.epochs])
+    found = exits(sweep, steps)
+    jumps = {name: at_exits(found, parts, i, steps) for i, name in enumerate(names)}
+    jumps["whole model"] = at_exits(found, whole, 0, steps)
+    curves = np.asarray(sweep.metrics["loss"])
+    return Finding(
+        task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
+        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, {this['steps']} "
+        f"steps; {len(steps)} snapshots, {this['chains']} chains each",
+        seeds=this.seeds,
+        answers=[answer(found, jumps, whole, parts, len(this.seeds))],
+        numbers=numbers(found, jumps, names, steps, whole, parts),
+        plot=pictures.steps_of_parts(
+            steps,
+            {"whole model": whole["mean"][:, :, 0]}
+            | {name.removeprefix("blocks.0."): parts["mean"][:, :, i] for i, name in enumerate(names)},
+            {f"digit {digit}": curves[:, :, digit] for digit in range(curves.shape[2])},
+        ),
+    )
+
+
+def exits(sweep: Sweep, steps: np.ndarray) -> list[Exit]:
+    """The exits of all runs that have the snapshots which they need."""
+    curves, found = np.asarray(sweep.metrics["loss"]), []
+    for run, own in enumerate(curves):
+        ends = sorted(
+            shelf.last_step
+            for digit in range(own.shape[1])
+            for shelf in shelves.find(own[:, digit])
+            if shelf.left and shelf.last_step - shelf.first_step >= LASTING
+        )
+        for i, step in enumerate(ends):
+            if i and step - ends[i - 1] < SPACING:
+                continue
+            before = int(np.searchsorted(steps, step, side="right")) - 1
+            after = int(np.searchsorted(steps, step + LATER))
+            if after < len(steps) and before - (after - before) >= 0:
+                found.append(Exit(run, step, (2 * before - after, before, after)))
+    return found
+
+
+def at_exits(found: list[Exit], of: dict[str, np.ndarray], column: int, steps: np.ndarray) -> list[Jump]:
+    """What the coefficients of one column do at every exit."""
+    jumps = []
+    for run, step, (early, before, after) in found:
+        values, errors = of["mean"][:, run, column], of["standard_error"][:, run, column]
+        jump, error = values[after] - values[before], np.hypot(errors[after], errors[before])
+        half = np.nan
+        if abs(jump) > 2 * error:
+            part = slice(before, after + 1)
+            half = llc_grokking.half_way(steps[part], values[part]) - step
+        jumps.append(Jump(jump, values[before] - values[early], error, half))
+    return jumps
+
+
+def firsts(jumps: dict[str, list[Jump]]) -> collections.Counter[str]:
+    """How often each part is the first at an exit."""
+    names = [name for name in jumps if name != "whole model"]
+    counts: collections.Counter[str] = collections.Counter()
+    for each in zip(*(jumps[name] for name in names), strict=True):
+        halves = np.array([jump.half for jump in each])
+        if np.isfinite(halves).any():
+            counts[names[int(np.nanargmin(halves))]] += 1
+    return counts
+
+
+def by_run(found: list[Exit], jumps: list[Jump]) -> np.ndarray:
+    """|jump| − |drift|, exits averaged within their runs."""
+    values: dict[int, list[float]] = collections.defaultdict(list)
+    for one, jump in zip(found, jumps, strict=True):
+        values[one.run].append(abs(jump.jump) - abs(jump.drift))
+    return np.array([np.mean(each) for each in values.values()])
+
+
+def answer(
+    found: list[Exit],
+    jumps: dict[str, list[Jump]],
+    whole: dict[str, np.ndarray],
+    parts: dict[str, np.ndarray],
+    runs: int,
+) -> Answer:
+    """The rule above."""
+    own = jumps["whole model"]
+    clear = sum(abs(jump.jump) > 2 * jump.error for jump in own)
+    interval = statistics.mean(by_run(found, own))
+    counts = firsts(jumps)
+    order = ", ".join(f"{name} {count}" for name, count in counts.most_common(4)) or "none"
+    up = sum(jump.jump > 0 for jump in own)
+    return Answer(
+        "003-05",
+        "Investigate other scenarios",
+        f"LLC (γ {GAMMA:g}) across {len(found)} ends of shelves in {runs} runs: ends with |jump| above two "
+        "standard errors; |jump| − |drift|; the part that moves first",
+        f"{counted(clear, len(found))}, {up} upwards; {said(interval)}; first: {order} of "
+        f"{sum(counts.values())}; whole model: {estimating.said_r_hat(whole)}; "
+        f"parts: {estimating.said_r_hat(parts)}",
+        verdict(clear, len(found), interval),
+    )
+
+
+def verdict(clear: int, exits: int, interval: statistics.Interval) -> str:
+    """Whether the coefficient steps where shelves end."""
+    if not exits or interval.value is None or interval.low is None:
+        return "open: too few shelves end within the training; more steps or seeds would settle it"
+    if clear >= 0.75 * exits and interval.low > 0:
+        return "confirmed"
+    if interval.value < 0:
+        return "refuted"
+    return "open: it steps at some ends and drifts as much elsewhere; more seeds would settle it"
+
+
+def numbers(
+    found: list[Exit],
+    jumps: dict[str, list[Jump]],
+    names: list[str],
+    steps: np.ndarray,
+    whole: dict[str, np.ndarray],
+    parts: dict[str, np.ndarray],
+) -> dict[str, Any]:
+    """Medians over runs of every part at every snapshot, and the exits."""
+    return dict(
+        step=steps,
+        exits=[dict(run=one.run, step=one.step) for one in found],
+        first_to_move=dict(firsts(jumps)),
+        half_way_after_exit={
+            name: statistics.median([jump.half for jump in each if np.isfinite(jump.half)])
+            for name, each in jumps.items()
+        },
+        jump={name: statistics.mean([jump.jump for jump in each]) for name, each in jumps.items()},
+        whole_model=dict(
+            median_llc=np.nanmedian(whole["mean"][:, :, 0], 1), negative=int((whole["mean"] < 0).sum())
+        ),
+        parts={name: np.nanmedian(parts["mean"][:, :, i], 1) for i, name in enumerate(names)},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(study.main(sys.modules[__name__], sys.argv[1:]))
