@@ -87,7 +87,9 @@ def try_one(folder: pathlib.Path, ground: Ground, kind: str, seed: tuple[int, in
     worst = outcomes.worst(reading)
     if worst in BAD:
         why = "; ".join(
-            f"{name} is {verdict} ({_shown(before[name])})" for name, verdict in reading.items() if verdict == worst
+            f"{name} is {verdict} ({_shown(before[name])})"
+            for name, verdict in reading.items()
+            if verdict == worst
         )
     shutil.rmtree(own)
     return Tried(kind, done.text, {FINE: HARMLESS}.get(worst, worst), resuming, why)

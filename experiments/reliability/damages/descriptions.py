@@ -18,7 +18,10 @@ JUNK: tuple[Any, ...] = (None, True, -1, 0, 1.5, 10**12, 10**30, "x", "", "..", 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Returns the paths to every entry of nested JSON."""
     inner = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
-    return [*([path] if path else []), *(place for key, value in inner for place in places(value, (*path, key)))]
+    return [
+        *([path] if path else []),
+        *(place for key, value in inner for place in places(value, (*path, key))),
+    ]
 
 
 def changed(tree: Any, rng: Random) -> str:
@@ -58,7 +61,16 @@ def number_edited(own: pathlib.Path, sweeps: Sweeps, rng: Random) -> Planted:
 
 def absurd(own: pathlib.Path, sweeps: Sweeps, rng: Random) -> Planted:
     """Texts that are no description."""
-    texts = ('{"format": 1}', '{"format": 2}', "[" * 100_000, "[]", "null", '{"format": NaN}', "\x00\xff", "{")
+    texts = (
+        '{"format": 1}',
+        '{"format": 2}',
+        "[" * 100_000,
+        "[]",
+        "null",
+        '{"format": NaN}',
+        "\x00\xff",
+        "{",
+    )
     text = texts[rng.integers(len(texts))]
     (own / "config.json").write_text(text)
     return Planted(f"config.json is {text[:20]!r}")
