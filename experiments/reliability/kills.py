@@ -19,10 +19,16 @@ from grokjax.checkpoints import description, identity, open_sweep, snapshots
 
 STAGES = (("--seeds=2", "--steps=80"), ("--seeds=3", "--steps=120"))
 """A sweep, and the same with more runs and more steps."""
-FLAGS = (
-    "--task=modular --modulus=7 --d_model=8 --heads=2 --train_fraction=0.5 --epoch_steps=10 --save=all"
-    " --evaluate_every=10"
-).split()
+FLAGS = [
+    "--task=modular",
+    "--modulus=7",
+    "--d_model=8",
+    "--heads=2",
+    "--train_fraction=0.5",
+    "--epoch_steps=10",
+    "--save=all",
+    "--evaluate_every=10",
+]
 EPOCHS = list(range(13))
 TABLES = ("runs.csv", "shelves.csv")
 

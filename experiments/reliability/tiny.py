@@ -1,4 +1,4 @@
-"""The sweep that the campaign attacks: three runs in two parts, small enough to be trained hundreds of times."""
+"""The sweep that the campaign attacks: three runs in two parts, so small that it is trained again and again."""
 
 import pathlib
 import shutil

@@ -1,4 +1,4 @@
-"""Damages of config.json, hypers.npz and the checksums of a snapshot: edited, old, another sweep's, absurd."""
+"""Damages of config.json, hypers.npz and the checksums of a snapshot: edited, old, another sweep's."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""Damages of whole snapshots: exchanged between epochs, runs and sweeps, renamed, copied, removed, put back."""
+"""Damages of whole snapshots: exchanged between epochs, runs and sweeps, renamed, removed, put back."""
 
 import pathlib
 import shutil
