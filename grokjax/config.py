@@ -6,6 +6,8 @@ from typing import Any
 
 from flax import struct
 
+from grokjax.annotations import require_types
+
 POSITIONS = ("learned", "sinusoidal", "none", "rope", "abacus", "fire")
 ATTENTIONS = ("live", "uniform", "positional")
 ACTIVATIONS = ("relu", "gelu")
@@ -81,6 +83,7 @@ class ModelConfig:
     init: str = "normal"
 
     def __post_init__(self):
+        require_types(self)
         for name in ("vocabulary", "num_positions", "num_outputs", "num_layers", "d_model", "num_heads"):
             at_least(name, getattr(self, name), 1)
         for name in ("d_head", "d_mlp"):
@@ -129,16 +132,13 @@ class ModelConfig:
 
 
 SIZES = ("vocabulary", "num_positions", "num_outputs")
-"""The fields of ModelConfig that a model and its task must have in common."""
 DIGITS = ("base", "order")
-"""Those that only an encoding by columns (abacus) reads."""
+"""What a model and its task must have in common; DIGITS only an encoding by columns (abacus) reads."""
 
 
 def sizes_of(task: Any) -> dict[str, Any]:
     """The fields of ModelConfig that follow from a task."""
-    return {name: getattr(task, name) for name in SIZES} | {
-        name: getattr(task, name) for name in DIGITS if hasattr(task, name)
-    }
+    return {name: getattr(task, name) for name in SIZES + DIGITS if name in SIZES or hasattr(task, name)}
 
 
 def require_fit(config: ModelConfig, task: Any) -> None:
@@ -174,6 +174,7 @@ class Recipe:
     stop_below: float = 0.0
 
     def __post_init__(self):
+        require_types(self)
         if not callable(self.optimizer):
             own = ("or a function `hyper -> optax.GradientTransformation`",)
             one_of("optimizer", self.optimizer, OPTIMIZERS, () if isinstance(self.optimizer, str) else own)

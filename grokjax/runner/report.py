@@ -48,8 +48,19 @@ class Found(NamedTuple):
 
 
 def write(session: Session) -> Report:
-    """Reads the sweep back and writes its tables and pictures. UsageError where its files are damaged."""
+    """Reads the sweep back and writes its tables and pictures.
+
+    Raises UsageError where its files are damaged, OSError where the disk refuses, each in one sentence.
+    """
     found = read(session.sweep)
+    try:
+        return _written(found, session)
+    except OSError as error:
+        sentence = disk.sentence("the tables and pictures", found.sweep.directory, error)
+        raise OSError(sentence) from error
+
+
+def _written(found: Found, session: Session) -> Report:
     levels, own = tasks.exact_levels(found.sweep.task), settings.of(found.sweep.hypers)
     everyone = settings.Setting("", list(range(found.sweep.num_runs)))
     whole, *parts = (part(found, levels, setting) for setting in (everyone, *own))
@@ -69,10 +80,11 @@ def read(found: checkpoints.Sweep) -> Found:
     names = ("loss", "accuracy", "exact_match", "test_loss", "test_accuracy", "test_exact_match", "test_step")
     try:
         metrics = {name: found.metrics[name] for name in names if name in found.metrics}
+        seeds = np.asarray(found.hypers.seed).tolist()
     except ValueError as error:
         raise UsageError(str(error)) from None
     digits = exact.digits(found.task)
-    measured = shelves.table(metrics["loss"], np.asarray(found.hypers.seed).tolist())
+    measured = shelves.table(metrics["loss"], seeds)
     rows = [row._replace(digit=digits[row.digit]) for row in measured]
     return Found(found, metrics, rows, results.times(metrics, found.task))
 
