@@ -1,4 +1,4 @@
-"""The sweep that the campaign attacks: three runs in two parts, so small that it is trained again and again."""
+"""The sweep that the campaign attacks: three runs in two parts, so small that it trains at once."""
 
 import pathlib
 import shutil
