@@ -1,4 +1,4 @@
-"""Does a sweep survive its disk? Full, read-only, shared, copied, moved, removed, with files of other times."""
+"""Does a sweep survive its disk? Full, read-only, shared, copied, moved, removed, files of other times."""
 
 import os
 import pathlib
