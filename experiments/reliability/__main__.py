@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from absl import flags
 
 import experiments.reliability
-from experiments.reliability import campaign
+from experiments.reliability import campaign, page
 from grokjax.cli import machine
 from grokjax.cli.values import UsageError, writable
 
@@ -20,6 +20,9 @@ def main(argv: Sequence[str]) -> int:
     """Runs the campaign; the exit status: 1 if anything went wrong, 2 for a user's mistake."""
     if {"-h", "--help"} & set(argv):
         print(experiments.reliability.__doc__)
+        return 0
+    if list(argv) == ["--page"]:
+        page.PAGE.write_text(page.built(page.PAGE.read_text(), campaign.read(page.NUMBERS)))
         return 0
     registry = flags.FlagValues()
     for name, default in (("json", None), ("only", ",".join(NAMES)), ("size", "full"), ("folder", None)):
@@ -33,14 +36,13 @@ def main(argv: Sequence[str]) -> int:
         if registry.size not in campaign.SIZES:
             raise UsageError(f"--size={registry.size!r} must be one of {', '.join(campaign.SIZES)}")
         file = writable("json", registry.json)
-        before = campaign.read(file)
+        campaign.read(file)  # refused before anything is measured
     except (flags.Error, ValueError) as error:
         print(
-            f"reliability: {str(error).strip()}; the flags are --json, --only, --size, --folder",
+            f"reliability: {str(error).strip()}; the flags are --json, --only, --size, --folder, --page",
             file=sys.stderr,
         )
         return 2
-    del before
     machine.set_up()
     folder = pathlib.Path(registry.folder or tempfile.mkdtemp(prefix="grokjax-reliability-"))
     try:

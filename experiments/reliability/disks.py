@@ -32,6 +32,8 @@ def run(folder: pathlib.Path, cases: int) -> dict[str, Any]:
         except NotHereError as error:
             not_tried.append(f"{name}: {error}")
             continue
+        except OSError as error:
+            wrong = [str(error)]
         tried.append(name)
         directory = next(
             (path for path in (own / "disk" / "sweep", own) if (path / "config.json").is_file()), own
@@ -121,7 +123,7 @@ def stopped_by_the_disk(disk: pathlib.Path, size: str) -> commands.Ended:
 def read_only(own: pathlib.Path, whole: pathlib.Path) -> list[str]:
     """The file system becomes read-only while it trains."""
     disk = mounted(own, "64m")
-    process = commands.start(flags(disk / "sweep", "--steps=100000"))
+    process = commands.start(flags(disk / "sweep", "--steps=2000"))
     commands.wait(process, (disk / "sweep" / "checkpoints" / "part-0" / "1").is_dir)
     ended = None
     for _ in range(200):

@@ -19,17 +19,10 @@ from grokjax.checkpoints import description, identity, open_sweep, snapshots
 
 STAGES = (("--seeds=2", "--steps=80"), ("--seeds=3", "--steps=120"))
 """A sweep, and the same with more runs and more steps."""
-FLAGS = [
-    "--task=modular",
-    "--modulus=7",
-    "--d_model=8",
-    "--heads=2",
-    "--train_fraction=0.5",
-    "--epoch_steps=10",
-    "--save=all",
-    "--evaluate_every=10",
-]
-EPOCHS = list(range(13))
+FLAGS = (
+    "--task=modular --modulus=7 --d_model=8 --heads=2 --train_fraction=0.5 --epoch_steps=10 --save=all"
+    " --evaluate_every=10"
+)
 TABLES = ("runs.csv", "shelves.csv")
 
 
@@ -53,17 +46,23 @@ def moments(directory: pathlib.Path, rng: np.random.Generator) -> dict[str, Call
     }
 
 
-def run(folder: pathlib.Path, count: int, seed: int = 0) -> dict[str, Any]:
-    """Kills `count` times, in as many sweeps as that takes. Returns the counts and what went wrong."""
+def run(folder: pathlib.Path, count: int, stages: int, seed: int = 0) -> dict[str, Any]:
+    """Kills `count` times, in as many sweeps as that takes. Returns the counts and what went wrong.
+
+    stages: how many of STAGES a sweep goes through
+    """
     rng = np.random.default_rng(seed)
-    expected, failures = whole(folder / "whole"), list[str]()
+    used, failures = STAGES[:stages], list[str]()
+    expected = whole(folder / "whole", used)
     killed = dict.fromkeys(moments(folder, rng), 0)
     confirmed = sweeps = 0
     while sum(killed.values()) < count:
         directory, sweeps = folder / f"killed-{sweeps}", sweeps + 1
-        for stage, flags in enumerate(STAGES):
+        for stage, flags in enumerate(used):
             for _ in range(min(6, count - sum(killed.values()))):
-                names = [name for name in killed if stage or name != "while drawing"] or list(killed)
+                names = [name for name in killed if stage == stages - 1 or name != "while drawing"] or list(
+                    killed
+                )
                 name = min(names, key=lambda each: killed[each])
                 process = start(directory, flags)
                 came = commands.wait(process, moments(directory, rng)[name], 60)
@@ -85,12 +84,12 @@ def run(folder: pathlib.Path, count: int, seed: int = 0) -> dict[str, Any]:
 
 def start(directory: pathlib.Path, flags: tuple[str, ...]) -> subprocess.Popen:
     """Begins the command, or goes on with it."""
-    return commands.start([*FLAGS, *flags, "--resume", f"--output={directory}"])
+    return commands.start([*FLAGS.split(), *flags, "--resume", f"--output={directory}"])
 
 
-def whole(directory: pathlib.Path) -> dict[str, Any]:
+def whole(directory: pathlib.Path, stages: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     """Returns all that an uninterrupted sweep gives."""
-    for flags in STAGES:
+    for flags in stages:
         ended = commands.finish(start(directory, flags))
         if ended.status:
             raise AssertionError(f"the uninterrupted sweep ended with {ended.status}: {ended.words}")
@@ -99,7 +98,7 @@ def whole(directory: pathlib.Path) -> dict[str, Any]:
 
 def everything(directory: pathlib.Path) -> dict[str, Any]:
     """Returns settings, metrics, parameters, states, tables and the numbers of pictures."""
-    found = outcomes.read(directory, EPOCHS)
+    found = outcomes.read(directory, list(open_sweep(directory).epochs))
     for path in [directory / name for name in TABLES] + sorted((directory / "figures").rglob("*.csv")):
         found[str(path.relative_to(directory))] = path.read_text()
     summary = json.loads((directory / "summary.json").read_text())

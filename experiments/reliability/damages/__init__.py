@@ -51,9 +51,12 @@ def ground(folder: pathlib.Path, save: str) -> Ground:
     return Ground(save, found, own, longer)
 
 
-def run(folder: pathlib.Path, count: int, seed: int = 0) -> dict[str, Any]:
-    """Tries `count` random damages, every kind in turn. Returns the counts, and what went wrong."""
-    grounds = [ground(folder, save) for save in SAVES]
+def run(folder: pathlib.Path, count: int, schedules: int, seed: int = 0) -> dict[str, Any]:
+    """Tries `count` random damages, every kind in turn. Returns the counts, and what went wrong.
+
+    schedules: how many of SAVES are used
+    """
+    grounds = [ground(folder, save) for save in SAVES[:schedules]]
     order = np.random.default_rng(seed).permutation(len(KINDS))
     tried = [
         try_one(folder, grounds[i % len(grounds)], list(KINDS)[order[i % len(KINDS)]], (seed, i))
