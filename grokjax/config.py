@@ -6,6 +6,7 @@ from typing import Any
 
 from flax import struct
 
+from grokjax.annotations import require_types
 from grokjax.options import ACTIVATIONS as ACTIVATIONS
 from grokjax.options import ATTENTIONS as ATTENTIONS
 from grokjax.options import DIGIT_ORDERS as DIGIT_ORDERS
@@ -75,6 +76,7 @@ class ModelConfig:
     init: str = "normal"
 
     def __post_init__(self):
+        require_types(self)
         for name in ("vocabulary", "num_positions", "num_outputs", "num_layers", "d_model", "num_heads"):
             at_least(name, getattr(self, name), 1)
         for name in ("d_head", "d_mlp"):
@@ -158,6 +160,7 @@ class Recipe:
     grokfast_window: int = 100
 
     def __post_init__(self):
+        require_types(self)
         if not callable(self.optimizer):
             own = ("or a function `hyper -> optax.GradientTransformation`",)
             one_of("optimizer", self.optimizer, OPTIMIZERS, () if isinstance(self.optimizer, str) else own)

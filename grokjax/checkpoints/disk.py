@@ -10,6 +10,11 @@ from typing import IO
 
 import filelock
 
+try:
+    import fcntl
+except ImportError:  # Windows: the file alone is locked
+    fcntl = None  # type: ignore[assignment]
+
 TEMPORARY = ".tmp-"
 ASIDE = "set-aside"
 """The folder of a sweep for what lay in its place and was not its own."""
@@ -92,16 +97,37 @@ def sentence(what: str, directory: pathlib.Path, error: BaseException) -> str:
     return f"{what} could not be written to {directory}: {reason}; what was saved before is intact"
 
 
-def lock(directory: pathlib.Path) -> filelock.BaseFileLock:
-    """Returns the lock of a sweep's directory, taken; the system frees it when its holder dies.
-
-    Raises ValueError while another process holds it.
+class Lock:
+    """The lock of a sweep's directory. The system frees it when its holder dies, and it does not go with its
+    file: where the system can, the folder itself is locked too.
     """
-    held = filelock.FileLock(directory / ".lock", thread_local=False)
-    try:
-        held.acquire(timeout=0)
-    except filelock.Timeout:
-        raise ValueError(
-            f"{directory} is being written by another process: wait until it ends, or stop it"
-        ) from None
-    return held
+
+    def __init__(self, directory: pathlib.Path):
+        self._file = filelock.FileLock(directory / ".lock", thread_local=False)
+        self._folder: int | None = None
+        try:
+            self._file.acquire(timeout=0)
+            self._lock_folder(directory)
+        except (filelock.Timeout, BlockingIOError):
+            self.release()
+            raise ValueError(
+                f"{directory} is being written by another process: wait until it ends, or stop it"
+            ) from None
+
+    def _lock_folder(self, directory: pathlib.Path) -> None:
+        if fcntl is None:
+            return
+        self._folder = os.open(directory, os.O_RDONLY)
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system that does not lock folders; the file is locked
+            pass
+
+    def release(self) -> None:
+        """Frees the lock."""
+        self._file.release()
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None

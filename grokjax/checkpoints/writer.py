@@ -8,8 +8,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import filelock
-
 from grokjax.checkpoints import disk, identity, multihost, paths
 from grokjax.checkpoints import spec as specs
 from grokjax.checkpoints.part import Part
@@ -29,9 +27,7 @@ class Writer:
     notes: sentences for the user
     """
 
-    def __init__(
-        self, directory: pathlib.Path, spec: Spec, *, notes: list[str], lock: filelock.BaseFileLock | None
-    ):
+    def __init__(self, directory: pathlib.Path, spec: Spec, *, notes: list[str], lock: disk.Lock | None):
         self.directory, self.spec, self.notes, self._lock = directory, spec, notes, lock
         self.parts = [
             Part(directory, spec, place) for place in identity.places(directory, specs.read(directory))
@@ -85,7 +81,7 @@ def opened(directory: pathlib.Path, spec: Spec, prepare: Callable[[], list[str]]
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"{directory} is a file: name a directory for the sweep")
 
-    def first() -> tuple[filelock.BaseFileLock, list[str]]:
+    def first() -> tuple[disk.Lock, list[str]]:
         with disk.explained("the directory of the sweep", directory):
             strangers = foreign(directory) if not (directory / "config.json").exists() else []
             directory.mkdir(parents=True, exist_ok=True)
@@ -99,7 +95,7 @@ def opened(directory: pathlib.Path, spec: Spec, prepare: Callable[[], list[str]]
                 f"{directory} holds other files ({', '.join(strangers[:3])}) and no sweep: "
                 "choose an empty or a new directory"
             )
-        held = disk.lock(directory)
+        held = disk.Lock(directory)
         try:
             return held, prepare()
         except BaseException:

@@ -7,13 +7,16 @@ grokjax compare A B       compare two sweeps: shelves, times, final losses
 grokjax --version         the version of grokjax
 """
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
 COMMANDS = ("sweep", "report", "compare")
+STOPPED = "stopped: go on with the same command and --resume"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,14 +43,27 @@ def console_script() -> None:
 
 
 def end(run: Callable[[Sequence[str]], int], argv: Sequence[str]) -> None:
-    """Runs a command and ends the process with its status, in a sentence also where it is interrupted."""
+    """Runs a command and ends the process with its status, in a sentence also where it is interrupted.
+
+    Before and after a sweep trains, a signal ends the process at once: there is nothing to be saved.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _stopped)
     try:
         status = run(argv)
     except KeyboardInterrupt:
-        print("stopped: go on with the same command and --resume", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         status = 130
     if status == 130:  # nothing is waited for: what threads still do is not needed
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
+
+
+def _stopped(number: int, frame: object) -> None:
+    with contextlib.suppress(OSError):  # nobody reads it where the terminal is gone
+        os.write(2, f"\n{STOPPED}\n".encode())
+    os._exit(130)

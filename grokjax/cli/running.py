@@ -19,7 +19,11 @@ WIDTH = 120
 def console() -> rich.console.Console:
     """Where a command prints: the terminal or a pipe; nowhere for all but the first of several processes."""
     return rich.console.Console(
-        width=None if sys.stdout.isatty() else WIDTH, quiet=not multihost.is_first(), soft_wrap=False
+        width=None if sys.stdout.isatty() else WIDTH,
+        quiet=not multihost.is_first(),
+        soft_wrap=False,
+        markup=False,
+        emoji=False,
     )
 
 

@@ -48,7 +48,18 @@ class Found(NamedTuple):
 
 
 def write(session: Session, found: Found) -> Report:
-    """Writes the tables and pictures of what was read of a session's sweep."""
+    """Writes the tables and pictures of what was read of a session's sweep.
+
+    Raises OSError where the disk refuses, in one sentence.
+    """
+    try:
+        return _written(session, found)
+    except OSError as error:
+        sentence = disk.sentence("the tables and pictures", found.sweep.directory, error)
+        raise OSError(sentence) from error
+
+
+def _written(session: Session, found: Found) -> Report:
     levels, own = tasks.exact_levels(found.sweep.task), settings.of(found.sweep.hypers)
     everyone = settings.Setting("", list(range(found.sweep.num_runs)))
     whole, *parts = (part(found, levels, setting) for setting in (everyone, *own))
@@ -67,10 +78,11 @@ def read(found: checkpoints.Sweep) -> Found:
     """The metrics that the report uses, in memory; UsageError, in one sentence, where files are damaged."""
     try:
         metrics = {name: found.metrics[name] for name in tables.READ if name in found.metrics}
+        seeds = np.asarray(found.hypers.seed).tolist()
     except ValueError as error:
         raise UsageError(str(error)) from None
     digits = exact.digits(found.task)
-    measured = shelves.table(metrics["loss"], np.asarray(found.hypers.seed).tolist())
+    measured = shelves.table(metrics["loss"], seeds)
     rows = [row._replace(digit=digits[row.digit]) for row in measured]
     return Found(found, metrics, rows, results.times(metrics, found.task))
 

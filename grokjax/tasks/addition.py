@@ -9,6 +9,7 @@ import numpy as np
 from jax import random
 from jaxtyping import Array, ArrayLike, Bool, Int, PRNGKeyArray
 
+from grokjax.annotations import require_types
 from grokjax.config import at_least, one_of
 from grokjax.tasks import addition_options, exact, layout, sampling, tables
 from grokjax.tasks.draws import below
@@ -63,6 +64,7 @@ class Addition:
     cascade: int | None = None
 
     def __post_init__(self):
+        require_types(self)
         at_least("num_digits", self.num_digits, 1)
         integer("base", self.base, 2, 36)
         one_of("order", self.order, ("msb", "lsb"))

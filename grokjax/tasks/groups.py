@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from grokjax.annotations import require_types
 from grokjax.config import at_least, one_of
 from grokjax.tasks import draws, exact, pairs, permutations, tables
 from grokjax.tasks.protocol import Levels
@@ -34,6 +35,7 @@ class GroupComposition(pairs.PairTask):
     two_vocabularies: bool = False
 
     def __post_init__(self):
+        require_types(self)
         permutations.group(self.group)
         one_of("outputs", self.outputs, ("elements", "tokens"))
         if self.batch_size is not None:

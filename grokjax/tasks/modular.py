@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from grokjax.annotations import require_types
 from grokjax.config import at_least, one_of
 from grokjax.tasks import draws, exact, pairs, tables
 from grokjax.tasks.protocol import Levels
@@ -73,6 +74,7 @@ class ModularArithmetic(pairs.PairTask):
     table_seed: int = 0
 
     def __post_init__(self):
+        require_types(self)
         at_least("modulus", self.modulus, 2)
         if self.modulus > LARGEST:
             raise ValueError(f"modulus={self.modulus} must be at most {LARGEST}")

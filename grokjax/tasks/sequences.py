@@ -1,8 +1,8 @@
 """Two sequence tasks without arithmetic: a repeated subsequence (induction) and skip trigrams.
 
-The generators behind the released runs were never published. What is known of them: the stored settings,
-which are the defaults here, and what the released induction weights show (position embeddings 28 and 56 stand
-out as the starts of three stretches of 28 tokens; repeats are found from any place of the first).
+The generators behind the released runs were never published. Known are the stored settings, the defaults
+here, and what the induction weights show: position embeddings 28 and 56 stand out as starts of stretches of
+28 tokens; repeats are found from any place of the first.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ import numpy as np
 from jax import random
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from grokjax.annotations import require_types
 from grokjax.config import at_least
 from grokjax.tasks import exact, tables
 from grokjax.tasks.draws import below
@@ -46,6 +47,7 @@ class Induction:
     table_seed: int = 0
 
     def __post_init__(self):
+        require_types(self)
         at_least("vocabulary", self.vocabulary, 3)
         at_least("num_repeats", self.num_repeats, 2)
         at_least("piece_length", self.piece_length, 2)
@@ -154,6 +156,7 @@ class SkipTrigram:
     rule_seed: int = 0
 
     def __post_init__(self):
+        require_types(self)
         at_least("num_triggers", self.num_triggers, 2)
         at_least("num_queries", self.num_queries, 1)
         at_least("num_fillers", self.num_fillers, 1)
@@ -238,9 +241,7 @@ class SkipTrigram:
         return exact.uniform(self.num_triggers, self.columns)
 
     def show(self, tokens: Int[Array, " P"], labels: Int[Array, " 1"] | None = None) -> str:
-        """The text of one example: triggers A0 ..., queries B0 ..., fillers as dots, and the answer C0 ...
-        where given.
-        """
+        """The text of one example: triggers A0 ..., queries B0 ..., fillers as dots; C0 ... if given."""
         names = (
             [f"A{i}" for i in range(self.num_triggers)]
             + [f"B{i}" for i in range(self.num_queries)]
