@@ -9,7 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = (
-    {"config", "options", "tap", "keys", "trees", "mapping", "figures"},
+    {"config", "tap", "keys", "trees", "mapping", "figures"},
     {"theory", "curves", "presets"},
     {"tasks", "model", "sweep"},
     {"objective"},
