@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import grokjax as gj
-from grokjax.annotations import require_types
+from grokjax.config.annotations import require_types
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def picture(this: Study, times: dict[Cell, Times], ratios: dict[Cell, Ratio]) ->
         ylabel="",
         joined=False,
         sharey=False,
-        levels={"onset over that of the plain run (median of pairs)": [("1", 1.0)]},
+        levels={"onset over that of the plain run (median of pairs)": [("plain", 1.0)]},
     )
 
 

@@ -20,7 +20,8 @@ class Points(NamedTuple):
     """One series: where its points lie (numbers, or names of places in a row), and (value, low, high) of
     each; None: not determined.
 
-    A point whose value is None but whose low end is known is an arrow there: it lies higher.
+    A point of which only the low end is known is an arrow up there: it lies higher. One of which only the
+    high end is known is an arrow down.
     """
 
     at: Sequence[float] | Sequence[str]
@@ -142,8 +143,10 @@ def _draw(
         label=name,
         **look,
     )
-    above = ~np.isfinite(value) & np.isfinite(low)
-    axes.plot(at[above], low[above], linestyle="none", marker=r"$\uparrow$", **{**look, "markersize": 7})
+    unknown = ~np.isfinite(value)
+    for end, other, arrow in ((low, high, r"$\uparrow$"), (high, low, r"$\downarrow$")):
+        shown = unknown & np.isfinite(end) & ~np.isfinite(other)
+        axes.plot(at[shown], end[shown], linestyle="none", marker=arrow, **{**look, "markersize": 7})
 
 
 def _ticks(axes: Axes, at: Sequence[float | str], places: Sequence[str]) -> None:

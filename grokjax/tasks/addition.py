@@ -9,8 +9,8 @@ import numpy as np
 from jax import random
 from jaxtyping import Array, ArrayLike, Bool, Int, PRNGKeyArray
 
-from grokjax.annotations import require_types
 from grokjax.config import at_least, one_of
+from grokjax.config.annotations import require_types
 from grokjax.tasks import addition_options, exact, layout, sampling, tables
 from grokjax.tasks.draws import below
 from grokjax.tasks.protocol import Levels

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from grokjax.annotations import require_types
 from grokjax.config import at_least, one_of
+from grokjax.config.annotations import require_types
 from grokjax.tasks import draws, exact, pairs, permutations, tables
 from grokjax.tasks.protocol import Levels
 from grokjax.tasks.vocabulary import Batch

@@ -14,8 +14,8 @@ import numpy as np
 from jax import random
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from grokjax.annotations import require_types
 from grokjax.config import at_least
+from grokjax.config.annotations import require_types
 from grokjax.tasks import exact, tables
 from grokjax.tasks.draws import below
 from grokjax.tasks.protocol import Levels

@@ -127,7 +127,7 @@ def adamw(
 
 
 def named(recipe: Recipe, hyper: Hyper) -> optax.GradientTransformation:
-    """One of options.OPTIMIZERS but Muon, of one vector.
+    """One of config.OPTIMIZERS but Muon, of one vector.
 
     schedule_free is AdamW without a first moment; b1 says where between the iterates and their average the
     gradient is taken (Defazio et al. 2024, arXiv:2405.15682).

@@ -7,7 +7,7 @@ from grokjax.figures import Points
 PANELS = {
     "one": {
         "a": Points([1, 10, 100], [(1.0, 0.5, 2.0), (None, 3.0, None), (None, None, None)]),
-        "b": Points([1, 10], [(2, 1, 3), (1, None, None)]),
+        "b": Points([1, 10, 100], [(2, 1, 3), (None, None, 1), (None, 1, 3)]),
     },
     "two": {"a": Points([1], [(4.0, 3.5, 4.5)])},
 }
@@ -22,6 +22,7 @@ def test_values_intervals_and_what_lies_higher():
     value, arrow = one.lines[:2]
     np.testing.assert_array_equal(value.get_ydata(), [1, np.nan, np.nan])
     np.testing.assert_array_equal(arrow.get_ydata(), [3])
+    assert [len(line.get_ydata()) for line in one.lines[:6]] == [3, 1, 0, 3, 0, 1]
     assert [tick.get_text() for tick in one.get_xticklabels()] == ["1", "10", "100"]
     assert [text.get_text() for text in figure.figure.legends[0].get_texts()] == ["a", "b"]
 

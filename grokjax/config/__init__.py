@@ -6,26 +6,26 @@ from typing import Any
 
 from flax import struct
 
-from grokjax.annotations import require_types
-from grokjax.options import ACTIVATIONS as ACTIVATIONS
-from grokjax.options import ATTENTIONS as ATTENTIONS
-from grokjax.options import DIGIT_ORDERS as DIGIT_ORDERS
-from grokjax.options import DIGITS as DIGITS
-from grokjax.options import DISTRIBUTIONS as DISTRIBUTIONS
-from grokjax.options import FREEZABLE as FREEZABLE
-from grokjax.options import INTERVENTIONS as INTERVENTIONS
-from grokjax.options import LOSSES as LOSSES
-from grokjax.options import MASKS as MASKS
-from grokjax.options import OPTIMIZERS as OPTIMIZERS
-from grokjax.options import POSITIONS as POSITIONS
-from grokjax.options import SCHEDULES as SCHEDULES
-from grokjax.options import SIZES as SIZES
-from grokjax.options import TENSORS as TENSORS
-from grokjax.options import at_least as at_least
-from grokjax.options import freeze as freeze
-from grokjax.options import one_of as one_of
-from grokjax.options import several_of as several_of
-from grokjax.options import sizes_of as sizes_of
+from grokjax.config.annotations import require_types
+from grokjax.config.options import ACTIVATIONS as ACTIVATIONS
+from grokjax.config.options import ATTENTIONS as ATTENTIONS
+from grokjax.config.options import DIGIT_ORDERS as DIGIT_ORDERS
+from grokjax.config.options import DIGITS as DIGITS
+from grokjax.config.options import DISTRIBUTIONS as DISTRIBUTIONS
+from grokjax.config.options import FREEZABLE as FREEZABLE
+from grokjax.config.options import INTERVENTIONS as INTERVENTIONS
+from grokjax.config.options import LOSSES as LOSSES
+from grokjax.config.options import MASKS as MASKS
+from grokjax.config.options import OPTIMIZERS as OPTIMIZERS
+from grokjax.config.options import POSITIONS as POSITIONS
+from grokjax.config.options import SCHEDULES as SCHEDULES
+from grokjax.config.options import SIZES as SIZES
+from grokjax.config.options import TENSORS as TENSORS
+from grokjax.config.options import at_least as at_least
+from grokjax.config.options import freeze as freeze
+from grokjax.config.options import one_of as one_of
+from grokjax.config.options import several_of as several_of
+from grokjax.config.options import sizes_of as sizes_of
 
 
 @dataclasses.dataclass(frozen=True)
