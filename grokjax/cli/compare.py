@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import rich.console
 from absl import flags
 
-from grokjax.cli import machine, running, tables, values
+from grokjax.cli import machine, running, values
 from grokjax.cli.values import UsageError
 
 if TYPE_CHECKING:
@@ -87,24 +87,21 @@ def show(found: "Comparison", console: rich.console.Console) -> None:
     for setting in dict.fromkeys(row.setting for row in found.rows):
         if setting:
             say(f"\n{setting}", style="bold")
-        table = tables.table_of(("measure", "first", "second", "effect", "test", "p"), left="measure")
         for row in (row for row in found.rows if row.setting == setting):
-            table.add_row(*cells(row))
-        console.print(table, highlight=False)
+            for line in lines(row):
+                say(line, soft_wrap=True)
 
 
-def cells(row: "Row") -> tuple[str, ...]:
-    """A row as it is printed: in 80 columns the intervals stand below their medians."""
+def lines(row: "Row") -> list[str]:
+    """A row as it is printed: its measure and test, then each side and the effect, within 80 columns."""
+    p = "not determined" if row.adjusted is None else f"p {row.adjusted:.2g}"
     sign = "×" if row.unit == "steps" else ""
-    effect = "" if row.effect.value is None else f"{sign}{spread(row.effect, signed=not sign)}"
-    return (
-        f"{row.measure} ({row.unit})",
-        f"{spread(row.first)}\n{row.first_runs}",
-        f"{spread(row.second)}\n{row.second_runs}",
-        effect,
-        row.test.replace(", ", "\n"),
-        "" if row.adjusted is None else f"{row.adjusted:.2g}",
-    )
+    sides = (("first", row.first, row.first_runs), ("second", row.second, row.second_runs))
+    found = [f"{row.measure} ({row.unit}): {row.test}, {p}"]
+    found += [f"  {name:<7} {spread(value):<32} {runs} runs" for name, value, runs in sides]
+    if row.effect.value is not None:
+        found.append(f"  {'effect':<7} {sign}{spread(row.effect, signed=not sign):<32} {row.effect_is}")
+    return found
 
 
 def spread(found: "Interval", signed: bool = False) -> str:
@@ -113,4 +110,4 @@ def spread(found: "Interval", signed: bool = False) -> str:
         return "?" if found.low is None else f"> {found.low:.3g}"
     value = f"{found.value:+.3g}" if signed else f"{found.value:.3g}"
     ends = ["?" if end is None else f"{end:.3g}" for end in (found.low, found.high)]
-    return value if ends == ["?", "?"] else f"{value}\n({ends[0]} to {ends[1]})"
+    return value if ends == ["?", "?"] else f"{value} ({ends[0]} to {ends[1]})"

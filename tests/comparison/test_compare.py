@@ -97,7 +97,9 @@ def test_the_command_prints_it_and_writes_the_files(folder, tmp_path, capsys):
         main.main(["compare", both, both, "--first=weight_decay=0.1", "--second=weight_decay=1", *files]) == 0
     )
     said = capsys.readouterr().out
-    assert "differ  weight_decay (0.1 and 1)" in said and "log-rank" in said
+    assert "differ  weight_decay (0.1 and 1)" in said and "log-rank, p " in said
+    measures = [line for line in said.splitlines() if line.startswith(("  first ", "  second ", "  effect "))]
+    assert len(measures) > 8 and max(map(len, measures)) <= 80
     assert (tmp_path / "c.csv").read_text().startswith("setting,measure,unit,first,first_low")
     assert json.loads((tmp_path / "c.json").read_text())["first"] == both
     assert main.main(["compare", both, both, "--first=weight_decay=7"]) == 2

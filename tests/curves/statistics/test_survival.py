@@ -119,3 +119,9 @@ def test_the_hazard_ratio_turns_over_with_the_groups_and_may_be_open():
     sooner = statistics.Times(np.array([1.0, 2]), np.array([True, True]))
     later = statistics.Times(np.array([3.0, 4]), np.array([True, True]))
     assert statistics.hazard_ratio(sooner, later) == (None, None, None)
+
+
+def test_a_group_that_got_there_after_the_other_was_out_of_sight_determines_nothing():
+    late = statistics.Times(np.array([200.0, 210, 220]), np.ones(3, bool))
+    unseen = statistics.Times(np.array([3.0, 4, 5]), np.zeros(3, bool))
+    assert statistics.log_rank(late, unseen) == (None, None)
