@@ -5,7 +5,7 @@
 It estimates the coefficient on a grid for one run, --epsilon=1e-6,1e-5,... --gamma=1,10,100,1000
 --nbeta=default or numbers, marks the plateau of every (nβ, γ) along ε, and says where there is none. Beside
 each stands what the Hessian's spectrum gives at the same nβ and γ. Picture and numbers lie in
-DIRECTORY/bayes/NAME.png and .csv.
+DIRECTORY/bayes/NAME.png and .csv, the chains of one cell in NAME_traces.png.
 
 Time: the cells of the grid, one after the other; see experiments.bayes.llc.
 """
@@ -89,7 +89,15 @@ def measure(sweep: checkpoints.Sweep, options: Any, console: Console) -> None:
         console.print(f"along γ, at the middle ε: {found.reason}", highlight=False)
     path = sweep.directory / "bayes" / (options.name or "calibration")
     pictures.calibration(grid, plateaus).save(path)
-    console.print(f"picture in {path}.png, numbers in {path}.csv", highlight=False)
+    pictures.traces(shown(grid, plateaus)).save(path.with_name(f"{path.name}_traces"))
+    console.print(f"pictures in {path}.png and {path}_traces.png, numbers in .csv", highlight=False)
+
+
+def shown(grid: Any, plateaus: list[list[calibration.Plateau]]) -> Any:
+    """The estimate whose chains are drawn: in the middle of the first plateau, else of the grid."""
+    found = [(one.chosen, i, j) for i, row in enumerate(plateaus) for j, one in enumerate(row) if one.found]
+    cell = found[0] if found else tuple(size // 2 for size in grid.mean.shape)
+    return jax.tree.map(lambda x: x[cell], grid)
 
 
 def table(grid: Any, plateaus: list[list[calibration.Plateau]], spectrum: hessian.Spectrum) -> Table:

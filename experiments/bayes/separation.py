@@ -27,17 +27,13 @@ def auc(
         more = half * ((1 - area) / (2 - area) + area / (1 + area))
         return area * (1 - area) * (1 + more) / (len(x) * len(y))
 
-    def end(sign: int) -> float:
-        away = lambda area: sign * (area - found) - z * np.sqrt(variance(area))
-        bound = 1.0 if sign > 0 else 0.0
-        inside = np.linspace(found, bound, 400)[1:-1]
-        beyond = [area for area in inside if away(area) > 0]
-        if not beyond:
-            return bound
-        return float(optimize.brentq(away, found, beyond[0]))
+    def end(bound: float) -> float:
+        # at 0 and 1 the variance vanishes: the search begins beside what was found
+        away = lambda area: abs(area - found) - z * np.sqrt(variance(area))
+        return float(optimize.brentq(away, found + 1e-9 * (bound - found), bound))
 
-    low = 0.0 if found == 0 else end(-1)
-    high = 1.0 if found == 1 else end(1)
+    low = 0.0 if found == 0 else end(0.0)
+    high = 1.0 if found == 1 else end(1.0)
     return Interval(found, low, high)
 
 

@@ -66,7 +66,8 @@ def test_calibration_says_what_it_found(directory, capsys):
     assert calibrate.main([str(directory), *flags]) == 0
     out = capsys.readouterr().out
     assert "quadratic" in out and "along γ" in out
-    assert (directory / "bayes" / "calibration.png").stat().st_size > 1000
+    for name in ("calibration", "calibration_traces"):
+        assert (directory / "bayes" / f"{name}.png").stat().st_size > 1000
 
 
 def test_a_mistake_is_one_sentence(directory, capsys):
