@@ -101,8 +101,8 @@ PROMISES = (
     ),
     Promise(
         "Damage is noticed or harmless: what is read is right, or one sentence names the file. The next "
-        "start goes on from the newest intact epoch and says so. What is another sweep's is moved aside, never "
-        "deleted.",
+        "start goes on from the newest intact epoch and says so. What is another sweep's is moved aside, "
+        "never deleted.",
         "damages",
         "checkpoints/test_identity.py",
         damages,

@@ -1,0 +1,36 @@
+"""constraints.txt pins every package that setup.cfg asks for, within its bounds; setup.cfg caps none."""
+
+import configparser
+import pathlib
+
+from packaging.requirements import Requirement
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def asked():
+    """What an installation with the extra `test` asks for."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"] + setup["options.extras_require"]["test"]
+    return [Requirement(line) for line in lines.splitlines() if line.strip()]
+
+
+def pins():
+    """The version of each package, by its name."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def test_every_package_is_pinned_within_its_bounds():
+    found = pins()
+    for requirement in asked():
+        assert requirement.specifier.contains(found[requirement.name.lower()]), requirement
+
+
+def test_no_user_is_capped():
+    assert all(bound.operator == ">=" for each in asked() for bound in each.specifier)
+
+
+def test_pins_are_one_version_each():
+    assert all(version and version[0].isdigit() for version in pins().values())
