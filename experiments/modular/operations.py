@@ -19,7 +19,8 @@ is key where 5% of the neurons have half of their variance or more in it.
 
 The rule for the paper that is reproduced (Power et al., arXiv:2201.02177, figure 2): confirmed where most
 runs of 0, 1, 3, 4, 5, 6 and of a symmetric group grok, and less than half of 9 and none of 10 do; refuted
-where one of these is missed with an interval on the other side of one half.
+where 9 or 10 groks with an interval above one half; open where a task has not grokked by the last step, which
+more steps, or a larger table such as the paper's modulus 97, may change.
 
 Time: 10 minutes on two cores of their own; GPU: not measured.
 Found: not yet run at this size.
@@ -214,16 +215,15 @@ def verdict(found: dict[int, Found]) -> str:
     if missing := sorted({*GROK, MAY_NOT, CANNOT} - set(found)):
         return f"open: --tasks lacks {', '.join(map(str, missing))}"
     ended = {number: each.grokked.ended for number, each in found.items()}
-    share = {number: statistics.wilson(int(over.sum()), len(over)) for number, over in ended.items()}
-    low = [found[number].name for number in GROK if ended[number].mean() <= 0.5]
-    high = [found[n].name for n in (MAY_NOT, CANNOT) if ended[n].mean() >= (0.5 if n == MAY_NOT else 1e-9)]
-    if not low and not high:
+    low = [f"{found[n].name} does not" for n in GROK if ended[n].mean() <= 0.5]
+    high = [n for n, most in ((MAY_NOT, 0.5), (CANNOT, 1e-9)) if ended[n].mean() >= most]
+    least = [statistics.wilson(int(ended[n].sum()), len(ended[n])).low or 0.0 for n in high]
+    missed = "; ".join([*(f"{found[n].name} does" for n in high), *low])
+    if not missed:
         return "confirmed"
-    clear = [n for n in GROK if (share[n].high or 1) < 0.5] + [
-        n for n in (MAY_NOT, CANNOT) if (share[n].low or 0) > 0.5
-    ]
-    missed = "; ".join([*(f"{name} does not" for name in low), *(f"{name} does" for name in high)])
-    return f"refuted: {missed}" if clear else f"open: {missed}; more --steps and --seeds would settle it"
+    if any(share > 0.5 for share in least):
+        return f"refuted: {missed}"
+    return f"open: {missed}; more --steps or a larger --modulus would settle it"
 
 
 if __name__ == "__main__":
