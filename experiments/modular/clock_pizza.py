@@ -204,9 +204,10 @@ def classified(widths: list[Width]) -> Answer:
 def delayed(width: Width) -> Answer:
     """How late the test loss falls at rate 1."""
     own = np.isclose(width.rate, 100)
-    ratio = statistics.paired_ratio(
-        *(statistics.Times(times.time[own], times.ended[own]) for times in (width.grokked, width.memorised))
-    ).median
+    late, early = (
+        statistics.Times(times.time[own], times.ended[own]) for times in (width.grokked, width.memorised)
+    )
+    ratio = statistics.paired_ratio(late, early).median
     right = int((own & width.right).sum())
     if right < 0.9 * own.sum():
         verdict = "refuted: more than a tenth of the runs do not get there"

@@ -21,14 +21,14 @@ IN_THE_STATE = ("grokfast_ema", "grokfast_ma", "norm_clamp")
 class Intervened(NamedTuple):
     """The optimiser's state within that of the interventions; None for those that a recipe lacks.
 
-    count: gradients that were taken
+    seen: gradients so far
     slow: grokfast_ema: the average gradient, as one vector
     window: grokfast_ma: the last W gradients, step t in row t mod W
     initial_norm: norm_clamp: the norm of all parameters before the first step
     """
 
     inner: optax.OptState
-    count: Int[Array, ""]
+    seen: Int[Array, ""]
     slow: Float[Array, " n"] | None
     window: Float[Array, "W n"] | None
     initial_norm: Float[Array, ""] | None
@@ -63,7 +63,7 @@ def filtered(
     if recipe.intervenes("grokfast_ema") or recipe.intervenes("grokfast_ma"):
         gradient, state = amplified(recipe, hyper, gradient, state, going)
     if isinstance(state, Intervened):
-        state = state._replace(count=state.count + going)
+        state = state._replace(seen=state.seen + going)
     if recipe.intervenes("orthograd"):
         gradient = jax.tree.map(lambda g, w: across(hyper, g, w), gradient, params)
     return gradient, state
@@ -81,13 +81,13 @@ def amplified(
     changed = g
     if state.slow is not None:
         kept = hyper.grokfast_decay
-        slow = jnp.where(state.count == 0, g, kept * state.slow + (1 - kept) * g)
+        slow = jnp.where(state.seen == 0, g, kept * state.slow + (1 - kept) * g)
         changed = changed + hyper.grokfast_strength * slow
         state = state._replace(slow=jnp.where(going, slow, state.slow))
     if state.window is not None:
-        row = state.count % len(state.window)
+        row = state.seen % len(state.window)
         window = state.window.at[row].set(jnp.where(going, g, state.window[row]))
-        full = state.count + 1 >= len(window)
+        full = state.seen + 1 >= len(window)
         changed = changed + jnp.where(full, hyper.grokfast_strength, 0.0) * window.mean(0)
         state = state._replace(window=window)
     return unravelled(changed), state

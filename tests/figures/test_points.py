@@ -49,7 +49,7 @@ def test_nothing_found_is_drawn():
 def test_the_data_are_the_points():
     data = figures.points(PANELS, xlabel="", ylabel="").data
     assert (
-        data["panel"].tolist() == ["one"] * 5 + ["two"] and data["low"][1] == 3 and np.isnan(data["value"][1])
+        data["panel"].tolist() == ["one"] * 6 + ["two"] and data["low"][1] == 3 and np.isnan(data["value"][1])
     )
 
 
