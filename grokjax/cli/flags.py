@@ -30,7 +30,7 @@ RUN = {
     "save": "epochs to save: log (at most 64) | all (with full states) | every:K | 0,10,100 [log]",
     "output": "directory of the sweep [runs/TASK]",
     "tensorboard": "directory of event files for TensorBoard, with the extra `tensorboard` [none]",
-    "resume": "go on with what is in --output; with more --steps further; more --seeds, or more values of a list, are more runs",
+    "resume": "go on with --output; with more --steps further, with more seeds or values more runs",
     "dry_run": "print what would be done, then stop: nothing is compiled or written",
     "distributed": "this is one of several processes of the sweep: on SLURM and in the clouds they find each "
     "other, see docs/scale.md",

@@ -114,7 +114,7 @@ function drawOver(lit) {
     context.beginPath(); context.moveTo(across, MARGIN.top); context.lineTo(across, height - MARGIN.bottom); context.stroke();
     context.beginPath(); context.rect(MARGIN.left, 0, width - MARGIN.left, height - MARGIN.bottom); context.clip();
     for (const run of new Set([state.run, lit === undefined ? "" : lit])) if (run !== "") for (const [k, series] of panel.series.entries()) {
-      context.strokeStyle = context.fillStyle = css("--ink"); context.lineWidth = 1.8; context.setLineDash(k ? [5, 3] : []);
+      context.strokeStyle = context.fillStyle = css("--ink"); context.lineWidth = run === state.run ? 2.2 : 1; context.setLineDash(k ? [5, 3] : []);
       if (run === state.run) band(context, series, run, panel.x, panel.y);
       context.beginPath(); trace(context, series, series.mean, run * series.steps.length, panel.x, panel.y); context.stroke();
     }
@@ -145,7 +145,7 @@ function hover(panel, event) {
   tip.hidden = !near;
   if (!near) return;
   const at = near.run * near.series.steps.length + near.b, value = near.series.mean[at];
-  const spread = near.series.least && near.series.least[at] !== near.series.largest[at] ? ` (${shortNumber(near.series.least[at])} to ${shortNumber(near.series.largest[at])})` : "";
+  const spread = near.series.least && shortNumber(near.series.least[at]) !== shortNumber(near.series.largest[at]) ? ` (${shortNumber(near.series.least[at])} to ${shortNumber(near.series.largest[at])})` : "";
   const level = panel.levels.find(level => Math.abs(level.nats - value) < .05 * level.nats);
   tip.textContent = `${words(near.run)}: ${near.series.name} ${shortNumber(value)}${spread} ${panel.label} about step ${near.series.steps[near.b]}` + (level ? `; within 5% of ${shortNumber(level.nats)}, which knows ${level.meaning}` : "");
   tip.style.left = `${Math.max(4, Math.min(event.clientX + 12, innerWidth - tip.offsetWidth - 8))}px`;
