@@ -134,12 +134,15 @@ def timing(found: checkpoints.Sweep, session: Session) -> dict[str, float | None
     return dict(seconds=round(session.seconds, 3), run_steps=session.trained, run_steps_per_second=rate)
 
 
-def run_rows(found: Found, session: Session) -> list[dict[str, Any]]:
-    """A row for every run: what was swept, where and how it ended, when it memorised and generalised."""
+def run_rows(found: Found, early: Any) -> list[dict[str, Any]]:
+    """A row for every run: what was swept, where and how it ended, when it memorised and generalised.
+
+    early: has the runs that `diverged` and `stopped`, as a session does
+    """
     hypers, task = found.sweep.hypers, found.sweep.task
     swept = [{name: settings.word(name, x) for name, x in row.items()} for row in sweep.rows(hypers)]
     rows = zip(tables.rows(task, hypers, found.metrics), swept, strict=True)
-    ended = lambda run: dict(diverged=run in session.diverged, stopped=run in session.stopped)
+    ended = lambda run: dict(diverged=run in early.diverged, stopped=run in early.stopped)
     return [row | own | ended(run) for run, (row, own) in enumerate(rows)]
 
 
