@@ -181,7 +181,7 @@ def answer(this: Study, times: dict, orders: dict) -> Result:
     }
     return Result(
         "000-13",
-        f"First {plain(first)}, at {{first}}; the order is much the same in all runs, Kendall's τ {{tau}}.",
+        "Cells come in much the same order in all runs, Kendall's τ {tau}; the first is there at {first}.",
         dict(
             first=rows[key(first)],
             tau=mean("Kendall's τ of a run with the others, 90% right", orders[0.9]["tau"], ""),

@@ -292,7 +292,8 @@ def third_digit(without: np.ndarray, with_mlp: np.ndarray, this: Study) -> Resul
     held = [name for name, holds in parts.items() if holds]
     return Result(
         "001-47",
-        "Without an MLP the third digit is at {at_1000} after 1000 steps; {solved} solve it in the end.",
+        "Without an MLP the third digit is at {at_1000} after a thousand steps; {solved} solve it in the "
+        "end.",
         dict(
             at_1000=mean("loss at step 1000, no MLP", at.get(1000, np.array([])), "nats"),
             at_2000=mean("loss at step 2000, no MLP", at.get(2000, np.array([])), "nats"),
