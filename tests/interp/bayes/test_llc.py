@@ -175,6 +175,27 @@ def test_what_is_asked_for_must_be_possible():
         llc.inverse_temperature(2)
 
 
+def test_settings_are_one_object_or_their_fields_by_name():
+    key, loss, anchor = random.key(0), LOSSES["x²y²"][0], jnp.ones(2)
+    settings = llc.Settings(epsilon=0.01, gamma=1.0, nbeta=10.0, num_draws=8, num_burn_in=2)
+    by_object = llc.estimate(key, loss, anchor, settings)
+    by_name = llc.estimate(key, loss, anchor, epsilon=0.01, gamma=1.0, nbeta=10.0, num_draws=8, num_burn_in=2)
+    np.testing.assert_array_equal(by_object.trace, by_name.trace)
+    replaced = llc.estimate(key, loss, anchor, settings, gamma=50.0, num_draws=3)
+    assert replaced.gamma == 50 and replaced.trace.shape == (4, 3) and replaced.nbeta == 10
+    compiled = jax.jit(lambda settings: llc.estimate(key, loss, anchor, settings))
+    each = [compiled(settings.replace(gamma=gamma)) for gamma in (1.0, 50.0)]
+    assert compiled._cache_size() == 1, "a new γ compiles nothing"
+    np.testing.assert_allclose(each[0].trace, by_name.trace, rtol=1e-5)
+    assert (each[0].trace != each[1].trace).any()
+    with pytest.raises(TypeError, match=r"gama=1\.0 is no setting; they are epsilon, gamma, nbeta"):
+        llc.estimate(key, loss, anchor, gama=1.0)
+    with pytest.raises(TypeError, match="epsilon must be given"):
+        llc.estimate(key, loss, anchor, gamma=1.0)
+    with pytest.raises(ValueError, match="num_draws=0 must be an integer of at least 1"):
+        llc.Settings(epsilon=0.1, gamma=1.0, num_draws=0)
+
+
 def test_chains_differ_and_one_at_a_time_is_the_same_as_side_by_side():
     options = dict(nbeta=10.0, gamma=1.0, epsilon=0.01, num_draws=20, num_burn_in=5, num_chains=6)
     found = [estimated(LOSSES["x²y²"][0], (1.0, 1.0), chains_at_once=k, **options) for k in (1, 3)]
