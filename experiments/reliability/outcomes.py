@@ -70,7 +70,8 @@ def read(directory: pathlib.Path, epochs: list[int]) -> dict[str, Result]:
 
 def same(found: Any, expected: Any) -> bool:
     """Returns whether two results have the same structure, types and bits."""
-    if jax.tree.structure(found) != jax.tree.structure(expected):
+    one: Any = jax.tree.structure(found)
+    if one != jax.tree.structure(expected):
         return False
     return all(map(_same_leaf, jax.tree.leaves(found), jax.tree.leaves(expected)))
 
