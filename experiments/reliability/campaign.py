@@ -1,12 +1,13 @@
 """The sections of the campaign, their sizes, and the file that they are merged into."""
 
 import datetime
+import functools
 import importlib
 import json
 import pathlib
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from experiments.frame.finding import commit, described_machine
 from grokjax.checkpoints import disk
@@ -52,7 +53,7 @@ def run(names: Sequence[str], size: str, folder: pathlib.Path, file: pathlib.Pat
                 text = json.dumps(
                     {name: measured[name] for name in order(measured)}, indent=1, allow_nan=False
                 )
-                disk.write(file, lambda opened, text=text: opened.write(text.encode() + b"\n"))
+                disk.write(file, functools.partial(_put, text))
     return measured
 
 
@@ -86,3 +87,7 @@ def read(file: pathlib.Path | None) -> dict[str, Any]:
 def order(measured: dict[str, Any]) -> list[str]:
     """Returns the names of what was measured, in the order of the sections."""
     return [section.name for section in SECTIONS if section.name in measured]
+
+
+def _put(text: str, file: IO[bytes]) -> None:
+    file.write(text.encode() + b"\n")

@@ -31,7 +31,24 @@ TINY: dict[str, dict[str, Any]] = {
 SMALL = dict(d_model=8, heads=2, seeds=2, evaluation_size=4, evaluate_every=2)
 LARGEST = 3e8
 """Bytes above which an accepted request is only planned."""
-TEXTS = ("", " ", "x", "-1", "0", "1", "2", "3", "1.5", "0.5", "nan", "inf", "-inf", "1e-30", "1e30", "1e400")
+TEXTS: tuple[str, ...] = (
+    "",
+    " ",
+    "x",
+    "-1",
+    "0",
+    "1",
+    "2",
+    "3",
+    "1.5",
+    "0.5",
+    "nan",
+    "inf",
+    "-inf",
+    "1e-30",
+    "1e30",
+    "1e400",
+)
 TEXTS += (
     "none",
     "true",

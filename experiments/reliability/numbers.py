@@ -45,7 +45,7 @@ def run(folder: pathlib.Path, examples: int, steps: int) -> dict[str, Any]:
 def against_float64(scale: float, examples: int) -> dict[str, float]:
     """Returns the largest errors, in roundings, of loss and gradient of random logits of a scale."""
     rng = np.random.default_rng(0)
-    logits = np.float32(np.clip(rng.normal(0, scale, (examples, 10)), -1e4, 1e4))
+    logits = np.clip(rng.normal(0, scale, (examples, 10)), -1e4, 1e4).astype(np.float32)
     # half of the labels are the likeliest symbol: their losses are tiny
     labels = np.where(np.arange(examples) % 2, logits.argmax(-1), rng.integers(0, 10, examples))
     mean = lambda x: objective.cross_entropy(x, jnp.asarray(labels))
@@ -118,7 +118,7 @@ def relative_error(runs: gj.Run) -> float:
     worst = 0.0
     for run in (runs[i] for i in range(len(runs.hyper.seed))):
         logits = np.asarray(jax.jit(run.logits)(batch.tokens))[:, 0]
-        own = np.asarray(objective.cross_entropy(logits, batch.labels[:, 0]), np.float64)
+        own = np.asarray(objective.cross_entropy(jnp.asarray(logits), batch.labels[:, 0]), np.float64)
         right, _ = in_float64(logits.astype(np.float64), np.asarray(batch.labels)[:, 0])
         large = right > np.finfo(np.float32).tiny
         worst = max(worst, float(np.max(np.abs(own - right)[large] / right[large])))

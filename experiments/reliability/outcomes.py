@@ -1,5 +1,6 @@
 """What is read of a directory, or done with it: the right bits, other bits, a sentence, or a traceback."""
 
+import functools
 import pathlib
 import traceback
 from collections.abc import Callable, Mapping
@@ -57,20 +58,22 @@ def read(directory: pathlib.Path, epochs: list[int]) -> dict[str, Result]:
         "its description": lambda: bool(repr(sweep)) and bool(repr(sweep.metrics)),
     }
     for name in ("loss", "accuracy", "exact_match", "gradient_norm", "test_loss", "test_step"):
-        asked[f"metric {name}"] = lambda name=name: sweep.metrics[name]
+        asked[f"metric {name}"] = functools.partial(sweep.metrics.__getitem__, name)
     for epoch in epochs:
-        asked[f"parameters of epoch {epoch}"] = lambda epoch=epoch: sweep.params(epoch)
-        asked[f"run 1 at epoch {epoch}"] = lambda epoch=epoch: sweep.run(1, epoch).params
-        asked[f"step of epoch {epoch}"] = lambda epoch=epoch: sweep.steps(epoch)
+        asked[f"parameters of epoch {epoch}"] = functools.partial(sweep.params, epoch)
+        asked[f"run 1 at epoch {epoch}"] = functools.partial(sweep.params, epoch, 1)
+        asked[f"step of epoch {epoch}"] = functools.partial(sweep.steps, epoch)
     for epoch in epochs[-2:]:
-        asked[f"state of epoch {epoch}"] = lambda epoch=epoch: sweep.state(epoch)
+        asked[f"state of epoch {epoch}"] = functools.partial(sweep.state, epoch)
     return {name: attempt(action, directory) for name, action in asked.items()}
 
 
 def same(found: Any, expected: Any) -> bool:
     """Returns whether two results have the same structure, types and bits."""
-    one, other = jax.tree.flatten(found), jax.tree.flatten(expected)
-    return one[1] == other[1] and all(map(_same_leaf, one[0], other[0]))
+    one: Any = jax.tree.structure(found)
+    if one != jax.tree.structure(expected):
+        return False
+    return all(map(_same_leaf, jax.tree.leaves(found), jax.tree.leaves(expected)))
 
 
 def _same_leaf(found: Any, expected: Any) -> bool:

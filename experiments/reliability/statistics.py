@@ -4,6 +4,7 @@ Samples of runs are drawn from a known distribution: normal, exponential (skewed
 (very skewed). Wilson's interval needs no draws: its coverage is a sum over the binomial distribution.
 """
 
+import functools
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +31,7 @@ HOLDS = 0.92
 def run(folder: pathlib.Path, samples: int, bootstraps: int) -> dict[str, Any]:
     """Returns coverages by interval, distribution and number of runs, and the tests' false positives."""
     rng = np.random.default_rng(0)
-    rows = [
+    rows: list[dict[str, Any]] = [
         dict(
             interval="Wilson",
             of="a share, 5% to 95%",
@@ -38,23 +39,30 @@ def run(folder: pathlib.Path, samples: int, bootstraps: int) -> dict[str, Any]:
         )
     ]
     for name, (draw, mean, median) in DRAWS.items():
-        rows += [
-            row("Student's t of a mean", name, samples, lambda n, d=draw: statistics.mean(d(rng, n)), mean),
-            row(
-                "order statistics of a median",
-                name,
-                samples,
-                lambda n, d=draw: statistics.quantile(d(rng, n)),
-                median,
-            ),
-            row("bootstrap of a mean", name, bootstraps, lambda n, d=draw: bootstrap(d(rng, n)), mean),
-        ]
-    for share, label in ((0.0, "exponential"), (CENSORED, "exponential, 30% censored")):
-        of = lambda n, share=share: statistics.median(*censored(rng, n, share))
+        for interval, estimate, count, truth in (
+            ("Student's t of a mean", statistics.mean, samples, mean),
+            ("order statistics of a median", statistics.quantile, samples, median),
+            ("bootstrap of a mean", bootstrap, bootstraps, mean),
+        ):
+            rows.append(row(interval, name, count, sampled(estimate, draw, rng), truth))
+    for part, label in ((0.0, "exponential"), (CENSORED, "exponential, 30% censored")):
+        of = functools.partial(kaplan_meier, rng, part)
         rows.append(row("Kaplan-Meier median", label, samples, of, float(np.log(2))))
-    rows.append(row("hazard ratio", "exponential", bootstraps, lambda n: hazard(rng, n), 1.0))
+    rows.append(row("hazard ratio", "exponential", bootstraps, functools.partial(hazard, rng), 1.0))
     errors = {name: false_positives(test, rng, samples) for name, test in TESTS.items()}
     return dict(samples=samples, holds=HOLDS, rows=rows, false_positives=errors, failures=broken(rows))
+
+
+def sampled(
+    estimate: Callable[..., Interval], draw: Callable[..., np.ndarray], rng: np.random.Generator
+) -> Callable[[int], Interval]:
+    """Returns the function that draws so many runs and estimates from them."""
+    return lambda n: estimate(draw(rng, n))
+
+
+def kaplan_meier(rng: np.random.Generator, part: float, n: int) -> Interval:
+    """Returns the median of n times, of which a part is censored."""
+    return statistics.median(*censored(rng, n, part))
 
 
 def broken(rows: list[dict[str, Any]]) -> list[str]:

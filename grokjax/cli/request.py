@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from grokjax import sweep
-from grokjax.cli import values
+from grokjax.cli import idle, values
 from grokjax.cli.flags import FLAGS, RUN, names, parse
 from grokjax.cli.values import UsageError
 from grokjax.config import Hyper, ModelConfig, Recipe
@@ -70,7 +69,8 @@ def build(given: dict[str, Any], command: str) -> Asked:
     )
     if not (output := given.get("output", f"runs/{name}")).strip():
         raise UsageError("--output='' is empty: give it a value or leave the flag out")
-    return Asked(asked, output, bool(given.get("dry_run")), idle(asked, given), given.get("tensorboard"))
+    notes = idle.notes(asked, given)
+    return Asked(asked, output, bool(given.get("dry_run")), notes, given.get("tensorboard"))
 
 
 def refuse_strangers(task: str, given: dict[str, Any]) -> None:
@@ -81,12 +81,6 @@ def refuse_strangers(task: str, given: dict[str, Any]) -> None:
         taken = ", ".join(f"--{option}" for option in own)
         given_as = f"--{strange[0]}={given[strange[0]]}"
         raise UsageError(f"{given_as} is no option of the task {task!r}, which takes {taken}")
-
-
-def idle(asked: request.Request, given: dict[str, Any]) -> list[str]:
-    """A sentence for every flag that was given and changes nothing."""
-    reasons = sweep.idle(asked.task, asked.config, asked.recipe)
-    return [f"--{name}={given[name]} changes nothing: {reasons[name]}" for name in reasons if name in given]
 
 
 def count(given: dict[str, Any], flag: str, default: str) -> int:

@@ -19,7 +19,8 @@ def require_types(settings: Any) -> None:
 
     Fields that may hold anything else than truth values, numbers and texts are left to their own checks.
     """
-    for name, kinds in _plain_fields(type(settings)).items():
+    cls: Any = type(settings)
+    for name, kinds in _plain_fields(cls).items():
         value = getattr(settings, name)
         if not any(_fits(value, kind) for kind in kinds):
             raise ValueError(f"{name}={_short(value)} must be {' or '.join(WORDS[kind] for kind in kinds)}")

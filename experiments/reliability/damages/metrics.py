@@ -104,7 +104,7 @@ EDITS: dict[str, Callable[[Arrays, str], object]] = {
     "shorter": lambda arrays, name: arrays.update({name: arrays[name][:, :-1]}),
     "longer": lambda arrays, name: arrays.update({name: np.repeat(arrays[name], 2, 1)}),
     "fewer runs": lambda arrays, name: arrays.update({name: arrays[name][:-1]}),
-    "scalar": lambda arrays, name: arrays.update({name: np.float32(0)}),
+    "scalar": lambda arrays, name: arrays.update({name: np.zeros((), np.float32)}),
     "text": lambda arrays, name: arrays.update({name: np.array(["a", "b"])}),
     "dropped": lambda arrays, name: arrays.pop(name),
     "one more": lambda arrays, name: arrays.update(another=arrays[name]),
