@@ -32,7 +32,9 @@ def beginnings(
     """
     sizes = [len(ids) for ids in tokens_at[:-1]]
     depends = config.mask == "causal" and config.positions != "abacus"
-    length = int((2 * np.cumprod(sizes) <= len(tokens)).sum()) if depends else 0
+    with np.errstate(over="ignore"):  # floats become infinite where integers would begin again at 0
+        ways = np.cumprod(sizes, dtype=float)
+    length = int((2 * ways <= len(tokens)).sum()) if depends else 0
     every = np.array(list(itertools.product(*tokens_at[:length])))
     index = jnp.zeros_like(tokens[:, 0])
     for ids, token in zip(tokens_at[:length], tokens.T[:length], strict=True):
