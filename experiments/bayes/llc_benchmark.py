@@ -74,7 +74,8 @@ def measure(sweep: checkpoints.Sweep, options: Any) -> dict[str, Any]:
     batch, rows = data.of_runs(sweep, "train", 1)
     own = jax.tree.map(lambda x: np.asarray(x)[rows[options.run]], batch)
     run = sweep.run(options.run, options.epoch)
-    steps, estimates = options.chains * (options.draws + options.burn_in), {}
+    steps = options.chains * (options.draws + options.burn_in)
+    estimates: dict[str, tuple[float, float]] = {}
 
     ours, theirs = of_grokjax(run, own, options), of_devinterp(run, own, options)
 
