@@ -32,11 +32,9 @@ SECTIONS = (
     Section("signals", dict(rounds=2), None),
     Section("damages", dict(count=450, schedules=2), dict(count=20, schedules=1)),
     Section("disks", dict(cases=99), None),
-    Section(
-        "machines", dict(configs=10, company=2, processes=True), dict(configs=1, company=1, processes=False)
-    ),
-    Section("inputs", dict(examples=520), dict(examples=30)),
-    Section("numbers", dict(examples=100_000, steps=20_000), dict(examples=2000, steps=200)),
+    Section("machines", dict(configs=10, company=2, processes=True), None),
+    Section("inputs", dict(examples=520), dict(examples=12)),
+    Section("numbers", dict(examples=100_000, steps=20_000), None),
     Section("memory", dict(epochs=2000, sizes=3), None),
     Section("statistics", dict(samples=1500, bootstraps=300), None),
 )
