@@ -25,7 +25,7 @@ class Measured(NamedTuple):
     unit: str = ""
     n: int | None = None
     of: str = "runs"
-    count: int | None = None
+    count: int | None = None  # type: ignore[assignment]  # a tuple's own `count` is not needed here
     left: int = 0
     until: float | None = None
 

@@ -174,7 +174,7 @@ def slower(at: dict[int, np.ndarray], n: int) -> Result:
         dict(best=rows[best.replace(",", "").replace(" ", "_")], **rows)
         | dict(
             whole=mean("loss where it is nearest to .6", of_run[:, 0], "nats"),
-            seen=share("runs with a digit in the regime", int(some.sum()), len(some)),
+            seen=share("runs with a digit in the regime", int(some.sum()), stack.shape[1]),
         ),
         f"A set of tokens explains the stretch from {LOW} to {HIGH} nats if reading it alone costs less "
         f"than {COSTS} nats, mean over "

@@ -211,12 +211,14 @@ def by_digit(kinds: Losses) -> dict[str, list[statistics.Interval]]:
 
 def answer(whole: dict[str, np.ndarray], cut: Losses) -> Result:
     """001-52; per run the mean over the digits."""
-    loss = Losses(*(np.asarray(values).mean(1) for values in cut))
+    whole_loss, only_waves, only_powers, no_waves, no_powers, _ = (
+        np.asarray(values).mean(1) for values in cut
+    )
     rivals = [name for name in FAMILIES if name != "waves"]
     best = max(rivals, key=lambda name: float(whole[name].mean()))
     above = lambda gap: (found := statistics.mean(gap)).low is not None and found.low > 0
     ahead = all(above(whole["waves"] - whole[name]) for name in (*rivals, "shuffled", "before"))
-    enough = above(2 * loss.whole - loss.only_waves)
+    enough = above(2 * whole_loss - only_waves)
     return Result(
         "001-52",
         f"Waves foretell {{waves}} of a neuron's table on cells not chosen on, the best rival ({best}) "
@@ -227,11 +229,11 @@ def answer(whole: dict[str, np.ndarray], cut: Losses) -> Result:
             **{name.replace(" ", "_"): mean(f"foretold by {name}", whole[name], "") for name in rivals},
             shuffled=mean("foretold by waves, digits in random orders", whole["shuffled"], ""),
             before=mean("foretold by waves, before training", whole["before"], ""),
-            loss=mean("loss", loss.whole, "nats"),
-            only_waves=mean("loss with the waves of the tables alone", loss.only_waves, "nats"),
-            only_powers=mean("loss with polynomials of the tables alone", loss.only_powers, "nats"),
-            no_waves=mean("loss without the waves", loss.no_waves, "nats"),
-            no_powers=mean("loss without the polynomials", loss.no_powers, "nats"),
+            loss=mean("loss", whole_loss, "nats"),
+            only_waves=mean("loss with the waves of the tables alone", only_waves, "nats"),
+            only_powers=mean("loss with polynomials of the tables alone", only_powers, "nats"),
+            no_waves=mean("loss without the waves", no_waves, "nats"),
+            no_powers=mean("loss without the polynomials", no_powers, "nats"),
         ),
         "Tables: confirmed if waves foretell more than every rival and both controls, paired over runs. "
         "Algorithm: confirmed "

@@ -160,8 +160,8 @@ def alike(times: np.ndarray) -> dict[str, Any]:
     told = np.abs(signs) @ np.abs(signs).T
     tau = np.where(told > 0, signs @ signs.T / np.maximum(told, 1), np.nan)
     np.fill_diagonal(tau, np.nan)
-    seen = np.isfinite(tau).any(1)
-    of_run = np.array([np.nanmean(one) if any_ else np.nan for one, any_ in zip(tau, seen, strict=True)])
+    seen = np.asarray(np.isfinite(tau).any(1))
+    of_run = np.array([np.nanmean(one) if seen[run] else np.nan for run, one in enumerate(tau)])
     return dict(tau=of_run, pairs=float(np.median(np.abs(signs).sum(1))), of=len(pairs))
 
 

@@ -213,7 +213,7 @@ def on_runs(found: list[Final]) -> list[Result]:
     live = np.stack([one.live for one in bites])
     obeyed = float(frozen.min()) > math.log(10) - 0.02
     # a run counts once: it has left the bound if it has in every mode and digit
-    left = (live < BELOW * math.log(10)).all(0)
+    left = np.asarray((live < BELOW * math.log(10)).all(0))
     named = lambda kind, of: {
         f"{kind}_{i}": mean(f"{kind} attention, {one.mode}, digit {one.digit}", getattr(one, kind), "nats")
         for i, one in enumerate(of)
