@@ -65,32 +65,6 @@ def test_sgld_agrees_with_mala_and_with_the_spectrum():
     assert mala.mean == pytest.approx(float(quadratic.value), rel=0.3)
 
 
-def test_the_reference_sampler_agrees_with_an_independent_one():
-    """MALA here, blackjax's HMC on the same posterior, which is written down once more."""
-    blackjax = pytest.importorskip("blackjax")
-    run = trained()
-    loss = functools.partial(llc.loss_of(run, weight_decay=DECAY), batch=BATCH)
-
-    def density(params):
-        away = jax.tree.map(lambda w, start: jnp.sum((w - start) ** 2), params, run.params)
-        return -100 * loss(params) - 1000 / 2 * sum(jax.tree.leaves(away))
-
-    size = gj.trees.num_parameters(run.params)
-    sampler = blackjax.hmc(density, 0.014, jnp.ones(size), num_integration_steps=5)
-
-    def chain(key):
-        def step(state, key):
-            state, _ = sampler.step(key, state)
-            return state, loss(state.position)
-
-        return jax.lax.scan(step, sampler.init(run.params), random.split(key, 150))[1][50:].mean()
-
-    each = 100 * (jax.jit(jax.vmap(chain))(random.split(random.key(7), 16)) - loss(run.params))
-    mala = of(epsilon=2e-4, num_draws=200, sampler=langevin.mala, **POSTERIOR)
-    error = np.hypot(mala.standard_error, each.std(ddof=1) / 4)
-    assert abs(mala.mean - each.mean()) < 2 * error < 0.15 * each.mean()
-
-
 @functools.cache
 def spectrum(part=None):
     mask = masks.components(trained().params)[part] if part else None
