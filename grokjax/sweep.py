@@ -11,6 +11,7 @@ import numpy as np
 
 from grokjax import trees
 from grokjax.config import FREEZABLE, INTEGERS, Hyper, ModelConfig, Recipe
+from grokjax.config.options import OF_INTERVENTIONS
 
 INFINITY = float("inf")
 LARGEST_SEED = 2**31 - 1
@@ -31,14 +32,6 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "temperature": (0, INFINITY, "above 0"),
 }
 """Field -> least, most, in words. A field that is not here must be at least 0."""
-OF_INTERVENTIONS = {
-    "grokfast_strength": ("grokfast_ema", "grokfast_ma"),
-    "grokfast_decay": ("grokfast_ema",),
-    "orthograd": ("orthograd",),
-    "temperature": ("temperature",),
-    "norm_clamp": ("norm_clamp",),
-}
-"""Field -> the interventions in which it acts."""
 LEAST_EXCLUDED = ("eps", "train_fraction", "temperature")
 MOST_EXCLUDED = ("b1", "b2", "momentum", "grokfast_decay")
 

@@ -20,7 +20,6 @@ AGAIN: dict[str, tuple[str, dict[str, str]]] = {
         "56a9bf81bc+",
         dict.fromkeys(("001-29", "001-67", "001-68", "001-69"), DETECTOR),
     ),
-    "answer_order": ("293adc00cd+", {"001-72": DETECTOR}),
     "embeddings_over_training": (
         "75bc9bcdb1+",
         dict.fromkeys(

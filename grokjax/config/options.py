@@ -10,6 +10,14 @@ DISTRIBUTIONS = ("normal", "uniform")
 OPTIMIZERS = ("adamw", "adam", "sgd", "muon", "schedule_free")
 LOSSES = ("cross_entropy", "stablemax")
 INTERVENTIONS = ("grokfast_ema", "grokfast_ma", "orthograd", "temperature", "norm_clamp")
+OF_INTERVENTIONS = {
+    "grokfast_strength": ("grokfast_ema", "grokfast_ma"),
+    "grokfast_decay": ("grokfast_ema",),
+    "orthograd": ("orthograd",),
+    "temperature": ("temperature",),
+    "norm_clamp": ("norm_clamp",),
+}
+"""Field -> the interventions in which it acts."""
 SCHEDULES = ("constant", "cosine")
 DIGIT_ORDERS = ("msb", "lsb")
 

@@ -1,8 +1,7 @@
 """Two sequence tasks without arithmetic: a repeated subsequence (induction) and skip trigrams.
 
 The generators behind the released runs were never published. Known are the stored settings, the defaults
-here, and what the induction weights show: position embeddings 28 and 56 stand out as starts of stretches of
-28 tokens; repeats are found from any place of the first.
+here, and what the induction weights show: positions 28 and 56 start stretches of 28 tokens.
 """
 
 import dataclasses
