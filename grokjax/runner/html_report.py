@@ -71,10 +71,17 @@ def write(found: tables.Found, early: Any, output: str | os.PathLike | None = No
 
 
 def at_end(session: Session) -> tables.Report:
-    """Writes what a finished sweep says: its tables, its pictures, and the page."""
+    """Writes what a finished sweep says: its tables, its pictures, and the page.
+
+    Raises UsageError where its files are damaged, OSError where the disk refuses, each in one sentence.
+    """
     found = tables.read(session.sweep)
-    made = tables.write(session, found)
-    write(found, session)
+    try:
+        made = tables.write(session, found)
+        write(found, session)
+    except OSError as error:
+        sentence = disk.sentence("the tables and pictures", found.sweep.directory, error)
+        raise OSError(sentence) from error
     return made
 
 

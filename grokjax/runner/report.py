@@ -48,18 +48,7 @@ class Found(NamedTuple):
 
 
 def write(session: Session, found: Found) -> Report:
-    """Writes the tables and pictures of what was read of a session's sweep.
-
-    Raises OSError where the disk refuses, in one sentence.
-    """
-    try:
-        return _written(session, found)
-    except OSError as error:
-        sentence = disk.sentence("the tables and pictures", found.sweep.directory, error)
-        raise OSError(sentence) from error
-
-
-def _written(session: Session, found: Found) -> Report:
+    """Writes the tables and pictures of what was read of a session's sweep."""
     levels, own = tasks.exact_levels(found.sweep.task), settings.of(found.sweep.hypers)
     everyone = settings.Setting("", list(range(found.sweep.num_runs)))
     whole, *parts = (part(found, levels, setting) for setting in (everyone, *own))

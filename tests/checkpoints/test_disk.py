@@ -170,4 +170,6 @@ def test_a_path_that_is_too_long_is_one_sentence_and_nothing_waits(tmp_path):
         [*COMMAND, str(directory), "20"], capture_output=True, text=True, timeout=100, check=False
     )
     assert ended.returncode == 1 and time.monotonic() - begin < 60
-    assert "could not be written to" in ended.stderr.strip().splitlines()[-1], ended.stderr
+    # the storage library's own threads may write after our sentence
+    said = [line for line in ended.stderr.splitlines() if line.startswith("OSError: ")]
+    assert len(said) == 1 and "could not be written to" in said[0], ended.stderr

@@ -137,9 +137,9 @@ def test_runs_of_an_epoch_are_a_stack_and_one_run_is_one_of_it(finished):
 def test_one_run_is_read_without_the_rest(finished, monkeypatch):
     rows, arrays = [], snapshots.arrays
 
-    def seen(folder, epoch, items, which, own):
+    def seen(folder, epoch, items, which, *more):
         rows.append((folder.name, which))
-        return arrays(folder, epoch, items, which, own)
+        return arrays(folder, epoch, items, which, *more)
 
     monkeypatch.setattr(snapshots, "arrays", seen)
     grokjax.open_sweep(finished).run(2)

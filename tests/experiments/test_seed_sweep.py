@@ -141,7 +141,7 @@ def test_an_address_is_refused_and_a_home_is_expanded(tmp_path, monkeypatch, cap
 
 def test_a_flag_that_changes_nothing_is_noted_and_a_grid_over_it_refused(tmp_path, capsys):
     assert seed_sweep.main([*TINY, f"--output={tmp_path / 'x'}", "--dry_run", "--momentum=0.9"]) == 0
-    assert "note: --momentum=0.9 changes nothing: only sgd has momentum" in capsys.readouterr().out
+    assert "note: --momentum=0.9 changes nothing: only sgd and muon have momentum" in capsys.readouterr().out
     assert seed_sweep.main([*TINY, f"--output={tmp_path / 'x'}", "--dry_run", "--momentum=0,0.9"]) == 2
     said = capsys.readouterr().err
     assert "--momentum=0.0,0.9" in said and "only sgd" in said

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import grokjax as gj
-from grokjax.runner import Request, Session, UsageError, report
+from grokjax.runner import Request, Session, UsageError, html_report
 
 
 def session(directory):
@@ -33,11 +33,11 @@ def test_a_disk_that_refuses_is_one_sentence(own):
     with pytest.raises(
         OSError, match=rf"^the tables and pictures could not be written to {own}: [^\n]*intact$"
     ):
-        report.write(session(own))
+        html_report.at_end(session(own))
 
 
 def test_hypers_that_vanished_while_it_trained_are_one_sentence(own):
     done = session(own)
     (own / "hypers.npz").unlink()
     with pytest.raises(UsageError, match=rf"^{own / 'hypers.npz'} is missing or damaged: [^\n]*$"):
-        report.write(done)
+        html_report.at_end(done)

@@ -33,7 +33,7 @@ def test_one_run_twice_is_refused():
 
 def test_a_grid_over_a_knob_that_does_nothing_is_refused():
     hypers = gj.grid(gj.Hyper(), momentum=[0.0, 0.9])
-    with pytest.raises(ValueError, match=r"momentum=.*only sgd has momentum"):
+    with pytest.raises(ValueError, match=r"momentum=.*only sgd and muon have momentum"):
         asked(hypers)
     assert asked(hypers, optimizer="sgd").num_runs == 2
 
