@@ -9,8 +9,8 @@ nats. --chains 4 of --burn_in 200 steps and --draws 50, gradients from --batch_s
 lesser of .1/γ and 1e-4, and at γ = 100 a third of it too. A run is a pizza if its gradient symmetricity is at
 least .95, a clock if at most .8.
 
-Rules, set before the numbers were seen, but for two things: a pilot of two runs had shown that draws at ε = 3e-4 lose
-half a nat, so ε is at most 1e-4, and the third of ε was added to the rule of 003-27:
+Rules, set before the numbers were seen, but for two things that a pilot of two runs had shown: ε is at most
+1e-4, since draws at 3e-4 lose half a nat, and the third of ε was added to the rule of 003-27:
 - 003-26 is confirmed if at γ = 100 rate 1 has the lower coefficient than rate 0 in at least 90% of the seeds,
   and the interval of the mean difference lies below 0, at the end and at equal loss; it is refuted if an
   interval lies above 0 or fewer than half of the seeds agree; else it is open.
