@@ -1,4 +1,4 @@
-"""constraints.txt pins every package that setup.cfg asks for, within its bounds; none of a user's is capped."""
+"""constraints.txt pins every package that setup.cfg asks for, within its bounds; no user is capped."""
 
 import configparser
 import pathlib
