@@ -39,6 +39,8 @@ SECTIONS = (
     Section("statistics", dict(samples=1500, bootstraps=300), None),
 )
 SIZES = ("full", "small")
+LONGEST = 240
+"""Characters of a failure in the file."""
 
 
 def run(names: Sequence[str], size: str, folder: pathlib.Path, file: pathlib.Path | None) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def one(section: Section, size: str, folder: pathlib.Path) -> dict[str, Any]:
     if arguments is None:
         raise ValueError(f"--only={section.name} has no small size: other tests show the same sooner")
     found = importlib.import_module(f"experiments.reliability.{section.name}").run(folder, **arguments)
+    found["failures"] = [brief(failure) for failure in found["failures"]]
     return dict(
         size=size,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -69,6 +72,12 @@ def one(section: Section, size: str, folder: pathlib.Path) -> dict[str, Any]:
         seconds=round(time.monotonic() - began),
         **found,
     )
+
+
+def brief(failure: str) -> str:
+    """Returns a failure as one line of at most LONGEST characters: arrays are not printed whole."""
+    line = " ".join(failure.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
 
 
 def read(file: pathlib.Path | None) -> dict[str, Any]:

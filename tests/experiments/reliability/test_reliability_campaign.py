@@ -71,3 +71,8 @@ def test_a_mistake_is_one_sentence(flag, said, capsys):
     assert __main__.main([flag]) == 2
     printed = capsys.readouterr().err
     assert said in printed and printed.count("\n") == 1
+
+
+def test_a_failure_is_one_line_that_is_not_too_long():
+    assert campaign.brief("hypers:\n [1\n  2]") == "hypers: [1 2]"
+    assert len(campaign.brief("x" * 1000)) == campaign.LONGEST
