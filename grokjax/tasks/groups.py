@@ -1,15 +1,13 @@
 """Composition in finite groups: x * y for every pair of elements, x applied first."""
 
 import dataclasses
-import functools
 
-import jax
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Int
 
 from grokjax.config import at_least, one_of
 from grokjax.config.annotations import require_types
-from grokjax.tasks import draws, exact, pairs, permutations, tables
+from grokjax.tasks import exact, pairs, permutations
 from grokjax.tasks.protocol import Levels
 from grokjax.tasks.vocabulary import Batch
 
@@ -55,11 +53,6 @@ class GroupComposition(pairs.PairTask):
         """Every example as numpy arrays: tokens [n², P], labels [n², 1]."""
         x, y = pairs.every(self)
         return pairs.table(self, x, y, self.elements.table[x, y])
-
-    @functools.partial(jax.jit, static_argnums=(0, 2))
-    def batch(self, key: PRNGKeyArray, size: int | None = None) -> Batch:
-        """`size` (else batch_size) examples of the table, drawn with replacement."""
-        return draws.rows(key, self.table(), tables.size_of(self, size))
 
     def exact_levels(self) -> Levels:
         """The loss of knowing nothing; one operand alone tells nothing of the product."""

@@ -5,13 +5,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Int
 
 from grokjax.config import at_least, one_of
 from grokjax.config.annotations import require_types
-from grokjax.tasks import draws, exact, pairs, tables
+from grokjax.tasks import exact, pairs
 from grokjax.tasks.protocol import Levels
 from grokjax.tasks.vocabulary import Batch
 
@@ -101,11 +100,6 @@ class ModularArithmetic(pairs.PairTask):
     def table(self) -> Batch:
         """Every example as numpy arrays: tokens [N, P], labels [N, 1]; N is p², or less with division."""
         return _table(self)
-
-    @functools.partial(jax.jit, static_argnums=(0, 2))
-    def batch(self, key: PRNGKeyArray, size: int | None = None) -> Batch:
-        """`size` (else batch_size) examples of the table, drawn with replacement."""
-        return draws.rows(key, self.table(), tables.size_of(self, size))
 
     def exact_levels(self) -> Levels:
         """The loss of knowing nothing, and of one operand where that tells more."""

@@ -3,19 +3,23 @@
 `task` has `num_symbols` n (the ids 0 ... n - 1 of operands and answers), `equals`, `two_vocabularies`.
 """
 
+import functools
 from typing import Any
 
+import jax
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, PRNGKeyArray
 
+from grokjax.tasks import draws, tables
 from grokjax.tasks.vocabulary import Batch
 
 
 class PairTask:
-    """The geometry of such a task, from the fields that it declares: what every task needs but the table."""
+    """What every task needs but the table, from the fields that it declares: its geometry and its batches."""
 
     outputs: str
     equals: bool
+    batch_size: int | None
 
     finite = True
     columns = (0,)
@@ -51,6 +55,15 @@ class PairTask:
     def tokens_at(self) -> tuple[range, ...]:
         """For each position the ids that can stand there."""
         return tokens_at(self)
+
+    def table(self) -> Batch:
+        """Every pair with its answer."""
+        raise NotImplementedError
+
+    @functools.partial(jax.jit, static_argnums=(0, 2))
+    def batch(self, key: PRNGKeyArray, size: int | None = None) -> Batch:
+        """`size` (else batch_size) examples of the table, drawn with replacement."""
+        return draws.rows(key, self.table(), tables.size_of(self, size))
 
 
 def vocabulary(task: Any) -> int:
