@@ -116,8 +116,7 @@ def train_test(
     scale = scale or ("log" if metric == "loss" else "linear")
     check_scale(scale)
     if (found := series.metrics_of(train)) is not None:
-        mean = lambda name: found[name].mean(-1) if found[name].ndim == 3 else found[name]
-        train, test, test_steps = mean(metric), mean(f"test_{metric}"), found["test_step"]
+        train, test, test_steps = _means(found, metric)
     if test is None:
         raise ValueError("test is missing: give train and test curves, or a sweep of a task with a test set")
     both = (series.sampled(train, steps), series.sampled(test, test_steps))
@@ -131,9 +130,7 @@ def train_test(
             for (step, own), look in zip(both, TRAIN_AND_TEST, strict=True):
                 runs(axes, step, own, *look)
         finish([axes], places, values, scale)
-        axes.set_xscale("symlog", linthresh=10, linscale=0.4)
-        axes.xaxis.set_minor_locator(SymmetricalLogLocator(base=10, linthresh=10, subs=range(2, 10)))
-        axes.set_xlabel(step_label(1))
+        _logarithmic_steps(axes)
         axes.set_ylabel(label)
         figure.draw_without_rendering()
         if len(members) == 1:
@@ -144,6 +141,19 @@ def train_test(
     medians = {f"median {name}".strip(): series.median(values[own]) for name, own in members.items()}
     sets = np.repeat(["train", "test"], [len(step) for step, _ in both])
     return Plot(figure, {"set": sets, "step": places, **medians, **each})
+
+
+def _means(metrics, metric):
+    """(train, test, steps of the tests): a sweep's metric and its test metric, means over the answers."""
+    mean = lambda name: metrics[name].mean(-1) if metrics[name].ndim == 3 else metrics[name]
+    return mean(metric), mean(f"test_{metric}"), metrics["test_step"]
+
+
+def _logarithmic_steps(axes):
+    """Steps on a logarithmic axis that has a 0."""
+    axes.set_xscale("symlog", linthresh=10, linscale=0.4)
+    axes.xaxis.set_minor_locator(SymmetricalLogLocator(base=10, linthresh=10, subs=range(2, 10)))
+    axes.set_xlabel(step_label(1))
 
 
 def _by_group(axes, both, members):
