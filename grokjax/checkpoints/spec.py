@@ -10,8 +10,7 @@ import jax
 import numpy as np
 
 from grokjax import training
-from grokjax.checkpoints import description, disk, identity, names, record, schedule, surroundings
-from grokjax.checkpoints.description import read as read
+from grokjax.checkpoints import belonging, description, disk, identity, names, record, schedule, surroundings
 from grokjax.checkpoints.surroundings import versions as versions
 from grokjax.config import INTEGERS
 from grokjax.tasks import Task
@@ -145,6 +144,24 @@ def write(directory: pathlib.Path, spec: Spec, parts: list[dict[str, int]], foun
         )
         text = json.dumps(made, indent=1)
         disk.write(directory / "config.json", lambda file: file.write(text.encode()))
+
+
+def read(directory: pathlib.Path) -> dict[str, Any]:
+    """Returns the content of config.json.
+
+    Raises FileNotFoundError where there is no sweep, ValueError where config.json is damaged, of an unknown
+    format, or older than parts of its sweep that lie beside it.
+    """
+    found = description.read(directory)
+    if belonging.unknown_part(directory, found):
+        # a sweep that is being added to writes its new description before the first file of a new part
+        found = description.read(directory)
+    if part := belonging.unknown_part(directory, found):
+        raise ValueError(
+            f"{directory / 'config.json'} is older than {part}, whose runs belong to this sweep and are not in "
+            f"it: put back the config.json and {description.HYPERS} that were written when they were added"
+        )
+    return found
 
 
 def num_runs_of(found: dict[str, Any]) -> int:
