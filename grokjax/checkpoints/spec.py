@@ -158,8 +158,8 @@ def read(directory: pathlib.Path) -> dict[str, Any]:
         found = description.read(directory)
     if part := belonging.unknown_part(directory, found):
         raise ValueError(
-            f"{directory / 'config.json'} is older than {part}, whose runs belong to this sweep and are not in "
-            f"it: put back the config.json and {description.HYPERS} that were written when they were added"
+            f"{directory / 'config.json'} is older than {part}, whose runs belong to this sweep and are not "
+            f"in it: put back the config.json and {description.HYPERS} that were written when they were added"
         )
     return found
 
