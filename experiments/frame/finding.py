@@ -118,13 +118,13 @@ def said_to(answer: Answer | Result) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the checkout, with `+` where files differ from it; empty outside of one."""
+    """The commit of the checkout, with `+` where its code differs from it; empty outside of one."""
     git = lambda *words: subprocess.run(
         ["git", *words], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent, check=False
     )
     try:
         return git("rev-parse", "--short=10", "HEAD").stdout.strip() + (
-            "+" if git("status", "--porcelain", "-uno").stdout.strip() else ""
+            "+" if git("status", "--porcelain", "-uno", "--", ":/grokjax", ":/experiments").stdout.strip() else ""
         )
     except FileNotFoundError:
         return ""
