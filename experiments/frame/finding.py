@@ -123,9 +123,8 @@ def commit() -> str:
         ["git", *words], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent, check=False
     )
     try:
-        return git("rev-parse", "--short=10", "HEAD").stdout.strip() + (
-            "+" if git("status", "--porcelain", "-uno", "--", ":/grokjax", ":/experiments").stdout.strip() else ""
-        )
+        changed = git("status", "--porcelain", "-uno", "--", ":/grokjax", ":/experiments").stdout.strip()
+        return git("rev-parse", "--short=10", "HEAD").stdout.strip() + ("+" if changed else "")
     except FileNotFoundError:
         return ""
 
