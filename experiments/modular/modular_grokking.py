@@ -23,13 +23,12 @@ Time: 20 minutes on two cores of their own; GPU: not measured.
 """
 
 import sys
-from typing import Any
 
 import numpy as np
 
 from experiments.frame import study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import Measured, mean, share, time
+from experiments.frame.measured import Measured, interval, share, time
 from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
 from experiments.modular import phases
@@ -175,7 +174,12 @@ def by_drops(happened: Events, fallen: list[list[Fall]]) -> list[Result]:
     more, ended = f"--seeds={ENOUGH}", happened.grokked.ended
     several = np.array([len(each) > 1 for each in fallen])
     other = np.array([any(fall.other for fall in each[1:]) for each in fallen])
-    drops = mean("drops of a run", [len(each) for each in fallen], "")
+    drops = interval(
+        "median number of drops",
+        statistics.quantile([len(each) for each in fallen]),
+        "",
+        len(fallen),
+    )
     caveat = (
         "A drop is a fall of the test loss by a factor of 2 or more within a twentieth of the steps, above "
         f"{SOLVED} nats."
