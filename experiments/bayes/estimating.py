@@ -11,6 +11,7 @@ from jax import random
 from jaxtyping import Float
 
 from experiments.bayes import data, measured
+from experiments.frame.measured import Measured
 from experiments.frame.study import Setting, Study
 from grokjax.checkpoints import Sweep
 from grokjax.interp import llc
@@ -117,14 +118,24 @@ def trusted(found: dict[str, np.ndarray]) -> np.ndarray:
         return (found["masked"] == 0) & (found["r_hat"] <= MIXED)
 
 
-def said_r_hat(found: dict[str, np.ndarray], part: Any = ...) -> str:
-    """The split R-hats in words: median, largest, and how many estimates are trusted."""
+def mixing(found: dict[str, np.ndarray], part: Any = ..., of: str = "estimates") -> dict[str, Measured]:
+    """How well the chains mix, as rows: the median split R-hat, and how many estimates are trusted.
+
+    Estimates of one run are not independent, so that neither has an interval.
+    """
     r_hat, ok = found["r_hat"][part], trusted(found)[part]
-    if not np.isfinite(r_hat).any():
-        return "R-hat undetermined"
-    return (
-        f"R-hat median {np.nanmedian(r_hat):.2f}, largest {np.nanmax(r_hat):.2f}, "
-        f"{int(ok.sum())} of {ok.size} at most {MIXED}"
+    known = r_hat[np.isfinite(r_hat)]
+    middle = float(np.median(known)) if known.size else None
+    return dict(
+        r_hat=Measured(f"median split R-hat, {of}", middle, n=int(known.size), of="estimates"),
+        trusted=Measured(
+            f"R-hat at most {MIXED} and no chain diverged, {of}",
+            float(ok.mean()),
+            unit="share",
+            n=ok.size,
+            of="estimates",
+            count=int(ok.sum()),
+        ),
     )
 
 
