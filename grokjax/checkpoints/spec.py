@@ -194,8 +194,11 @@ def hyper_differences(recorded: dict[str, np.ndarray], requested: dict[str, np.n
     num_runs, asked = len(next(iter(recorded.values()))), len(next(iter(requested.values())))
     if asked < num_runs:
         return [f"runs: recorded {num_runs}, asked for {asked} (more are allowed, fewer are not)"]
+    both = recorded.keys() & requested.keys()
+    # in a grid with another value every later run stands elsewhere: only the knob that lacks one is to blame
+    lacking = {name for name in both if not known(recorded[name], requested[name]).all()}
     lines = []
-    for name in recorded.keys() & requested.keys():
+    for name in lacking or both:
         old, new = recorded[name], requested[name][:num_runs]
         unequal = ~((old == new) | (np.isnan(old) & np.isnan(new)))
         if unequal.any():
@@ -205,6 +208,11 @@ def hyper_differences(recorded: dict[str, np.ndarray], requested: dict[str, np.n
     return sorted(lines) + [
         f"{name}: in one of the two sweeps only" for name in sorted(recorded.keys() ^ requested.keys())
     ]
+
+
+def known(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Returns which values occur among others; NaN is NaN."""
+    return np.isin(values, among) | (np.isnan(values) & np.isnan(among).any())
 
 
 def notes(found: dict[str, Any] | None, spec: Spec) -> list[str]:
