@@ -1,10 +1,14 @@
-"""A picture of runs over their attention rate."""
+"""Pictures of runs of modular addition: over training, and over their attention rate."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
+from experiments.modular.phases import Events
+from grokjax import figures
+from grokjax.checkpoints import Sweep
+from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval
 from grokjax.figures import Plot, style
 
@@ -12,6 +16,29 @@ Runs = Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]
 """The rates (per cent) of some runs by the name of their series, and a measure of each."""
 APART = 1.6
 """Per cent of the rate between the dots of two series."""
+
+
+def with_measures(found: Sweep, steps: np.ndarray, seen: dict[str, np.ndarray], happened: Events) -> Plot:
+    """Train and test curves, the measures beneath, and how many runs each event is still ahead of."""
+    train, test = (found.metrics[name][..., 0] for name in ("loss", "test_loss"))
+    largest = np.where(seen["last"][:, None], seen["coefficients"], np.nan)
+    of_keys = np.nan_to_num(np.sqrt(np.nansum(largest**2, -1)))
+    rest = np.sqrt(np.maximum((seen["coefficients"] ** 2).sum(-1) - of_keys**2, 0))
+    lived = {name: statistics.survival(times.time, times.ended) for name, times in happened._asdict().items()}
+    return figures.beneath(
+        train,
+        test,
+        {
+            "progress (nats)": {"restricted": seen["restricted"], "excluded": seen["excluded"]},
+            "logits along cos w(a+b−c)": {"key frequencies": of_keys, "all others": rest},
+            "Gini coefficient": {"W_E": seen["gini_W_E"], "W_out W_U": seen["gini_W_L"]},
+            "sum of squared weights": {"all": seen["squares"]},
+        },
+        steps=steps,
+        test_steps=found.metrics["test_step"],
+        logarithmic=["progress (nats)"],
+        survival=lived,
+    )
 
 
 def over_rates(
