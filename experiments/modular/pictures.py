@@ -77,7 +77,9 @@ def over_rates(
                     last.vlines(rate + side[name], low, high, color=colour[name], lw=0.8)
         last.set_title("share of clocks, or both", loc="left")
         last.set_ylim(-0.03, 1.03)
-        figure.supxlabel("attention rate (%)", fontsize=7.5)
+        for ax in grid[0]:
+            ax.set_xlim(-5, 105)
+        figure.supxlabel("attention rate (%); dots are runs, bars their means", fontsize=7.5)
         style.legend(figure, [*names, "published means"], "")
         style.settle(figure)
     return Plot(figure, _columns(rates, panels, published, shares))
