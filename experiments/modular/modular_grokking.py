@@ -31,10 +31,8 @@ from experiments.frame.finding import Finding
 from experiments.frame.measured import Measured, interval, share, time
 from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
-from experiments.modular import phases
+from experiments.modular import phases, pictures
 from experiments.modular.phases import FORMED, MOVED, SOLVED, Events, Fall
-from grokjax import figures
-from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
 
 DEFAULTS: dict[str, Setting] = {
@@ -83,7 +81,7 @@ def measure(this: Study) -> Finding:
         "steps",
         answers=answers(this, happened, fallen),
         numbers=phases.numbers(found, steps, seen, happened, fallen),
-        plot=picture(found, steps, seen, happened),
+        plot=pictures.with_measures(found, steps, seen, happened),
     )
 
 
@@ -237,29 +235,6 @@ def of_share(
         "it lies below; else open.",
         majority(successes, runs, more, some),
         caveats,
-    )
-
-
-def picture(found: Sweep, steps: np.ndarray, seen: dict[str, np.ndarray], happened: Events) -> figures.Plot:
-    """Train and test curves, the measures beneath, and how many runs each event is still ahead of."""
-    train, test = (found.metrics[name][..., 0] for name in ("loss", "test_loss"))
-    largest = np.where(seen["last"][:, None], seen["coefficients"], np.nan)
-    of_keys = np.nan_to_num(np.sqrt(np.nansum(largest**2, -1)))
-    rest = np.sqrt(np.maximum((seen["coefficients"] ** 2).sum(-1) - of_keys**2, 0))
-    lived = {name: statistics.survival(times.time, times.ended) for name, times in happened._asdict().items()}
-    return figures.beneath(
-        train,
-        test,
-        {
-            "progress (nats)": {"restricted": seen["restricted"], "excluded": seen["excluded"]},
-            "logits along cos w(a+b−c)": {"key frequencies": of_keys, "all others": rest},
-            "Gini coefficient": {"W_E": seen["gini_W_E"], "W_out W_U": seen["gini_W_L"]},
-            "sum of squared weights": {"all": seen["squares"]},
-        },
-        steps=steps,
-        test_steps=found.metrics["test_step"],
-        logarithmic=["progress (nats)"],
-        survival=lived,
     )
 
 

@@ -45,7 +45,7 @@ SMALL: dict[str, Setting] = {"modulus": 5, "d_model": 8, "percent": 70, "steps":
 SMALL_EFFECT = 0.05
 """A change of the share of runs below which a difference has none."""
 ASKED = {
-    "embedding": ("003-07", "Drawing the embedding from N(0, 1), without the square root of the width,"),
+    "embedding": ("003-07", "Drawing the embedding at unit variance"),
     "bias": ("003-08", "A bias of the unembedding"),
     "uniform": ("003-09", "Drawing weights uniformly at the same variance"),
 }
