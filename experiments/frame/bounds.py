@@ -1,0 +1,57 @@
+"""What the intervals of measured numbers leave out: the parts of which the rules of verdicts are made."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from experiments.frame.measured import Measured, interval
+from grokjax.curves.statistics import Interval
+
+
+def above(row: Measured, limit: float) -> bool:
+    """Whether the whole interval lies above the limit; an end that is not known does not."""
+    return row.low is not None and row.low > limit
+
+
+def below(row: Measured, limit: float) -> bool:
+    """Whether the whole interval lies below the limit; an end that is not known does not."""
+    return row.high is not None and row.high < limit
+
+
+def within(row: Measured, margin: float) -> bool:
+    """Whether the whole interval lies within the margin of 0: equal for what the margin is for."""
+    return above(row, -margin) and below(row, margin)
+
+
+def sided(row: Measured, limit: float, over: str, under: str, between: str) -> str:
+    """Returns the first word where the whole interval lies above the limit, the second where it lies below,
+    else the third.
+    """
+    return over if above(row, limit) else under if below(row, limit) else between
+
+
+def all_above(rows: Iterable[Measured], limit: float) -> bool:
+    """Whether the intervals of all lie above the limit; of none it is not so."""
+    return bool(found := [above(row, limit) for row in rows]) and all(found)
+
+
+def crossed(quantity: str, values: Float[np.ndarray, "S B"], unit: str, of: str = "runs") -> Measured:
+    """The mean of values of every run on the same problems, with an interval that holds the error of drawing
+    other runs and that of drawing other problems.
+
+    The variance is the sum of the runs' means' over S and of the problems' means' over B, a little too large;
+    the degrees of freedom are Satterthwaite's (1946).
+    """
+    x = np.asarray(values, float)
+    runs, problems = x.shape
+    if runs < 2 or problems < 2:
+        return interval(quantity, Interval(float(x.mean()), None, None), unit, runs, of)
+    parts = np.array([x.mean(1).var(ddof=1) / runs, x.mean(0).var(ddof=1) / problems])
+    total = parts.sum()
+    freedom = total**2 / max((parts**2 / [runs - 1, problems - 1]).sum(), 1e-300) if total else 1.0
+    reach = float(stats.t.ppf(0.975, freedom)) * math.sqrt(total)
+    middle = float(x.mean())
+    return interval(quantity, Interval(middle, middle - reach, middle + reach), unit, runs, of)
