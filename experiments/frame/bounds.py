@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from experiments.frame.measured import Measured, interval
+from experiments.frame.measured import Measured, interval, mean
 from grokjax.curves.statistics import Interval
 
 
@@ -55,3 +55,26 @@ def crossed(quantity: str, values: Float[np.ndarray, "S B"], unit: str, of: str 
     reach = float(stats.t.ppf(0.975, freedom)) * math.sqrt(total)
     middle = float(x.mean())
     return interval(quantity, Interval(middle, middle - reach, middle + reach), unit, runs, of)
+
+
+def widened(row: Measured, variance: float) -> Measured:
+    """The number with an interval that holds one more independent error, of this variance: of a share p of
+    problems right, all runs on the same B problems, p (1 − p) / B.
+    """
+    if row.value is None or row.low is None or row.high is None:
+        return row
+    more = 1.96**2 * variance
+    low, high = (
+        row.value - math.hypot(row.value - row.low, math.sqrt(more)),
+        row.value + math.hypot(row.high - row.value, math.sqrt(more)),
+    )
+    return row._replace(low=low, high=high)
+
+
+def scored(quantity: str, shares: Float[np.ndarray, " S"], problems: int) -> Measured:
+    """The mean over runs of shares of problems right, with the errors of runs and of problems, which all runs
+    share.
+    """
+    found = mean(quantity, shares, "")
+    p = found.value
+    return found if p is None else widened(found, p * (1 - p) / max(problems, 1))
