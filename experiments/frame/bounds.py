@@ -78,3 +78,19 @@ def scored(quantity: str, shares: Float[np.ndarray, " S"], problems: int) -> Mea
     found = mean(quantity, shares, "")
     p = found.value
     return found if p is None else widened(found, p * (1 - p) / max(problems, 1))
+
+
+def of_pairs(quantity: str, likeness: Float[np.ndarray, "S S"], unit: str = "") -> Measured:
+    """The mean of a symmetric table over pairs of runs, with the interval of the jackknife over runs: pairs
+    that share a run are not independent.
+    """
+    x = np.asarray(likeness, float)
+    runs = len(x)
+    rows = x.sum(1) - np.diag(x)
+    middle = float(rows.sum() / max(runs * (runs - 1), 1))
+    if runs < 3:
+        return interval(quantity, Interval(middle, None, None), unit, runs)
+    without = (rows.sum() - 2 * rows) / ((runs - 1) * (runs - 2))
+    error = math.sqrt((runs - 1) * float(without.var()))
+    reach = float(stats.t.ppf(0.975, runs - 1)) * error
+    return interval(quantity, Interval(middle, middle - reach, middle + reach), unit, runs)
