@@ -14,7 +14,6 @@ where the digit is read, and the rise of the new answer's logit above the old on
 Time: not measured since the design changed.
 """
 
-import itertools
 import sys
 from typing import NamedTuple
 
@@ -26,9 +25,10 @@ from jaxtyping import Float
 from experiments.frame import adder, study
 from experiments.frame.bounds import above, below
 from experiments.frame.finding import Finding
-from experiments.frame.measured import Measured, exact, interval, mean
+from experiments.frame.measured import exact, interval, mean
 from experiments.frame.result import Result
 from experiments.frame.study import Study
+from experiments.frame.units import counts, overlap
 from experiments.mechanism.table_patching import PLACES, shares
 from grokjax import figures
 from grokjax.checkpoints import Sweep, map_epochs
@@ -39,7 +39,6 @@ from grokjax.tasks import sampling
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "per_class": 256}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "per_class": 8}
-SHARE = 0.9
 MOST, HALF = 0.9, 0.5
 """Shares of the change above which a place passes it, and below which it does not."""
 COMMAND = "python -m experiments.mechanism.ablation_map"
@@ -108,45 +107,6 @@ def of_units(sweep: Sweep, per_class: int, half: int) -> Damages:
         )
 
     return jax.tree.map(lambda x: x[0], map_epochs(sweep, damages, sweep.epochs[-1:]))
-
-
-def needed(chosen: Float[np.ndarray, " U"], scored: Float[np.ndarray, " U"]) -> int:
-    """How many units make up SHARE of the damage, ranked on one half and counted on the other."""
-    total = np.cumsum(scored[np.argsort(-chosen, kind="stable")])
-    return int(np.argmax(total >= SHARE * total[-1])) + 1
-
-
-def counts(damage: Float[np.ndarray, "2 S U C"], digit: int) -> Float[np.ndarray, " S"]:
-    """The same of every run for one digit, mean of both ways."""
-    one, other = damage[..., digit]
-    return np.array([(needed(x, y) + needed(y, x)) / 2 for x, y in zip(one, other, strict=True)])
-
-
-def overlap(damage: Float[np.ndarray, "2 S M C"]) -> dict[str, Measured]:
-    """Common share of the neurons that hold 90% of two digits of a run, across the halves: of one digit, of
-    neighbours, of all others; and of random sets of those sizes.
-    """
-    size, digits = damage.shape[2], range(damage.shape[3])
-    sets = [
-        [[set(ablation.units_for(run[:, digit], SHARE).tolist()) for digit in digits] for run in half]
-        for half in damage
-    ]
-    apart = {"same": (0,), "neighbours": (1,), "others": tuple(range(2, len(digits)))}
-    chance = lambda x, y: statistics.common_share_by_chance(len(x), len(y), size)
-    found = {}
-    for name, gaps in apart.items():
-        pairs = [(i, j) for i, j in itertools.product(digits, digits) if abs(i - j) in gaps]
-        for word, of in (("", statistics.common_share), ("_by_chance", chance)):
-            per_run = [
-                float(np.mean([of(one[i], other[j]) for i, j in pairs]))
-                for one, other in zip(*sets, strict=True)
-                if pairs
-            ]
-            what = {"same": "one digit, two halves", "neighbours": "neighbouring digits", "others": "others"}
-            found[f"common_{name}{word}"] = mean(
-                f"common share of neurons, {what[name]}{', random sets' if word else ''}", per_run, ""
-            )
-    return found
 
 
 def by_class(loss: Float[np.ndarray, "S H G C"], columns: np.ndarray) -> dict[str, list[statistics.Interval]]:

@@ -151,7 +151,8 @@ def on_ways(found: list[Ways]) -> Result:
     stepwise, at_once = rows[f"way_{WAYS.index('stepwise')}"], rows["way_0"]
     return Result(
         "002-20",
-        "With 2 layers {way_2} of a chain's effect passes what layer 0 computed elsewhere; {way_0} comes by "
+        "With two layers {way_2} of a chain's effect passes what layer 0 computed elsewhere; {way_0} comes "
+        "by "
         "layer "
         "0 at the answer.",
         rows,

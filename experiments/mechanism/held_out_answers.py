@@ -47,10 +47,10 @@ def shown(modulus: int, pairs: dict[int, list[np.ndarray]], table: dict[float, l
         "001-54",
         f"What is shown is learned; of digit pairs never shown {{pairs_never_{first}}} are right, mod "
         f"{modulus} "
-        "{mod_never_03} with 30% shown."
+        "{mod_never_03} where least is shown."
         if learned
         else f"Not all that is shown is learned: {{pairs_shown_{first}}} of the digit pairs, "
-        "{mod_shown_03} of 30% of the table.",
+        "{mod_shown_03} of the smallest part of the table.",
         rows,
         f"What is shown must be right above {LEARNED:g} everywhere. Then confirmed where all that is never "
         "shown "
