@@ -51,65 +51,59 @@ def scoring(
     average, total: losses of the same runs trained on the mean and as on the sum;  fewer: the exact match
     with one term less, less that with all, of every run
     """
-    six, five = (
-        max(abs(float(np.mean(each[drop:])) - whole) for each, whole in RELEASED.values()) for drop in (0, 1)
+    published = {
+        name: exact(f"published loss less the mean of its {words} tokens' losses, largest", max(off(drop)))
+        for name, words, drop in (("six", "six", 0), ("five", "last five", 1))
+    }
+    how = Result(
+        "000-08",
+        "Every answer digit is predicted from the logits before it, the right ones visible; the loss is "
+        "their mean, to {six}.",
+        published,
+        "Built if the released 5-digit run, trained again from its seed with this loss, gives its published "
+        "losses of every token within 1e-5 of their size for 20 steps.",
+        "built: python -m pytest tests/golden/test_training.py",
     )
-    least_five = min(abs(float(np.mean(each[1:])) - whole) for each, whole in RELEASED.values())
-    ends = mean(
-        "loss of the last 100 steps, mean less sum",
-        average[:, -100:].mean(1) - total[:, -100:].mean(1),
-        "nats",
-    )
-    published = dict(
-        six=exact("published loss less the mean of its six tokens' losses, largest", six),
-        five=exact("published loss less the mean of its last five tokens' losses, largest", five),
-    )
-    is_six, is_five = six < SAME, five < SAME
-    alike = within(ends, ALIKE)
-    number = "refuted" if is_six and least_five > SAME else "confirmed" if is_five else "open"
-    either = "confirmed" if alike else "refuted" if above(ends, ALIKE) or below(ends, -ALIKE) else "open"
+    return [how, terms(published, average, total, fewer)]
+
+
+def off(drop: int) -> list[float]:
+    """How far the published losses are from the mean of their tokens' losses without the first few, nats."""
+    return [abs(float(np.mean(each[drop:])) - whole) for each, whole in RELEASED.values()]
+
+
+def terms(
+    published: dict[str, Measured], average: np.ndarray, total: np.ndarray, fewer: np.ndarray
+) -> Result:
+    """000-09."""
+    difference = average[:, -100:].mean(1) - total[:, -100:].mean(1)
+    ends = mean("loss of the last 100 steps, mean less sum", difference, "nats")
+    early = float(np.abs(average - total)[:, :20].max())
+    is_six, is_five = (max(off(drop)) < SAME for drop in (0, 1))
+    number = "confirmed" if is_five else "refuted" if is_six else "open"
+    either = "confirmed" if within(ends, ALIKE) else "open"
+    if above(ends, ALIKE) or below(ends, -ALIKE):
+        either = "refuted"
     found = {number, either}
-    return [
-        Result(
-            "000-08",
-            "Every answer digit is predicted from the logits before it, the right ones visible; the loss is "
-            "their "
-            "mean, to {six}.",
-            published,
-            "Built if the released 5-digit run, trained again from its seed with this loss, gives its "
-            "published "
-            "losses of every token within 1e-5 of their size for 20 steps.",
-            "built: python -m pytest tests/golden/test_training.py",
+    return Result(
+        "000-09",
+        "The published loss is the mean of six tokens' losses; of the last five it is off by up to {five}.",
+        dict(
+            **published,
+            ends=ends,
+            early=exact("largest difference in the first 20 steps, mean against sum", early),
+            fewer=mean("exact match with one term less, less that with all", fewer, ""),
         ),
-        Result(
-            "000-09",
-            "The published loss is the mean of six tokens' losses; of the last five it is off by up to "
-            "{five}.",
-            dict(
-                **published,
-                ends=ends,
-                early=exact(
-                    "largest difference in the first 20 steps, mean against sum",
-                    float(np.abs(average - total)[:, :20].max()),
-                ),
-                fewer=mean("exact match with one term less, less that with all", fewer, ""),
-            ),
-            f"Five: confirmed if the published losses are the mean of the last five tokens' within {SAME:g} "
-            "nats, "
-            "refuted if they are that of all six. Sum or mean: confirmed alike if runs trained on either "
-            "end within "
-            f"{ALIKE:g} nats of each other, paired (whole interval).",
-            found.pop()
-            if len(found) == 1
-            else "open: an interval holds a margin; more seeds would tell"
-            if "open" in found
-            else f"mixed: {number} that they are five, {either} that sum and mean train alike under Adam",
-            [
-                "Published losses at five steps of the released run; it has no other number of terms to "
-                "compare."
-            ],
-        ),
-    ]
+        f"Five: confirmed if the published losses are the mean of the last five tokens' within {SAME:g} "
+        "nats, refuted if they are that of all six. Sum or mean: confirmed alike if runs trained on either "
+        f"end within {ALIKE:g} nats of each other, paired (whole interval).",
+        found.pop()
+        if len(found) == 1 and "open" not in found
+        else "open: an interval holds a margin; more seeds would tell"
+        if "open" in found
+        else f"mixed: {number} that they are five, {either} that sum and mean train alike under Adam",
+        ["Published losses at five steps of the released run; it has no other number of terms to compare."],
+    )
 
 
 def sequentially(right: Bool[np.ndarray, "S prefix B C"], gain: np.ndarray) -> Result:
@@ -130,7 +124,7 @@ def sequentially(right: Bool[np.ndarray, "S prefix B C"], gain: np.ndarray) -> R
     depends = [digit for digit, row in drops.items() if above(row, COSTS)]
     apart = [digit for digit, row in drops.items() if below(row, COSTS)]
     rows["gain"] = mean("exact match, one after the other less all at once", gain, "")
-    rows["exact"] = crossed("all answers right, after right digits", right[:, 0].all(-1), "")
+    rows["exact"] = crossed("all answers right, after right digits", np.asarray(right[:, 0].all(-1)), "")
     most = max(drops, key=lambda digit: drops[digit].value or 0.0)
     return Result(
         "000-10",
@@ -155,14 +149,14 @@ def sequentially(right: Bool[np.ndarray, "S prefix B C"], gain: np.ndarray) -> R
     )
 
 
-def zeroth(found: Zeroth) -> Result:
-    """001-58: the descent from ln 12 to ln 10 of runs that have logits for all tokens."""
+def of_descent(found: Zeroth) -> dict[str, Measured]:
+    """The numbers of 001-58."""
     last = float(found.steps[-1])
     gone = statistics.until_below(found.mass.T, EMPTY, steps=found.steps, smoothing=1)
     at = [int(np.argmax(run < EMPTY)) if (run < EMPTY).any() else -1 for run in found.mass.T]
     among = found.among[at, np.arange(found.among.shape[1])]
     outside = lambda mass: -np.log(np.maximum(1 - mass, 1e-9))
-    rows = dict(
+    return dict(
         start=mean("mass on + and = before training", found.mass[0], ""),
         after=mean("mass on + and = after 50 steps", found.mass[min(5, len(found.mass) - 1)], ""),
         even=exact("mass that even logits give", 2 / 12, ""),
@@ -173,12 +167,12 @@ def zeroth(found: Zeroth) -> Result:
         among=mean("loss among the digits alone when it does", among[gone.ended], "nats"),
         first=mean("loss of the first step", found.loss[:, 0], "nats"),
     )
-    first_off = rows["first"]._replace(
-        **{
-            end: None if (x := getattr(rows["first"], end)) is None else x - math.log(12)
-            for end in ("value", "low", "high")
-        }
-    )
+
+
+def zeroth(found: Zeroth) -> Result:
+    """001-58: the descent from ln 12 to ln 10 of runs that have logits for all tokens."""
+    rows = of_descent(found)
+    first_off = mean("loss of the first step less ln 12", found.loss[:, 0] - math.log(12), "nats")
     descent = (
         "confirmed"
         if above(rows["ended"], 0.5) and above(rows["among"], HELD * math.log(10))

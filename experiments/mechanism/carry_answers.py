@@ -28,85 +28,87 @@ def of_source(reads: Read, name: str) -> Read:
 def accuracies(reads: Read, limit: Read, of: Classes) -> list[Result]:
     """002-04 and 002-05."""
     right = {site: of_source(reads, site).right for site in SITES}
-    control = {site: of_source(reads, site).control for site in SITES}
-    deep = of.propagates.astype(bool)
-    # carries into column 1 come from digits whose sum of 9 carries nothing
-    tail = slice(1, None) if len(deep) > 1 else slice(None)
     whole = {site: reading.accuracy(f"balanced accuracy, {site}", right[site], of.carry) for site in SITES}
-    nines = {
+    by_column = {
+        f"{site}_{k + 1}": mean(
+            f"{site}, carry into column {k + 1}", reading.balanced(right[site], of.carry)[:, k], ""
+        )
+        for site in SITES
+        for k in range(len(of.carry))
+    }
+    built = Result(
+        "002-04",
+        "Linear probes read the carry into a column with balanced accuracy {resid_mid} at resid_mid and "
+        "{resid_post} at resid_post.",
+        whole | by_column,
+        "Built if one command fits and scores a probe for every column, site and run on problems left out.",
+        f"built: {COMMAND}",
+    )
+    return [built, decodable(whole, reads, limit, of)]
+
+
+def decodable(whole: dict[str, Measured], reads: Read, limit: Read, of: Classes) -> Result:
+    """002-05."""
+    nines = where_nines(reads, of)
+    number, further = (all_above(found.values(), ABOVE) for found in (whole, nines))
+    missed = [any(below(one, ABOVE) for one in found.values()) for found in (whole, nines)]
+    return Result(
+        "002-05",
+        "Probes are right in {resid_mid} at resid_mid; the same probe on one-hot tokens alone in {tokens}.",
+        whole | {f"{site}_nines": one for site, one in nines.items()} | for_comparison(reads, limit, of),
+        f"The number is confirmed if the mean over columns is above {ABOVE:g} at both sites (whole "
+        "interval, over runs and problems), refuted if it is below at one; the same where the column below "
+        "sums to 9. Confirmed or refuted of both, else mixed.",
+        "confirmed"
+        if number and further
+        else "refuted"
+        if all(missed)
+        else "mixed: confirmed of all problems, refuted where the column below sums to 9"
+        if number and missed[1]
+        else f"open: intervals hold {ABOVE:g}; more runs and problems would tell",
+        [
+            "Place-value weights on one-hot tokens read a carry too: accuracy cannot tell who computed it.",
+            "Columns of a run are averaged first: they are not independent.",
+        ],
+    )
+
+
+def tail(of: Classes) -> slice:
+    """The columns in which a sum of 9 below leaves the carry open: not the first, where it never carries."""
+    return slice(1, None) if len(of.carry) > 1 else slice(None)
+
+
+def where_nines(reads: Read, of: Classes) -> dict[str, Measured]:
+    """The balanced accuracy where the column below sums to 9, at each site."""
+    kept, deep = tail(of), of.propagates.astype(bool)
+    return {
         site: reading.accuracy(
             f"the same where the column below sums to 9, {site}",
-            right[site][:, tail],
-            of.carry[tail],
-            deep[tail],
+            of_source(reads, site).right[:, kept],
+            of.carry[kept],
+            deep[kept],
         )
         for site in SITES
     }
-    least = {site: reading.balanced(right[site], of.carry).min(1) for site in SITES}
-    tokens = reading.balanced(limit.right, of.carry)
-    rows = dict(
-        **whole,
-        **{f"{site}_nines": one for site, one in nines.items()},
-        **{
-            f"{site}_worst": share(
-                f"runs above {ABOVE:g} in the worst column, {site}", (x > ABOVE).sum(), len(x)
-            )
-            for site, x in least.items()
-        },
-        **{
-            f"{site}_control": reading.accuracy(f"control task, {site}", control[site], of.control)
-            for site in SITES
-        },
-        tokens=mean("one-hot tokens alone, mean of columns", [tokens.mean()], "", "set of problems"),
-        tokens_nines=mean(
-            "one-hot tokens alone, column below sums to 9",
-            [reading.balanced(limit.right[tail], of.carry[tail], deep[tail]).mean()],
-            "",
-            "set of problems",
-        ),
-    )
-    number, further = (all_above(found.values(), ABOVE) for found in (whole, nines))
-    missed = [any(below(one, ABOVE) for one in found.values()) for found in (whole, nines)]
-    return [
-        Result(
-            "002-04",
-            "Linear probes read the carry into a column with balanced accuracy {resid_mid} at resid_mid and "
-            "{resid_post} at resid_post.",
-            {site: rows[site] for site in SITES}
-            | {
-                f"{site}_{k}": mean(
-                    f"{site}, carry into column {k}", reading.balanced(right[site], of.carry)[:, k - 1], ""
-                )
-                for site in SITES
-                for k in range(1, len(of.carry) + 1)
-            },
-            "Built if one command fits and scores a probe for every column, site and run on problems left "
-            "out.",
-            f"built: {COMMAND}",
-        ),
-        Result(
-            "002-05",
-            "Probes are right in {resid_mid} at resid_mid, which one-hot tokens nearly reach too: {tokens}.",
-            rows,
-            f"The number is confirmed if the mean over columns is above {ABOVE:g} at both sites (whole "
-            "interval, "
-            "over runs and problems), refuted if it is below at one; the same where the column below sums "
-            "to 9. "
-            "Confirmed or refuted of both, else mixed.",
-            "confirmed"
-            if number and further
-            else "refuted"
-            if all(missed)
-            else "mixed: confirmed of all problems, refuted where the column below sums to 9"
-            if number and missed[1]
-            else f"open: intervals hold {ABOVE:g}; more runs and problems would tell",
-            [
-                "Place-value weights on one-hot tokens read a carry too: accuracy cannot tell who computed "
-                "it.",
-                "Columns of a run are averaged first: they are not independent.",
-            ],
-        ),
-    ]
+
+
+def for_comparison(reads: Read, limit: Read, of: Classes) -> dict[str, Measured]:
+    """The worst column of each run, the control task, and one-hot tokens."""
+    found, kept = {}, tail(of)
+    for site in SITES:
+        read = of_source(reads, site)
+        least = reading.balanced(read.right, of.carry).min(1)
+        found[f"{site}_worst"] = share(
+            f"runs above {ABOVE:g} in the worst column, {site}", int((least > ABOVE).sum()), len(least)
+        )
+        found[f"{site}_control"] = reading.accuracy(f"control task, {site}", read.control, of.control)
+    deep = reading.balanced(limit.right[kept], of.carry[kept], of.propagates.astype(bool)[kept])
+    tokens = {"tokens": reading.balanced(limit.right, of.carry), "tokens_nines": deep}
+    words = {"tokens": "mean of columns", "tokens_nines": "column below sums to 9"}
+    return found | {
+        name: mean(f"one-hot tokens alone, {words[name]}", [values.mean()], "", "set of problems")
+        for name, values in tokens.items()
+    }
 
 
 def extracted(reads: Read, exact_match: np.ndarray, compared: Compared, of: Classes, base: int) -> Result:

@@ -31,9 +31,9 @@ class Read(NamedTuple):
     margin: the output of the least-squares probe, from no carry to carry
     """
 
-    right: Array
-    control: Array
-    margin: Array
+    right: Any
+    control: Any
+    margin: Any
 
 
 class Classes(NamedTuple):
@@ -192,5 +192,5 @@ def way(quantity: str, margin: Float[np.ndarray, "S n T"], of: Int[np.ndarray, "
     reach = float(stats.t.ppf(0.975, max(min(len(each), parts) - 1, 1)) * np.sqrt(variance))
     scaled = lambda x: float((x - limit) / (1 - limit))
     middle = float(each.mean())
-    ends = (scaled(middle - reach), scaled(middle + reach)) if np.isfinite(reach) else (None, None)
-    return Measured(quantity, scaled(middle), *ends, "", len(each))
+    low, high = (scaled(middle - reach), scaled(middle + reach)) if np.isfinite(reach) else (None, None)
+    return Measured(quantity, scaled(middle), low, high, "", len(each))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from grokjax import objective
 from grokjax.checkpoints import Sweep, map_epochs
@@ -17,12 +17,12 @@ PROBLEMS = 256
 
 
 class Ways(NamedTuple):
-    """Of every run: the share of the change of the leading digit that takes each of WAYS, and the share of
-    the problems, with and without the carry, whose leading digit is right.
+    """Of every run: the share of the change of the leading digit that takes each of WAYS [S, 3], and the
+    share of the problems, with and without the carry, whose leading digit is right [S].
     """
 
-    share: Float[np.ndarray, "S 3"]
-    right: Float[np.ndarray, " S"]
+    share: Any
+    right: Any
 
 
 def ways(sweep: Sweep, length: int) -> Ways:

@@ -49,14 +49,14 @@ KINDS = (
 
 
 class Sets(NamedTuple):
-    """For every run and carry class the edges that are kept; the loss (nats) with all edges, with these on
-    the problems that they were chosen on, and with these on others.
+    """For every run and carry class the edges that are kept [S, J, R, U]; the loss (nats) [S, J] with all
+    edges, with these on the problems that they were chosen on, and with these on others.
     """
 
-    kept: Bool[np.ndarray, "S J R U"]
-    whole: Float[np.ndarray, "S J"]
-    chosen: Float[np.ndarray, "S J"]
-    others: Float[np.ndarray, "S J"]
+    kept: Any
+    whole: Any
+    chosen: Any
+    others: Any
 
 
 def measure(this: Study) -> Finding:

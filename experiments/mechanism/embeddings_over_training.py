@@ -121,8 +121,10 @@ def pattern(W_E: Shapes) -> Result:
         power_before=counted("a frequency stands out", W_E.power, 0),
         circle_before=counted("the circularity stands out", W_E.circularity, 0),
         chance=exact("share of runs that chance gives", LEVEL, ""),
-        circularity=mean("circularity at the end", W_E.circularity.value[-1, :, 0], ""),
-        circularity_before=mean("circularity before training", W_E.circularity.value[0, :, 0], ""),
+        circularity=mean("circularity at the end", np.asarray(W_E.circularity.value)[-1, :, 0], ""),
+        circularity_before=mean(
+            "circularity before training", np.asarray(W_E.circularity.value)[0, :, 0], ""
+        ),
         two=mean("variance along two components at the end", W_E.variance[-1, :, :2].sum(1), ""),
         two_before=mean("variance along two components before training", W_E.variance[0, :, :2].sum(1), ""),
     )
@@ -153,8 +155,8 @@ def over_epochs(sweep: Sweep, found: dict[str, Shapes], steps: np.ndarray) -> Re
     loss, last = sweep.metrics["loss"], float(steps[-1])
     digits = [statistics.until_below(loss[:, :, digit], LEFT) for digit in range(sweep.task.num_digits)]
     time_of, ended = np.stack([one.time for one in digits]), np.stack([one.ended for one in digits])
-    first = statistics.Times(time_of.min(0), ended.any(0))
-    final = statistics.Times(time_of.max(0), ended.all(0))
+    first = statistics.Times(time_of.min(0), np.asarray(ended.any(0)))
+    final = statistics.Times(time_of.max(0), np.asarray(ended.all(0)))
     onsets = {name: onset(found[name].structure, steps) for name in MATRICES}
     # the onset is known to a saved epoch: no run is at step 0
     at_least = statistics.Times(

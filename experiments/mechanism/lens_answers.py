@@ -67,9 +67,9 @@ def failure(direct: lenses.Reading, guess: np.ndarray, problems: int) -> Result:
     ways = {
         part: closed(
             f"way from guessing to the model, logit lens, {part}",
-            direct.accuracy[:, MID],
+            np.asarray(direct.accuracy)[:, MID],
             guess,
-            direct.accuracy[:, -1],
+            np.asarray(direct.accuracy)[:, -1],
             part,
             problems,
         )
@@ -89,13 +89,15 @@ def failure(direct: lenses.Reading, guess: np.ndarray, problems: int) -> Result:
         "digit {leading}.",
         dict(
             **ways,
-            **accuracies("logit lens", direct.accuracy[:, MID], problems),
-            **accuracies("model", direct.accuracy[:, -1], problems),
+            **accuracies("logit lens", np.asarray(direct.accuracy)[:, MID], problems),
+            **accuracies("model", np.asarray(direct.accuracy)[:, -1], problems),
             guess=exact(
                 "accuracy of the most frequent answer, mean of all but the leading one", guess[1:].mean(), ""
             ),
             guess_leading=exact("the same, leading digit", guess[0], ""),
-            loss=mean("loss of the lens, mean of all answers", direct.loss[:, MID].mean(1), "nats"),
+            loss=mean(
+                "loss of the lens, mean of all answers", np.asarray(direct.loss)[:, MID].mean(1), "nats"
+            ),
         ),
         f"Fails if the lens closes less than {NOTHING:g} of the way (whole interval). Confirmed if it fails "
         "of "
@@ -114,12 +116,12 @@ def reason(
 ) -> Result:
     """002-09."""
     scored_on = round((1 - SHARE) * size)
-    model, lens = direct.accuracy[:, -1], tuned.accuracy[:, MID]
+    model, lens = np.asarray(direct.accuracy)[:, -1], np.asarray(tuned.accuracy)[:, MID]
     gaps = {
         part: closed(
             f"gap between logit lens and model that the tuned lens closes, {part}",
             lens,
-            direct.accuracy[:, MID],
+            np.asarray(direct.accuracy)[:, MID],
             model,
             part,
             scored_on,
