@@ -157,13 +157,11 @@ def answer(arms: dict[tuple[int, str], Arm], lengths: list[int]) -> Result:
     return Result(
         "001-72",
         f"{longest}-digit answers are nearly all right after {{lsb_{longest}}} least significant digit "
-        "first, after "
-        f"{{msb_{longest}}} most significant first.",
+        f"first, after {{msb_{longest}}} most significant first.",
         rows,
-        f"Confirmed if the times to 99% exact match differ at every length (log-rank, Holm's p < {LEVEL:g}), "
-        f"refuted if at every length the paired ratio lies within a factor of {EQUAL:g} of 1 (whole "
-        "interval), "
-        "mixed if they differ at some lengths.",
+        "Confirmed if the times to 99% exact match differ at every length (log-rank, Holm's p < "
+        f"{LEVEL:g}), refuted if at every length the paired ratio lies within a factor of {EQUAL:g} of 1 "
+        "(whole interval), mixed if they differ at some lengths.",
         "confirmed"
         if len(apart) == len(lengths)
         else "refuted"

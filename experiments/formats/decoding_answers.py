@@ -129,14 +129,11 @@ def sequentially(right: Bool[np.ndarray, "S prefix B C"], gain: np.ndarray) -> R
     return Result(
         "000-10",
         f"After random legal digits, digit {most} is right {{random_{most}}} less often; the run's own "
-        "digits cost "
-        f"it {{own_{most}}}.",
+        f"digits cost it {{own_{most}}}.",
         rows,
         "A digit depends on those before it if other legal ones (a leading 0 or 1) cost it more than "
-        f"{COSTS:g} of "
-        "accuracy, and is separate if less (whole intervals). Confirmed as sequential if all depend, "
-        "refuted if "
-        "none does, else mixed.",
+        f"{COSTS:g} of accuracy, and is separate if less (whole intervals). Confirmed as sequential if all "
+        "depend, refuted if none does, else mixed.",
         "confirmed"
         if len(depends) == len(drops)
         else "refuted"
@@ -195,11 +192,9 @@ def zeroth(found: Zeroth) -> Result:
         if descent == "confirmed"
         else "The mass on + and = falls from {start} to {after}.",
         rows,
-        f"Descent: confirmed if in most runs the mass on + and = falls below {EMPTY:g} while the loss among "
-        "the "
-        f"digits is above {HELD:g} ln 10, refuted if not. Number: confirmed if the first loss is within "
-        f"{NEAR:g} "
-        "nats of ln 12 (whole intervals).",
+        f"Descent: confirmed if in most runs the mass on + and = falls below {EMPTY:g} while the loss "
+        f"among the digits is above {HELD:g} ln 10, refuted if not. Number: confirmed if the first loss is "
+        f"within {NEAR:g} nats of ln 12 (whole intervals).",
         kinds.pop()
         if len(kinds) == 1 and "open" not in kinds
         else "open: too few runs lose that mass, or intervals hold a limit; more seeds or steps would tell"

@@ -153,8 +153,8 @@ def falls(down: list[statistics.Times], resting: list[bool], steps: int) -> Resu
         "Without carries {there} fall to 0 in every digit; {resting} stop at a shelf on the way.",
         rows,
         f"Two claims: the loss of every digit falls below {DOWN:g} nats, and no shelf between 2.2 and .05 "
-        "comes "
-        "before, each in more than half of the runs (Wilson's whole interval); refuted where in fewer.",
+        "comes before, each in more than half of the runs (Wilson's whole interval); refuted where in "
+        "fewer.",
         "confirmed"
         if len(held) == 2
         else "refuted"
@@ -189,9 +189,8 @@ def holders(neurons: Float[np.ndarray, "2 S M C"], heads: Float[np.ndarray, "2 S
         f"The table is spread over {{neurons_0}}; two digits share {{{shared}}} of the neurons that hold "
         "theirs.",
         rows,
-        "Built if every neuron and head of every run is ablated alone, and those that hold 90% of a digit's "
-        "damage "
-        "are named on one half of the problems and counted on the other.",
+        "Built if every neuron and head of every run is ablated alone, and those that hold 90% of a "
+        "digit's damage are named on one half of the problems and counted on the other.",
         f"built: {COMMAND}",
         [
             "Damage is a fall of log-odds: the loss of runs this sure would name only units that tip an "

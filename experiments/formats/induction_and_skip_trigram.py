@@ -167,9 +167,8 @@ def trained(changes: dict[str, dict[str, statistics.Times]], steps: dict[str, in
         "Both tasks train: the test loss halves at {repeats_2_layers_test_loss} on repeats with two layers, "
         "at {skip_trigram_test_loss} on skip trigrams.",
         rows,
-        "Built if in every task, with fresh and with fixed data, the training loss of more than half of the "
-        "runs "
-        "falls below half of where it starts.",
+        "Built if in every task, with fresh and with fixed data, the training loss of more than half of "
+        "the runs falls below half of where it starts.",
         "built: python -m experiments.seed_sweep --task induction (skip_trigram, addition)"
         if done
         else "open: most runs of a task have not fallen that far; more steps would tell",
@@ -205,17 +204,14 @@ def formed(changes: dict[str, dict[str, statistics.Times]], heads: dict[str, Any
         "The best head's induction score is {two} with two layers, {one} with one.",
         rows,
         "Confirmed if more than half of the runs of two layers, and fewer than half of one layer, have a "
-        "head "
-        f"with a score above {HEAD:g} (Wilson's whole interval). If fewer do with two layers: mixed if the "
-        "score has "
-        "risen, refuted if not, provided most runs have learned the task.",
+        f"head with a score above {HEAD:g} (Wilson's whole interval). If fewer do with two layers: mixed "
+        "if the score has risen, refuted if not, provided most runs have learned the task.",
         "open: most runs of two layers have not learned the task; more steps would tell"
         if not above(rows["two_learned"], 0.5)
         else "confirmed"
         if most and below(rows["one_heads"], 0.5)
         else "mixed: confirmed that a head turns to the token after the last occurrence, refuted that it "
-        "gives it "
-        "most of its attention"
+        "gives it most of its attention"
         if few and rises
         else "refuted"
         if few

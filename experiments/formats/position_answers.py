@@ -14,15 +14,12 @@ LEARNED = 0.5
 """A run has learned what it was trained on, or adds longer numbers, where its exact match is above this."""
 CANNOT = (
     "open: no encoding adds a digit more than trained in most runs, so that this setting cannot show it; "
-    "more "
-    "layers, steps and trained digits would tell"
+    "more layers, steps and trained digits would tell"
 )
 RULE = (
     f"A run adds longer numbers if its exact match one digit beyond those trained is above {LEARNED:g}; an "
-    "encoding "
-    "does if more than half of its runs do (Wilson's whole interval), does not if fewer do. Open where no "
-    "encoding "
-    "does. "
+    "encoding does if more than half of its runs do (Wilson's whole interval), does not if fewer do. Open "
+    "where no encoding does. "
 )
 Grids = dict[str, Float[np.ndarray, "S n n"]]
 
@@ -100,9 +97,8 @@ def varied(grids: Grids, times: dict[str, Times], trained: int, steps: int) -> R
                 for label in plain
             },
         },
-        "Built if one command trains every positional encoding on the same data, and gives its exact match "
-        "and the "
-        "time to a loss of .1 nats.",
+        "Built if one command trains every positional encoding on the same data, and gives its exact "
+        "match and the time to a loss of .1 nats.",
         "built: python -m experiments.formats.positions",
         ["One rate for all: an encoding that wants another is at a disadvantage."],
     )
@@ -120,8 +116,7 @@ def abacus(beyond: Beyond) -> Result:
         else f"Abacus is not trained here; {{{key(main)}_runs}} of another encoding add a digit more.",
         beyond.of(own) | beyond.of([main]) | beyond.of(["lsb, learned", "msb, learned"]),
         RULE + "Confirmed if Abacus does in either order and learned positions do not; refuted if it does in "
-        "neither "
-        "and another encoding does.",
+        "neither and another encoding does.",
         CANNOT
         if not any(beyond.does.values()) or not own
         else "confirmed"
@@ -141,13 +136,11 @@ def without(beyond: Beyond) -> Result:
     return Result(
         "002-15",
         f"Without positions the exact match is {{{key(main)}_trained}} at the trained length, "
-        f"{{{key(main)}_next}} one "
-        "digit beyond.",
+        f"{{{key(main)}_next}} one digit beyond.",
         beyond.of(none),
         RULE
         + "Confirmed if runs without positions do, least significant first; refuted if they do not, or do "
-        "not "
-        f"even reach {LEARNED:g} at the trained length (whole interval).",
+        f"not even reach {LEARNED:g} at the trained length (whole interval).",
         "refuted"
         if below(learned[main], LEARNED)
         else CANNOT
@@ -191,9 +184,8 @@ def by_format(beyond: Beyond) -> Result:
     found = set(words.values())
     return Result(
         "002-16",
-        f"One digit beyond, the best encoding has an exact match of {{{key(first)}_next}} least significant "
-        "first, "
-        f"{{{key(last)}_next}} most significant first.",
+        f"One digit beyond, the best encoding has an exact match of {{{key(first)}_next}} least "
+        f"significant first, {{{key(last)}_next}} most significant first.",
         beyond.rows,
         RULE
         + "Three claims: some encoding does least significant first; index hints do in some order; none does "

@@ -106,8 +106,7 @@ def measure(this: Study) -> Finding:
         task=f"addition of operands of 1 to {this['trained']} digits in a format with room for "
         f"{this['digits']}, sequence mode",
         size=f"{this['layers']} layers, width {this['d_model']}, 4 heads, batch {this['batch']}, rate "
-        f"{RATE:g}, "
-        f"decay .1, {this['steps']} steps",
+        f"{RATE:g}, decay .1, {this['steps']} steps",
         seeds=this.seeds,
         answers=answers(grids, times, this["trained"], this["steps"]),
         numbers={label: dict(exact_match=grid.mean(0).round(3)) for label, grid in grids.items()},

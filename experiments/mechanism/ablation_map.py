@@ -25,7 +25,7 @@ from jaxtyping import Float
 from experiments.frame import adder, study
 from experiments.frame.bounds import above, below
 from experiments.frame.finding import Finding
-from experiments.frame.measured import exact, interval, mean
+from experiments.frame.measured import Measured, exact, interval, mean
 from experiments.frame.result import Result
 from experiments.frame.study import Study
 from experiments.frame.units import counts, overlap
@@ -69,8 +69,7 @@ def measure(this: Study) -> Finding:
     return Finding(
         task=f"{n}-digit addition, sequence mode, most significant digit first",
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, "
-        f"{this['steps']} steps; "
-        f"{this['per_class']} problems of each of {n + 1} carry classes, twice",
+        f"{this['steps']} steps; {this['per_class']} problems of each of {n + 1} carry classes, twice",
         seeds=this.seeds,
         answers=[tables(neurons, heads, moved), applied(neurons, heads)],
         numbers={
@@ -120,26 +119,34 @@ def by_class(loss: Float[np.ndarray, "S H G C"], columns: np.ndarray) -> dict[st
     }
 
 
-def tables(neurons: np.ndarray, heads: np.ndarray, moved: dict[int, np.ndarray]) -> Result:
-    """001-77."""
-    runs, size = neurons.shape[1:3]
+def passed(moved: dict[int, np.ndarray]) -> dict[str, Measured]:
+    """The share of the change that passes each of PLACES, for every digit."""
     keys = dict(zip(PLACES, ("attention", "mlp", "past"), strict=True))
-    passed = {
+    return {
         f"{keys[place]}_{digit}": mean(f"share of the change, {place}, digit {digit}", found[i], "")
         for digit, found in moved.items()
         for i, place in enumerate(PLACES)
     }
-    held = {
+
+
+def held(neurons: np.ndarray, heads: np.ndarray) -> dict[str, Measured]:
+    """How many units hold 90% of the damage to every digit, medians over runs."""
+    return {
         f"{kind}_{digit}": interval(
             f"{kind} that hold 90% of the damage to digit {digit}, of {damage.shape[2]}",
             statistics.median(counts(damage, digit)),
             "",
-            runs,
+            damage.shape[1],
         )
         for kind, damage in (("neurons", neurons), ("heads", heads))
         for digit in range(neurons.shape[3])
     }
-    own = [passed[f"mlp_{digit}"] for digit in moved]
+
+
+def tables(neurons: np.ndarray, heads: np.ndarray, moved: dict[int, np.ndarray]) -> Result:
+    """001-77."""
+    (runs, size), shares_of = neurons.shape[1:3], passed(moved)
+    own = [shares_of[f"mlp_{digit}"] for digit in moved]
     there, not_there = ([test(row, limit) for row in own] for test, limit in ((above, MOST), (below, HALF)))
     every = np.mean([counts(neurons, digit) for digit in range(neurons.shape[3])], 0)
     whole = interval(
@@ -156,14 +163,13 @@ def tables(neurons: np.ndarray, heads: np.ndarray, moved: dict[int, np.ndarray])
                 "",
             ),
             neurons=whole,
-            **passed,
-            **held,
+            **shares_of,
+            **held(neurons, heads),
             **overlap(neurons),
         ),
         f"Located if in every digit one place passes more than {MOST:g} of the change (whole interval): "
-        "confirmed "
-        f"in the MLP if it is the MLP alone, refuted if in every digit that is less than {HALF:g}, mixed "
-        "else.",
+        "confirmed in the MLP if it is the MLP alone, refuted if in every digit that is less than "
+        f"{HALF:g}, mixed else.",
         "confirmed"
         if all(there)
         else "refuted"

@@ -198,9 +198,8 @@ def directions(compared: Compared, d_model: int) -> Result:
         "{threshold_10}.",
         rows,
         "Directions differ if two fits at a site are more alike than fits at the two, by more than "
-        f"{MARGIN:g} in "
-        "cosine and in correlation within classes, paired. Confirmed if they differ and no probe reads the "
-        "other site above .75; refuted if they do not differ.",
+        f"{MARGIN:g} in cosine and in correlation within classes, paired. Confirmed if they differ and no "
+        "probe reads the other site above .75; refuted if they do not differ.",
         "refuted"
         if same
         else "confirmed"

@@ -48,8 +48,7 @@ def mechanism(sweep: Sweep, seen: Seen) -> Result:
             },
         ),
         f"Places: confirmed if they keep {FAITHFUL:.0%} of the accuracy (whole interval). By position: "
-        f"confirmed if patterns at "
-        f"their mean keep {POSITION:.0%} of it.",
+        f"confirmed if patterns at their mean keep {POSITION:.0%} of it.",
         f"mixed: {'confirmed' if enough else 'refuted'} of the places, "
         f"{'confirmed' if by_position else 'refuted'} that position alone picks them"
         if enough != by_position
@@ -126,8 +125,8 @@ def digit_pair(seen: Seen, times: dict[str, dict[str, Any]], sweep: Sweep) -> Re
             },
         ),
         "Head: confirmed if in most runs one gives more than half of its attention to the pair of every "
-        "digit. Order: told "
-        f"by the paired lag of half-way times, where it is longer than the {saved} steps between snapshots.",
+        f"digit. Order: told by the paired lag of half-way times, where it is longer than the {saved} "
+        "steps between snapshots.",
         f"mixed: confirmed that there is one; {order}"
         if every > runs / 2
         else "refuted: most runs have none for every digit",

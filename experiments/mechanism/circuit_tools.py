@@ -67,8 +67,7 @@ def bases(seen: Seen) -> Result:
     return Result(
         "002-19",
         f"Heads tell keys apart {names[int(seen.scores.mean(0).argmax())]}, {{best}} of it; of what OV "
-        f"passes on {{ov_1}} is "
-        "the slowest wave of the digits.",
+        "passes on {ov_1} is the slowest wave of the digits.",
         dict(best=scores[f"qk_{int(seen.scores.mean(0).argmax())}"], **scores, **waves)
         | {
             f"line_{k + 1}": exact(f"a straight line of digits: share of frequency {k + 1}", float(x), "")
@@ -86,8 +85,7 @@ def amfftc(seen: Seen) -> Result:
     return Result(
         "004-17",
         "Composition is measured: heads write into neurons, {heads_to_neurons} above random bases, and "
-        "hardly into the "
-        "answer, {heads_to_unembedding}.",
+        "hardly into the answer, {heads_to_unembedding}.",
         {
             name.replace(" ", "_"): mean(f"composition, {name}", seen.z[:, k], "standard errors")
             for k, name in enumerate(names)

@@ -192,8 +192,7 @@ def answer(run: Run, sets: Sets, able: Bool[np.ndarray, "S J"], total: int) -> R
         f"{{kept_{deepest}}}.",
         rows,
         f"Built if in every carry class that most runs solve to {LIMIT:g} nats the sets keep the mean loss "
-        "below "
-        f"{2 * LIMIT:g} on problems that they were not chosen on.",
+        f"below {2 * LIMIT:g} on problems that they were not chosen on.",
         "built: python -m experiments.mechanism.edge_pruning"
         if solved and hold == solved
         else "open: the sets do not hold on other problems, or most runs solve no class; more problems "

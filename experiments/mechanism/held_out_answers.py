@@ -46,17 +46,14 @@ def shown(modulus: int, pairs: dict[int, list[np.ndarray]], table: dict[float, l
     return Result(
         "001-54",
         f"What is shown is learned; of digit pairs never shown {{pairs_never_{first}}} are right, mod "
-        f"{modulus} "
-        "{mod_never_03} where least is shown."
+        f"{modulus} {{mod_never_03}} where least is shown."
         if learned
         else f"Not all that is shown is learned: {{pairs_shown_{first}}} of the digit pairs, "
         "{mod_shown_03} of the smallest part of the table.",
         rows,
         f"What is shown must be right above {LEARNED:g} everywhere. Then confirmed where all that is never "
-        "shown "
-        f"is right below {GENERAL:g}, refuted where all is above (whole intervals), mixed if it depends on "
-        "the "
-        "share shown or the task.",
+        f"shown is right below {GENERAL:g}, refuted where all is above (whole intervals), mixed if it "
+        "depends on the share shown or the task.",
         "open: the table shown is not learned in so many steps; more would tell"
         if not learned
         else next(iter(words.values()))
@@ -66,10 +63,10 @@ def shown(modulus: int, pairs: dict[int, list[np.ndarray]], table: dict[float, l
     )
 
 
-def named(
+def of_names(
     times: dict[str, list[statistics.Times]], order: dict[str, dict[str, np.ndarray]], steps: int
-) -> Result:
-    """001-55: relabelling, and the order in W_E."""
+) -> tuple[dict[str, Measured], list[Measured], list[Measured]]:
+    """The numbers of 001-55; of these the ratios of times; and how R² of a digit's value grows."""
     rows: dict[str, Measured] = {}
     for digit, (a, b) in enumerate(zip(times["plain"], times["relabelled"], strict=True)):
         both = a.ended & b.ended
@@ -91,6 +88,14 @@ def named(
         mean("growth", of["value, end"] - of["value, start"], "")
         for of in (order["plain"], order["relabelled"])
     ]
+    return rows, ratios, grown
+
+
+def named(
+    times: dict[str, list[statistics.Times]], order: dict[str, dict[str, np.ndarray]], steps: int
+) -> Result:
+    """001-55: relabelling, and the order in W_E."""
+    rows, ratios, grown = of_names(times, order, steps)
     same = all(within(row, math.log(EQUAL)) for row in ratios)
     other = any(above(row, math.log(EQUAL)) or below(row, -math.log(EQUAL)) for row in ratios)
     rows["margin"] = exact("ln of the factor within which times count as equal", math.log(EQUAL), "")
@@ -106,8 +111,7 @@ def named(
     return Result(
         "001-55",
         "From the table: at the end a digit's value is read off W_E with R² {value_0}, with tokens "
-        "relabelled "
-        "{value_1}.",
+        "relabelled {value_1}.",
         rows,
         f"Two claims: names change no time by more than a factor of {EQUAL:g}, paired by seed, in any digit "
         "(whole intervals); R² of a digit's value grows, plain and relabelled.",

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from experiments.frame.bounds import above, below, scored, widened
+from experiments.frame.bounds import scored, sided, widened
 from experiments.frame.measured import Measured, exact, mean
 from experiments.frame.result import Result
 from grokjax.interp import lenses
@@ -76,12 +76,7 @@ def failure(direct: lenses.Reading, guess: np.ndarray, problems: int) -> Result:
         for part in PARTS
     }
     words = {
-        part: "confirmed"
-        if below(ways[part], NOTHING)
-        else "refuted"
-        if above(ways[part], NOTHING)
-        else "open"
-        for part in ("leading", "others")
+        part: sided(ways[part], NOTHING, "refuted", "confirmed", "open") for part in ("leading", "others")
     }
     return Result(
         "002-08",
@@ -99,9 +94,8 @@ def failure(direct: lenses.Reading, guess: np.ndarray, problems: int) -> Result:
                 "loss of the lens, mean of all answers", np.asarray(direct.loss)[:, MID].mean(1), "nats"
             ),
         ),
-        f"Fails if the lens closes less than {NOTHING:g} of the way (whole interval). Confirmed if it fails "
-        "of "
-        "the leading digit and of the others, refuted if of neither, else mixed.",
+        f"Fails if the lens closes less than {NOTHING:g} of the way (whole interval). Confirmed if it "
+        "fails of the leading digit and of the others, refuted if of neither, else mixed.",
         of_both(words),
     )
 
@@ -135,10 +129,7 @@ def reason(
         for i, where in ((MID, "resid_mid"), (-1, "resid_post"))
         for part in PARTS
     }
-    words = {
-        part: "confirmed" if above(gaps[part], MOST) else "refuted" if below(gaps[part], MOST) else "open"
-        for part in ("leading", "others")
-    }
+    words = {part: sided(gaps[part], MOST, "confirmed", "refuted", "open") for part in ("leading", "others")}
     ways = closed(
         "way from guessing to the model, tuned lens, others", lens, guess, model, "others", scored_on
     )
@@ -154,9 +145,8 @@ def reason(
             random=exact("share that W_U reads of a random direction", chance, ""),
         ),
         f"Misalignment is the reason if a tuned lens, free to turn the basis, closes more than {MOST:g} of "
-        "the "
-        "gap (whole interval), and not if less. Confirmed or refuted of the leading digit and of the others, "
-        "else mixed.",
+        "the gap (whole interval), and not if less. Confirmed or refuted of the leading digit and of the "
+        "others, else mixed.",
         of_both(words),
         ["What no affine map reads may still be there for a reader that is not linear: the MLP finds it."],
     )

@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 from experiments.frame import adder, study
 from experiments.frame.bounds import above, below
 from experiments.frame.finding import Finding
-from experiments.frame.measured import exact, interval, mean, share
+from experiments.frame.measured import Measured, exact, interval, mean, share
 from experiments.frame.result import Result
 from experiments.frame.study import Study
 from grokjax import figures
@@ -53,8 +53,7 @@ def measure(this: Study) -> Finding:
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
         size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, {sweep.config.mlp_width} neurons, "
-        f"batch {this['batch']}, "
-        f"decay .1, {this['steps']} steps",
+        f"batch {this['batch']}, decay .1, {this['steps']} steps",
         seeds=this.seeds,
         answers=[answer(sweep, by_hand(sweep.task, scored), counts, whole, by_digit)],
         numbers=numbers(sweep, counts, whole, by_digit),
@@ -157,14 +156,14 @@ def by_hand(task: Addition, scored: Batch) -> tuple[int, Float[np.ndarray, " B"]
     return run.config.mlp_width, np.asarray(run.scores(scored).correct.all(-1))
 
 
-def answer(
+def rows(
     sweep: Sweep,
     made: tuple[int, np.ndarray],
     counts: tuple[int, ...],
     whole: dict[str, np.ndarray],
     by_digit: np.ndarray,
-) -> Result:
-    """004-16."""
+) -> dict[str, Measured]:
+    """The numbers of 004-16."""
     few, right = made
     width, columns = sweep.config.mlp_width, sweep.task.columns
     median = lambda words, shares: interval(
@@ -173,7 +172,7 @@ def answer(
     as_few = counts.index(max(count for count in counts if count <= few))
     kept = whole[GREEDY][:, as_few] >= SHARE * whole[GREEDY][:, 0]
     small = share(f"runs that keep {SHARE:g} of their exact match with as few", int(kept.sum()), len(kept))
-    rows = dict(
+    return dict(
         few=exact("neurons of the weights made by hand", few, "neurons"),
         by_hand=share(
             "problems answered by the weights made by hand", int(right.sum()), len(right), "problems"
@@ -188,16 +187,27 @@ def answer(
             for place, digit in enumerate(columns)
         },
     )
+
+
+def answer(
+    sweep: Sweep,
+    made: tuple[int, np.ndarray],
+    counts: tuple[int, ...],
+    whole: dict[str, np.ndarray],
+    by_digit: np.ndarray,
+) -> Result:
+    """004-16."""
+    _, right = made
+    found = rows(sweep, made, counts, whole, by_digit)
+    small = found["small"]
     do = bool(right.all())
     return Result(
         "004-16",
         "By hand {few} do; trained runs spread the work: pruned one by one they need {needed}.",
-        rows,
+        found,
         "Few are enough if the weights made by hand answer every scored problem. Trained runs are that "
-        "small if "
-        f"more than half of them, pruned to as few, keep {SHARE:g} of their exact match (Wilson's whole "
-        "interval), "
-        "and not if fewer than half do. Confirmed or refuted of both, else mixed.",
+        f"small if more than half of them, pruned to as few, keep {SHARE:g} of their exact match (Wilson's "
+        "whole interval), and not if fewer than half do. Confirmed or refuted of both, else mixed.",
         "refuted"
         if not do
         else "confirmed"

@@ -200,9 +200,8 @@ def answer(
         "001-73",
         f"{{able}} learn the task from their seed alone; two of them end with a CKA of {{end_{key}}}.",
         rows,
-        "Built if one command trains runs that are saved and come of their seeds alone, of which more than "
-        "half "
-        f"have an exact match above {ABLE:g}.",
+        "Built if one command trains runs that are saved and come of their seeds alone, of which more "
+        f"than half have an exact match above {ABLE:g}.",
         "built: python -m experiments.mechanism.similarity"
         if (exact_match > ABLE).mean() > 0.5
         else "open: most runs have not learned the task; more steps would tell",
