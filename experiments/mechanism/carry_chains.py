@@ -151,7 +151,7 @@ def on_ways(found: list[Ways]) -> Result:
     stepwise, at_once = rows[f"way_{WAYS.index('stepwise')}"], rows["way_0"]
     return Result(
         "002-20",
-        "With two layers {way_2} of a chain passes what layer 0 computed elsewhere; {way_0} comes by layer 0.",
+        "With two layers {way_2} of a chain passes what layer 0 computed elsewhere, {way_0} layer 0 alone.",
         rows,
         "Over chains that at least one column passes on, in the runs that solve them: stepwise is "
         "confirmed if more than half of the change takes that way, refuted if less than half does (whole "
