@@ -82,10 +82,10 @@ def varied(grids: Grids, times: dict[str, Times], trained: int, steps: int) -> R
     plain = [label for label in grids if label.startswith("lsb, ")] or list(grids)
     inside = {label: longest(grids[label])[:, trained - 1] for label in plain}
     best, worst = (choose(plain, key=lambda label: float(inside[label].mean())) for choose in (max, min))
-    name = lambda label: {"none": "no positions"}.get(label.split(", ")[1], label.split(", ")[1])
+    name = lambda label: {"none": "no"}.get(label.split(", ")[1], label.split(", ")[1]) + " positions"
     return Result(
         "002-13",
-        f"At the trained lengths {name(best)} reaches an exact match of {{{key(best)}}}, {name(worst)} "
+        f"At the longest trained length {name(best)} reach an exact match of {{{key(best)}}}, {name(worst)} "
         f"{{{key(worst)}}}.",
         {
             **{
