@@ -2,89 +2,118 @@
 
     python -m experiments.formats.answer_order
 
---lengths 2,3 digits, --d_model 64 with 4 heads, --batch 128, --steps 2500, --seeds 8. Time to exact match:
-the first evaluation (1024 fixed problems every 50 steps) with 99% of the answers right, teacher-forced.
-Length generalisation is not measured.
-Time: 230 s on two cores; GPU: not measured.
-
-Found: least significant digit first, 8 of 8 seeds reach 99% (n = 2: step 700, n = 3: step 750, medians); most
-  significant digit first none
-does in 2500 steps: it is left with 8% and 14% wrong answers. With the least significant digit first each
-  digit falls from ln 10 straight to 0; the other order keeps shelves near .24 nats that no exact level
-  explains (shelf_atlas).
+The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch
+256, --steps 2500, --seeds 16) and the same with the least significant digit first; beside them --lengths 2,3
+digits at width --narrow 64, --narrow_batch 128, --narrow_steps 6000. 4 heads, both orders on the same seeds.
+Time to exact match: the first evaluation (1024 fixed problems every 50 steps) with 99% of the answers right
+in every digit. Runs that are not there at their last step count as later: Kaplan-Meier, log-rank tests with
+Holm's p over the lengths. Shelves are those of `grokjax.curves.shelves` between ln 10 and .05 nats.
+Length generalisation is in formats.positions.
+Time: not measured since the design changed; about 10 minutes on two cores beside the shared training.
 """
 
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
-from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame import adder, study
+from experiments.frame.bounds import above, below
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, exact, interval, mean, share, time
+from experiments.frame.result import Result
 from experiments.frame.study import Study
 from grokjax import figures, tasks
+from grokjax.checkpoints import Sweep
 from grokjax.curves import shelves, statistics
-from grokjax.runner import exact
+from grokjax.runner import exact as exact_shelves
 from grokjax.theory.levels import ORDERS
 
 DEFAULTS: dict[str, study.Setting] = {
+    **adder.SIZE,
     "lengths": (2, 3),
-    "d_model": 64,
-    "batch": 128,
-    "steps": 2500,
-    "seeds": 8,
+    "narrow": 64,
+    "narrow_batch": 128,
+    "narrow_steps": 6000,
 }
-SMALL: dict[str, study.Setting] = {"lengths": (2,), "d_model": 8, "batch": 16, "steps": 50, "seeds": 2}
-WRONG = 0.01
+LARGE: dict[str, study.Setting] = {"steps": 8000, "seeds": 32, "narrow_steps": 10_000}
+SMALL: dict[str, study.Setting] = {
+    **adder.TINY,
+    "lengths": (1,),
+    "narrow": 8,
+    "narrow_batch": 16,
+    "narrow_steps": 50,
+}
+MEANINGS = {
+    "narrow_batch": "examples of a step of the narrow runs",
+    "narrow_steps": "optimiser steps of the narrow runs",
+    "lengths": "digits of each operand of the narrow runs, each tried",
+}
+WRONG, LEVEL = 0.01, 0.05
+EQUAL = 1.25
+"""Times within this factor of each other count as equal."""
+BETWEEN = (0.05, 2.2)
+"""Nats between which a shelf is one on the way, below ln 10."""
+
+
+class Arm(NamedTuple):
+    """The runs of one length in one order: shares of wrong answers [S, K], times, runs with a shelf."""
+
+    sweep: Sweep
+    wrong: Float[np.ndarray, "S K"]
+    times: statistics.Times
+    resting: int
 
 
 def measure(this: Study) -> Finding:
     """Times, final exact match and shelves of both orders."""
     sweeps = {
         (n, order): this.sweep(
-            f"{order}_{n}", order=order, digits=n, d_model=this["d_model"], batch=this["batch"]
+            f"{order}_{n}",
+            order=order,
+            digits=n,
+            d_model=this["narrow"],
+            batch=this["narrow_batch"],
+            steps=this["narrow_steps"],
         )
         for n in this["lengths"]
         for order in ORDERS
-    }
-    wrong = {key: 1 - sweep.metrics["test_exact_match"] for key, sweep in sweeps.items()}
-    times = {
-        key: statistics.until_below(values, WRONG, steps=sweeps[key].metrics["test_step"], smoothing=1)
-        for key, values in wrong.items()
-    }
-    shown = {key: shelves_of(sweep) for key, sweep in sweeps.items()}
-    panels = {
-        f"{n} digits": {
-            order: figures.Points(steps.tolist(), [statistics.mean(column) for column in wrong[n, order].T])
-            for order in ORDERS
-        }
-        for n in this["lengths"]
-        for steps in [sweeps[n, "msb"].metrics["test_step"]]
-    }
+    } | {(this["digits"], order): adder.trained(this, order=order) for order in ORDERS}
+    arms = {key: arm(sweep) for key, sweep in sweeps.items()}
+    lengths = list(dict.fromkeys(n for n, _ in arms))
     return Finding(
-        task=f"addition of {' and '.join(map(str, this['lengths']))} digits, sequence mode, both answer "
-        "orders on the same seeds",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .5, {this['steps']} "
-        "steps",
+        task=f"addition of {', '.join(map(str, lengths))} digits, sequence mode, both answer orders on the "
+        "same seeds",
+        size=f"1 layer, 4 heads, rate 1e-3; {this['digits']} digits: width {this['d_model']}, batch "
+        f"{this['batch']}, decay .1, {this['steps']} steps; else width {this['narrow']}, batch "
+        f"{this['narrow_batch']}, decay .5, {this['narrow_steps']} steps",
         seeds=this.seeds,
-        answers=[answer(this, times, wrong, shown)],
+        answers=[answer(arms, lengths)],
         numbers={
-            f"{order}_{n}": dict(
-                time=times[n, order].median,
-                reached=times[n, order].share,
-                exact_match=statistics.mean(1 - wrong[n, order][:, -1]),
-                shelves=shown[n, order],
-            )
-            for n in this["lengths"]
-            for order in ORDERS
+            f"shelves of {order}, {n} digits": shelves_of(one.sweep) for (n, order), one in arms.items()
         },
-        plot=figures.points(
-            panels, xlabel="optimiser step", ylabel="share of wrong answers", legend="answer order"
+        plot=figures.survival(
+            {
+                f"{n} digits, {order}": statistics.survival(one.times.time, one.times.ended)
+                for (n, order), one in arms.items()
+            },
+            ylabel="share of runs below 99% exact match",
         ),
     )
 
 
-def shelves_of(sweep: Any) -> list[dict[str, Any]]:
+def arm(sweep: Sweep) -> Arm:
+    """The runs of a sweep."""
+    wrong = 1 - sweep.metrics["test_exact_match"]
+    times = statistics.until_below(wrong, WRONG, steps=sweep.metrics["test_step"], smoothing=1)
+    rests = lambda run: any(
+        BETWEEN[0] < shelf.level < BETWEEN[1] for curve in run.T for shelf in shelves.find(curve)
+    )
+    return Arm(sweep, wrong, times, sum(rests(run[:, :-1]) for run in sweep.metrics["loss"]))
+
+
+def shelves_of(sweep: Sweep) -> list[dict[str, Any]]:
     """The levels that the runs show, and how many show them."""
     rows = shelves.table(sweep.metrics["loss"], range(sweep.num_runs))
     return [
@@ -93,54 +122,57 @@ def shelves_of(sweep: Any) -> list[dict[str, Any]]:
             known=level.known,
             exact=level.nats,
             runs=len(runs),
-            level=statistics.mean([shelf.level for shelf in runs.values()]),
-            length=statistics.summarise(list(runs.values())).length,
+            level=np.mean([shelf.level for shelf in runs.values()]),
         )
-        for level, runs in exact.shown(rows, tasks.exact_levels(sweep.task)).items()
+        for level, runs in exact_shelves.shown(rows, tasks.exact_levels(sweep.task)).items()
     ]
 
 
-def in_words(row: dict[str, Any]) -> str:
-    """One level of `shelves_of`: digit, exact level or none, measured level, runs."""
-    name = (
-        "no exact level" if row["exact"] is None else f"{row['known'].replace('_', ' ')} {row['exact']:.3f}"
-    )
-    return f"digit {row['digit']} {name} ({row['level'].value:.3f}, {row['runs']} runs)"
-
-
-def answer(this: Study, times: dict, wrong: dict, shown: dict) -> Answer:
-    """Least against most significant digit first."""
-    runs, parts, apart = this["seeds"], [], []
-    for n in this["lengths"]:
-        msb, lsb = times[n, "msb"], times[n, "lsb"]
-        paired = statistics.mean(wrong[n, "msb"][:, -1] - wrong[n, "lsb"][:, -1])
-        quicker = np.sum((lsb.time < msb.time) & lsb.ended)
-        apart.append(
-            paired.low is not None and paired.high is not None and not paired.low <= 0 <= paired.high
+def answer(arms: dict[tuple[int, str], Arm], lengths: list[int]) -> Result:
+    """001-72."""
+    rows: dict[str, Measured] = {}
+    p, ratios = [], {}
+    for n in lengths:
+        lsb, msb = (arms[n, order] for order in ("lsb", "msb"))
+        for order, one in (("lsb", lsb), ("msb", msb)):
+            until = float(one.sweep.metrics["test_step"][-1])
+            rows[f"{order}_{n}"] = time(f"99% exact match, {order}, {n} digits", one.times, until)
+            rows[f"shelf_{order}_{n}"] = share(
+                f"runs with a shelf on the way, {order}, {n} digits", one.resting, len(one.wrong)
+            )
+        test = statistics.log_rank(lsb.times, msb.times).p
+        p.append(1.0 if test is None else test)
+        ratio = statistics.paired_ratio(lsb.times, msb.times)
+        rows[f"ratio_{n}"] = ratios[n] = interval(
+            f"time of lsb over that of msb, by seed, {n} digits", ratio.median, "", len(lsb.wrong)
         )
-        parts.append(
-            f"n = {n}: lsb {counted(int(lsb.ended.sum()), runs)}, step {said(lsb.median, '.0f')}; msb "
-            f"{counted(int(msb.ended.sum()), runs)}, step {said(msb.median, '.0f')}; lsb first in "
-            f"{counted(int(quicker), runs)}; "
-            f"exact match at the end, lsb − msb {said(paired, '+.3f')}"
+        rows[f"wrong_{n}"] = mean(
+            f"wrong at the end, msb less lsb, {n} digits", msb.wrong[:, -1] - lsb.wrong[:, -1], ""
         )
-    longest = max(this["lengths"])
-    listed = {
-        order: [in_words(row) for row in shown[longest, order] if row["exact"] != 0] for order in ORDERS
-    }
-    parts += [f"shelves of {order}, n = {longest}: {', '.join(listed[order]) or 'none'}" for order in ORDERS]
-    return Answer(
+    holm = dict(zip(lengths, statistics.holm(p), strict=True))
+    rows |= {f"p_{n}": exact(f"Holm's p of the log-rank test, {n} digits", x, "") for n, x in holm.items()}
+    apart = [n for n in lengths if holm[n] < LEVEL]
+    alike = all(above(ratios[n], 1 / EQUAL) and below(ratios[n], EQUAL) for n in lengths)
+    longest = max(lengths)
+    return Result(
         "001-72",
-        "something different happens from least to most significant",
-        f"runs at 99% exact match and median step, {this['steps']} steps, width {this['d_model']}; shelves; "
-        "length "
-        "generalisation not measured",
-        ". ".join(parts),
+        f"{longest}-digit answers are nearly all right after {{lsb_{longest}}} least significant digit "
+        f"first, after {{msb_{longest}}} most significant first.",
+        rows,
+        "Confirmed if the times to 99% exact match differ at every length (log-rank, Holm's p < "
+        f"{LEVEL:g}), refuted if at every length the paired ratio lies within a factor of {EQUAL:g} of 1 "
+        "(whole interval), mixed if they differ at some lengths.",
         "confirmed"
-        if all(apart)
-        else "open: no difference in exact match at these sizes"
-        if not any(apart)
-        else "confirmed: at one of the lengths",
+        if len(apart) == len(lengths)
+        else "refuted"
+        if alike
+        else f"mixed: confirmed at {' and '.join(map(str, apart))} digits, open at the others"
+        if apart
+        else "open: no difference is seen, and none is ruled out; more seeds or steps would tell",
+        [
+            "Answers are scored digit by digit after the right ones, so all right means the same as written "
+            "freely."
+        ],
     )
 
 

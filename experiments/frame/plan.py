@@ -65,10 +65,31 @@ def chosen(ids: Collection[str]) -> list[Planned]:
 
 
 def answered(module: ModuleType) -> tuple[str, ...]:
-    """The ids that stand in an experiment's source."""
-    tree = ast.parse(pathlib.Path(str(module.__file__)).read_text())
-    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    """The ids that stand in the source of an experiment, and of what it imports of its theme that is none."""
+    strings = {
+        node.value
+        for one in (module, *parts(module))
+        for node in ast.walk(tree(one))
+        if isinstance(node, ast.Constant)
+    }
     return tuple(sorted(x for x in strings if isinstance(x, str) and re.fullmatch(r"\d{3}-\d{2}", x)))
+
+
+def parts(module: ModuleType) -> list[ModuleType]:
+    """The modules of its theme that an experiment imports and that are no experiments themselves."""
+    theme = str(module.__spec__.name if module.__spec__ else module.__name__).rpartition(".")[0]
+    imports = [node for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom)]
+    names = {
+        f"{node.module}.{alias.name}" for node in imports for alias in node.names if node.module == theme
+    }
+    names |= {str(node.module) for node in imports if str(node.module).startswith(f"{theme}.")}
+    found = [importlib.import_module(name) for name in sorted(names)]
+    return [one for one in found if not hasattr(one, "measure")]
+
+
+def tree(module: ModuleType) -> ast.Module:
+    """The syntax tree of a module's source."""
+    return ast.parse(pathlib.Path(str(module.__file__)).read_text())
 
 
 def minutes(module: ModuleType) -> float:

@@ -6,43 +6,42 @@ Ablation and patching of 16 runs.
 
 The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 16). Every
 head and every neuron is held at its mean over --per_class problems of each carry class, in the last snapshot;
-the classes weigh in the mean over all as they do among uniform problems. Then, for each answer digit, another
-digit pair (with the same carry) is copied into one place at a time, at the position where the digit is read,
-and the rise of the new answer's logit above the old one's is measured.
-Time: 2 minutes of two cores beside the training of the shared runs (5 minutes); GPU: not measured.
-
-Found: another digit pair changes its answer digit through the MLP alone (.99 to 1.01 of the change in each
-  digit, 0 past it): the tables are there. A digit's damage is spread over 134 (units, leading) to 196 of 512
-  neurons and 2 or 3 of 4 heads; neighbouring digits share .55 of these neurons, others .42, random sets of
-  these sizes .2.
+the classes weigh in the mean over all as they do among uniform problems. It is done twice, on other problems:
+the units that a digit needs are ranked on one half, and counted on the other until they make up 90% of the
+damage there; sets of two digits are compared across the halves, beside those of one digit. Then, for each
+answer digit, another digit pair (with the same carry) is copied into one place at a time, at the position
+where the digit is read, and the rise of the new answer's logit above the old one's is measured.
+Time: not measured since the design changed.
 """
 
-import functools
-import itertools
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from experiments.frame import adder, study
-from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.bounds import above, below
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, exact, interval, mean
+from experiments.frame.result import Result
 from experiments.frame.study import Study
-from grokjax import figures, objective
+from experiments.frame.units import counts, overlap
+from experiments.mechanism.table_patching import PLACES, shares
+from grokjax import figures
 from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
-from grokjax.interp import ablation, edges, patching
+from grokjax.interp import ablation
 from grokjax.run import Run
 from grokjax.tasks import sampling
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "per_class": 256}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "per_class": 8}
-SHARE = 0.9
-PAIRS = 256
-"""Pairs of problems that are patched between, for each answer digit."""
-PLACES = ("attention", "MLP alone", "attention, past the MLP")
+MOST, HALF = 0.9, 0.5
+"""Shares of the change above which a place passes it, and below which it does not."""
+COMMAND = "python -m experiments.mechanism.ablation_map"
 
 
 class Damages(NamedTuple):
@@ -56,32 +55,29 @@ class Damages(NamedTuple):
 
 def measure(this: Study) -> Finding:
     """The map of damages, the neurons that hold each digit's table, and where they get it from."""
-    sweep = adder.trained(this)
-    damages = of_units(sweep, this["per_class"])
+    sweep, n = adder.trained(this), this["digits"]
+    halves = [of_units(sweep, this["per_class"], half) for half in range(2)]
     columns = np.argsort(sweep.task.columns)
-    heads, neurons = (
-        np.asarray(x.log_odds[:, 0, :, 0][:, :, columns]) for x in (damages.heads, damages.neurons)
+    of = lambda kind: np.stack(
+        [np.asarray(getattr(half, kind).log_odds[:, 0, :, 0])[:, :, columns] for half in halves]
     )
-    moved = {digit: shares(sweep, digit) for digit in range(sweep.task.num_digits)}
-    n = sweep.task.num_digits
-    order = np.argsort(-heads.sum(2), 1)
-    shown = {f"digit {digit}": np.take_along_axis(heads[:, :, digit], order, 1) for digit in range(n, -1, -1)}
+    heads, neurons = of("heads"), of("neurons")
+    moved = {digit: shares(sweep, digit) for digit in range(n)}
+    both = heads.mean(0)
+    order = np.argsort(-both.sum(2), 1)
+    shown = {f"digit {digit}": np.take_along_axis(both[:, :, digit], order, 1) for digit in range(n, -1, -1)}
     return Finding(
         task=f"{n}-digit addition, sequence mode, most significant digit first",
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay .1, "
-        f"{this['steps']} steps; "
-        f"{this['per_class']} problems of each of {n + 1} carry classes",
+        f"{this['steps']} steps; {this['per_class']} problems of each of {n + 1} carry classes, twice",
         seeds=this.seeds,
-        answers=answers(neurons, heads, moved),
+        answers=[tables(neurons, heads, moved), applied(neurons, heads)],
         numbers={
-            "neurons_for_90": counts(neurons),
-            "heads_for_90": counts(heads),
-            "overlap": overlap(neurons),
+            "loss_without_worst_head": by_class(np.asarray(halves[0].heads.loss)[:, 0], columns),
             "share_of_the_change": {
-                str(digit): dict(zip(PLACES, map(summary, found), strict=True))
+                str(digit): dict(zip(PLACES, map(statistics.mean, found), strict=True))
                 for digit, found in moved.items()
             },
-            "loss_without_worst_head": by_class(np.asarray(damages.heads.loss)[:, 0], columns),
         },
         plot=figures.matrices(
             shown,
@@ -95,9 +91,9 @@ def measure(this: Study) -> Finding:
     )
 
 
-def of_units(sweep: Sweep, per_class: int) -> Damages:
-    """The damage of every head and neuron of every run, leaves [S, ...]."""
-    batch, classes = sampling.stratified(sweep.task, jax.random.key(0), per_class)
+def of_units(sweep: Sweep, per_class: int, half: int) -> Damages:
+    """The damage of every head and neuron of every run, leaves [S, ...], on the problems of a half."""
+    batch, classes = sampling.stratified(sweep.task, jax.random.key(half), per_class)
     n = sweep.task.num_digits
     own = ablation.groups(classes, n + 1)[1:]
     every = jnp.asarray(sampling.probabilities(n, sweep.task.base), jnp.float32) @ own
@@ -112,151 +108,92 @@ def of_units(sweep: Sweep, per_class: int) -> Damages:
     return jax.tree.map(lambda x: x[0], map_epochs(sweep, damages, sweep.epochs[-1:]))
 
 
-def shares(sweep: Sweep, digit: int) -> Float[np.ndarray, "3 S"]:
-    """Which share of the change of the answer to another digit pair passes each of PLACES, in the last
-    snapshot.
-    """
-    task = sweep.task
-    (a, b), (new_a, new_b) = pairs_of_problems(task, digit)
-    old, new = task.encode(a, b), task.encode(new_a, new_b)
-    place = task.columns.index(digit)
-    above = lambda labels, logits: jnp.take_along_axis(
-        objective.by_answer(task, logits[:, np.asarray(task.read)])[:, place], labels[:, place, None], -1
-    )[:, 0]
-    score = lambda logits: (above(new.labels, logits) - above(old.labels, logits)).mean()
-    # what is written before the digit is read stays as it was
-    tokens = jnp.where(jnp.arange(old.tokens.shape[1]) <= task.read[0], new.tokens, old.tokens)
-    return map_epochs(
-        sweep,
-        functools.partial(_moved, old.tokens, tokens, score, task.read[place]),
-        sweep.epochs[-1:],
-    )[0].T
-
-
-def pairs_of_problems(task: Any, digit: int) -> tuple[np.ndarray, np.ndarray]:
-    """PAIRS problems (a and b, [B, n]) and as many that differ from them in this column and in this digit of
-    the answer alone.
-
-    Both pairs generate a carry, or both kill one: none sums to base − 1, which would pass on what comes from
-    below.
-    """
-    random = np.random.default_rng(digit)
-    old = random.integers(task.base, size=(2, PAIRS, task.num_digits))
-    new = old.copy()
-    sums = np.add.outer(np.arange(task.base), np.arange(task.base))
-    for row in range(PAIRS):
-        alike = np.argwhere(sums >= task.base if random.random() < 0.5 else sums < task.base - 1)
-        old[:, row, digit] = first = alike[random.integers(len(alike))]
-        others = alike[(alike.sum(1) - first.sum()) % task.base != 0]
-        new[:, row, digit] = others[random.integers(len(others))]
-    return old, new
-
-
-def _moved(tokens: Array, source: Array, score: Any, position: int, run: Run) -> Float[Array, " 3"]:
-    clean, (corrupted, there) = run.forward(tokens), run.run_with_cache(source)
-    direct = np.zeros(edges.exist(run).shape)
-    direct[-1] = [".head." in name for name in edges.senders(run)]
-    past = score(edges.forward(run, tokens, source, jnp.asarray(direct)))
-
-    def copied(site: str) -> Array:
-        name = f"blocks.{run.config.num_layers - 1}.{site}"
-        edit = lambda x: x.at[:, position].set(there[name][:, position])
-        return score(run.run_with_cache(tokens, {name: edit})[0])
-
-    return patching.effect(
-        jnp.stack([copied("attn_out"), copied("mlp_out"), past]), score(clean), score(corrupted)
-    )
-
-
-def summary(values: Float[np.ndarray, " S"]) -> statistics.Interval:
-    """Mean over runs."""
-    return statistics.mean(values.tolist())
-
-
-def counts(damage: Float[np.ndarray, "S U C"]) -> dict[str, statistics.Interval]:
-    """How many units hold 90% of each digit's damage: median over runs."""
-    return {
-        str(digit): statistics.median(
-            [float(len(ablation.units_for(run[:, digit], SHARE))) for run in damage]
-        )
-        for digit in range(damage.shape[2])
-    }
-
-
-def overlap(damage: Float[np.ndarray, "S M C"]) -> dict[str, statistics.Interval]:
-    """Common share of the neurons that hold 90% of two digits of one run, neighbours and all others; and of
-    random sets of those sizes.
-    """
-    sets = [
-        [set(ablation.units_for(run[:, digit], SHARE).tolist()) for digit in range(run.shape[1])]
-        for run in damage
-    ]
-    size = damage.shape[1]
-    chance = lambda x, y: statistics.common_share_by_chance(len(x), len(y), size)
-    pairs = lambda run, near: [
-        (run[i], run[j]) for i, j in itertools.combinations(range(len(run)), 2) if (j - i == 1) == near
-    ]
-    per_run = lambda of, near: [
-        float(np.mean([of(*pair) for pair in found])) for run in sets if (found := pairs(run, near))
-    ]
-    return {
-        f"{name}{word}": statistics.mean(per_run(of, near))
-        for name, near in (("neighbours", True), ("others", False))
-        for word, of in (("", statistics.common_share), ("_by_chance", chance))
-    }
-
-
 def by_class(loss: Float[np.ndarray, "S H G C"], columns: np.ndarray) -> dict[str, list[statistics.Interval]]:
     """The rise of the loss (nats) without the head that each digit needs most, for each carry class, digit by
     digit.
     """
     worst = np.asarray(loss).max(1)[:, :, columns]
     return {
-        str(digit): [summary(worst[:, group, digit]) for group in range(1, worst.shape[1])]
+        str(digit): [statistics.mean(worst[:, group, digit]) for group in range(1, worst.shape[1])]
         for digit in range(worst.shape[2])
     }
 
 
-def answers(neurons: np.ndarray, heads: np.ndarray, moved: dict[int, np.ndarray]) -> list[Answer]:
-    """What it says to the notes."""
-    size, own = neurons.shape[1], overlap(neurons)
-    held = "; ".join(
-        f"digit {digit}: {said(count, '.0f')} of {size} neurons, {said(counts(heads)[digit], '.0f')} of "
-        f"{heads.shape[1]} heads"
-        for digit, count in counts(neurons).items()
-    )
-    passed = "; ".join(
-        f"digit {digit}: " + ", ".join(said(summary(share), ".2f") for share in found)
+def passed(moved: dict[int, np.ndarray]) -> dict[str, Measured]:
+    """The share of the change that passes each of PLACES, for every digit."""
+    keys = dict(zip(PLACES, ("attention", "mlp", "past"), strict=True))
+    return {
+        f"{keys[place]}_{digit}": mean(f"share of the change, {place}, digit {digit}", found[i], "")
         for digit, found in moved.items()
+        for i, place in enumerate(PLACES)
+    }
+
+
+def held(neurons: np.ndarray, heads: np.ndarray) -> dict[str, Measured]:
+    """How many units hold 90% of the damage to every digit, medians over runs."""
+    return {
+        f"{kind}_{digit}": interval(
+            f"{kind} that hold 90% of the damage to digit {digit}, of {damage.shape[2]}",
+            statistics.median(counts(damage, digit)),
+            "",
+            damage.shape[1],
+        )
+        for kind, damage in (("neurons", neurons), ("heads", heads))
+        for digit in range(neurons.shape[3])
+    }
+
+
+def tables(neurons: np.ndarray, heads: np.ndarray, moved: dict[int, np.ndarray]) -> Result:
+    """001-77."""
+    (runs, size), shares_of = neurons.shape[1:3], passed(moved)
+    own = [shares_of[f"mlp_{digit}"] for digit in moved]
+    there, not_there = ([test(row, limit) for row in own] for test, limit in ((above, MOST), (below, HALF)))
+    every = np.mean([counts(neurons, digit) for digit in range(neurons.shape[3])], 0)
+    whole = interval(
+        "neurons for one digit, mean of digits", statistics.mean(every), f"of {size} neurons", runs
     )
-    shared = ", ".join(
-        f"{name} {said(own[name], '.2f')} [{said(own[name + '_by_chance'], '.2f')}]"
-        for name in ("neighbours", "others")
+    return Result(
+        "001-77",
+        "In the last MLP: it passes {mlp} of the change to another digit pair, spread over {neurons} per "
+        "digit.",
+        dict(
+            mlp=mean(
+                "share of the change, MLP alone, mean of digits",
+                np.mean([one[1] for one in moved.values()], 0),
+                "",
+            ),
+            neurons=whole,
+            **shares_of,
+            **held(neurons, heads),
+            **overlap(neurons),
+        ),
+        f"Located if in every digit one place passes more than {MOST:g} of the change (whole interval): "
+        "confirmed in the MLP if it is the MLP alone, refuted if in every digit that is less than "
+        f"{HALF:g}, mixed else.",
+        "confirmed"
+        if all(there)
+        else "refuted"
+        if all(not_there)
+        else "mixed: confirmed of digits "
+        + ", ".join(str(digit) for digit, yes in zip(moved, there, strict=True) if yes)
+        if any(there)
+        else "open: intervals hold the limits; more runs would tell",
+        ["The pairs keep their carry: what is moved is the table's part of the answer alone."],
     )
-    in_mlp = all((low := summary(found[1]).low) is not None and low > 0.5 for found in moved.values())
-    return [
-        Answer(
-            "001-77",
-            "locate the addition tables somehow?",
-            "share of the change of the answer when another digit pair is copied into attention's output, "
-            "the "
-            "MLP's output alone, and "
-            "attention's output past the MLP, at the position that is read; units that hold 90% of a "
-            "digit's damage; common share of "
-            "these neurons between digits of a run (in brackets: of random sets)",
-            f"{passed}; {held}; digits: {shared}",
-            "confirmed: in the last MLP, in each digit"
-            if in_mlp
-            else "open: not in every digit does most of the change pass the MLP",
+
+
+def applied(neurons: np.ndarray, heads: np.ndarray) -> Result:
+    """001-46."""
+    return Result(
+        "001-46",
+        "A function of one run applies to every run of a sweep in one call: here {units} of {runs}.",
+        dict(
+            units=exact("heads and neurons ablated in each run", neurons.shape[2] + heads.shape[2], "units"),
+            runs=exact("runs", neurons.shape[1], "runs"),
         ),
-        Answer(
-            "001-46",
-            "techniques which can just be applied",
-            "every head and neuron of every run in one call, for any sweep",
-            f"{len(neurons)} runs × {size + heads.shape[1]} units",
-            "built: python -m experiments.mechanism.ablation_map",
-        ),
-    ]
+        "Built if a function of one run, lifted by one call, measures every unit of every run of a sweep.",
+        f"built: {COMMAND}",
+    )
 
 
 if __name__ == "__main__":

@@ -5,14 +5,9 @@
 5-digit addition in sequence mode, most significant digit first: the runs of `experiments.frame.adder`,
 --seeds 16, on --size 512 problems, at the positions that predict the answer. Activations of two runs are
 compared up to rotation (debiased linear CKA, position by position, over training too), neurons and heads one
-by one (the best assignment, by the correlation of their activity over problems).
-Time: 3 min on two cores; GPU: not measured.
-
-Found: two runs are alike from the start, since they read the same tokens (CKA .92 at resid_mid), and apart in
-  between (.76 at step 400, when one learns before the other), but what they end with is new and common: .90
-  between two runs at the end, .08 between a run's start and its own end. Run 4, the worst in accuracy, stands
-  apart. Matched neurons of two runs correlate by .74 (.53 in a random basis, .62 before training), matched
-  heads, by what their patterns depend on, by .42 (.06 before training).
+by one (the best assignment, by the correlation of their activity over problems). The interval of a mean over
+pairs is the jackknife's over runs; neurons and heads are matched in pairs that have no run in common.
+Time: not measured since the design changed.
 """
 
 import functools
@@ -26,11 +21,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from experiments.frame import adder, study
-from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.bounds import of_pairs
+from experiments.frame.finding import Finding
+from experiments.frame.measured import mean, share
+from experiments.frame.result import Result
 from experiments.frame.study import Study
 from grokjax import figures
 from grokjax.checkpoints import Sweep
-from grokjax.curves import statistics
 from grokjax.interp import similarity
 from grokjax.interp.addition import evaluation_sets
 from grokjax.mapping import map_runs
@@ -38,6 +35,8 @@ from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "size": 512}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "size": 32}
+ABLE = 0.9
+"""Exact match above which a run has learned the task."""
 PLACES = ("blocks.0.resid_mid", "blocks.0.mlp.post", "blocks.0.resid_post")
 
 
@@ -61,8 +60,8 @@ def measure(this: Study) -> Finding:
         size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, "
         f"{this['steps']} steps",
         seeds=this.seeds,
-        answers=[answer(first, last, own, units)],
-        numbers=numbers(sweep, first, last, along, own, units),
+        answers=[answer(sweep.metrics["test_exact_match"][:, -1], first, last, own, units)],
+        numbers=numbers(sweep, last, along),
         plot=figures.matrices(panels, **axes, centred=False),
     )
 
@@ -111,8 +110,8 @@ def before_and_after(
 
 
 def partners(sweep: Sweep, tokens: Array, units: str) -> dict[str, list[float]]:
-    """Mean likeness of matched units, of each run and the next: as they are, after shuffling the problems of
-    one, and in a random basis (neurons), or before training."""
+    """Mean likeness of matched units of pairs without a common run: as they are, after shuffling the problems
+    of one, and in a random basis (neurons), or before training."""
     read = np.asarray(sweep.task.read)
 
     def columns(run: Run) -> Array:
@@ -137,46 +136,30 @@ def partners(sweep: Sweep, tokens: Array, units: str) -> dict[str, list[float]]:
 
     compiled = jax.jit(table)
     at = lambda epoch: list(sweep.runs(epoch))
-    ring = lambda runs: [
-        jax.device_get(compiled(*pair)) for pair in zip(runs, runs[1:] + runs[:1], strict=True)
+    pairs = lambda runs: [
+        jax.device_get(compiled(*pair)) for pair in zip(runs[0::2], runs[1::2], strict=False)
     ]
-    trained, fresh = ring(at(sweep.epochs[-1])), ring(at(sweep.epochs[0]))
+    trained, fresh = pairs(at(sweep.epochs[-1])), pairs(at(sweep.epochs[0]))
     mean = lambda tables, label: [float(np.mean(similarity.match(one[label]).likeness)) for one in tables]
     return {label: mean(trained, label) for label in trained[0]} | {
         "before training": mean(fresh, "as they are")
     }
 
 
-def of_pairs(matrix: Float[np.ndarray, "S S"]) -> statistics.Interval:
-    """The mean over pairs; its interval is that of each run's mean over the others, since pairs that share a
-    run are not independent.
-    """
-    runs = len(matrix)
-    return statistics.mean((matrix.sum(1) - np.diag(matrix)) / max(runs - 1, 1))
-
-
-def numbers(
-    sweep: Sweep, first: np.ndarray, last: np.ndarray, along: np.ndarray, own: np.ndarray, units: dict
-) -> dict[str, Any]:
-    """Means over runs."""
-    at = list(zip(range(len(PLACES)), map(name, PLACES), strict=True))
+def numbers(sweep: Sweep, last: np.ndarray, along: np.ndarray) -> dict[str, Any]:
+    """What the rows of the answer leave out."""
+    at = list(enumerate(map(name, PLACES)))
     pairs = list(itertools.combinations(range(last.shape[1]), 2))
     return {
-        "CKA at the start": {place: of_pairs(first[i]) for i, place in at},
-        "CKA at the end": {place: of_pairs(last[i]) for i, place in at},
         "least alike pair": {place: min(last[i][pair] for pair in pairs) for i, place in at},
         "most alike pair": {place: max(last[i][pair] for pair in pairs) for i, place in at},
         "each run with the others": {
             place: (last[i].sum(1) - np.diag(last[i])) / max(len(last[i]) - 1, 1) for i, place in at
         },
-        "CKA of a run's start with its end": {place: statistics.mean(own[i]) for i, place in at},
+        "runs that stand apart": apart(last[-1]),
         "CKA by step, neighbours": {
             place: {sweep.steps(epoch): along[k, i].mean() for k, epoch in enumerate(sweep.epochs)}
             for i, place in at
-        },
-        "matched units": {
-            kind: {label: statistics.mean(values) for label, values in found.items()}
-            for kind, found in units.items()
         },
     }
 
@@ -188,45 +171,44 @@ def apart(matrix: Float[np.ndarray, "S S"]) -> list[int]:
     return np.flatnonzero(below > 5 * np.median(np.abs(below)) + 1e-6).tolist()
 
 
-def answer(first: np.ndarray, last: np.ndarray, own: np.ndarray, units: dict) -> Answer:
-    """The runs there are to play with, and whether one can stand for the others."""
-    of_places = lambda each: ", ".join(
-        f"{name(where)} {said(each(i), '.2f')}" for i, where in enumerate(PLACES)
+def answer(
+    exact_match: np.ndarray, first: np.ndarray, last: np.ndarray, own: np.ndarray, units: dict
+) -> Result:
+    """001-73: the runs there are to play with, and whether one can stand for the others."""
+    rows = dict(
+        able=share(
+            f"runs with an exact match above {ABLE:g}", int((exact_match > ABLE).sum()), len(exact_match)
+        ),
+        exact_match=mean("exact match", exact_match, ""),
     )
-    matched = "; ".join(
-        f"{kind} "
-        + ", ".join(f"{label} {said(statistics.mean(values), '.2f')}" for label, values in found.items())
-        for kind, found in units.items()
-    )
-    different = ", ".join(map(str, apart(last[-1]))) or "none"
-    return Answer(
+    for i, place in enumerate(map(name, PLACES)):
+        key = place.replace(".", "_")
+        rows |= {
+            f"start_{key}": of_pairs(f"CKA of two runs before training, {place}", first[i]),
+            f"end_{key}": of_pairs(f"CKA of two runs at the end, {place}", last[i]),
+            f"own_{key}": mean(f"CKA of a run's start with its own end, {place}", own[i], ""),
+        }
+    for kind, found in units.items():
+        rows |= {
+            f"{kind}_{label.replace(' ', '_')}": mean(
+                f"correlation of matched {kind}, {label}", values, "", "pairs of runs"
+            )
+            for label, values in found.items()
+        }
+    key = name(PLACES[-1]).replace(".", "_")
+    return Result(
         "001-73",
-        "_REPRODUCE_ so we … have our own run to play with",
-        f"{len(last[-1])} saved runs; does one stand for all? Debiased CKA: of two runs at the start; of "
-        "two runs at the end; "
-        "of a run's start with its own end; runs that stand apart; mean correlation of matched units of two "
-        "runs",
-        f"{of_places(lambda i: of_pairs(first[i]))}; {of_places(lambda i: of_pairs(last[i]))}; "
-        f"{of_places(lambda i: statistics.mean(own[i]))}; {different}; {matched}. "
-        f"{verdict(last[-1], own[-1], units)}",
-        "built: python -m experiments.mechanism.similarity",
-    )
-
-
-def verdict(last: np.ndarray, own: np.ndarray, units: dict) -> str:
-    """What the numbers come to."""
-    runs, start = of_pairs(last), statistics.mean(own)
-    neurons = statistics.mean(np.subtract(units["neurons"]["as they are"], units["neurons"]["random basis"]))
-    if runs.low is None or start.high is None or neurons.low is None:
-        return "Too few runs to tell"
-    common = (
-        "like each other more than like their own starts: what is learned is common"
-        if runs.low > start.high
-        else "no more like each other than like their own starts"
-    )
-    return (
-        f"Runs end {common}; neuron by neuron "
-        f"{'too, beyond what any basis shows' if neurons.low > 0 else 'no more than in any basis'}"
+        f"{{able}} learn the task from their seed alone; two of them end with a CKA of {{end_{key}}}.",
+        rows,
+        "Built if one command trains runs that are saved and come of their seeds alone, of which more "
+        f"than half have an exact match above {ABLE:g}.",
+        "built: python -m experiments.mechanism.similarity"
+        if (exact_match > ABLE).mean() > 0.5
+        else "open: most runs have not learned the task; more steps would tell",
+        [
+            "CKA: 1 for activations that are equal up to a rotation and a scale.",
+            "Neurons of two runs are matched best; in a random basis they are alike too, by the rows.",
+        ],
     )
 
 

@@ -22,6 +22,8 @@ def test_every_experiment_answers_questions_and_says_its_time():
 
 def test_the_plan_of_an_id_is_the_experiment_that_answers_it():
     assert [one.short for one in plan.chosen(["001-62"])] == ["leading_digit"]
+    # its answers have a file of their own
+    assert [one.short for one in plan.chosen(["002-08"])] == ["lenses"]
     with pytest.raises(ValueError, match="--only=009-99: no experiment answers it"):
         plan.chosen(["001-62", "009-99"])
 

@@ -1,0 +1,96 @@
+"""What the intervals of measured numbers leave out: the parts of which the rules of verdicts are made."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from experiments.frame.measured import Measured, interval, mean
+from grokjax.curves.statistics import Interval
+
+
+def above(row: Measured, limit: float) -> bool:
+    """Whether the whole interval lies above the limit; an end that is not known does not."""
+    return row.low is not None and row.low > limit
+
+
+def below(row: Measured, limit: float) -> bool:
+    """Whether the whole interval lies below the limit; an end that is not known does not."""
+    return row.high is not None and row.high < limit
+
+
+def within(row: Measured, margin: float) -> bool:
+    """Whether the whole interval lies within the margin of 0: equal for what the margin is for."""
+    return above(row, -margin) and below(row, margin)
+
+
+def sided(row: Measured, limit: float, over: str, under: str, between: str) -> str:
+    """Returns the first word where the whole interval lies above the limit, the second where it lies below,
+    else the third.
+    """
+    return over if above(row, limit) else under if below(row, limit) else between
+
+
+def all_above(rows: Iterable[Measured], limit: float) -> bool:
+    """Whether the intervals of all lie above the limit; of none it is not so."""
+    return bool(found := [above(row, limit) for row in rows]) and all(found)
+
+
+def crossed(quantity: str, values: Float[np.ndarray, "S B"], unit: str, of: str = "runs") -> Measured:
+    """The mean of values of every run on the same problems, with an interval that holds the error of drawing
+    other runs and that of drawing other problems.
+
+    The variance is the sum of the runs' means' over S and of the problems' means' over B, a little too large;
+    the degrees of freedom are Satterthwaite's (1946).
+    """
+    x = np.asarray(values, float)
+    runs, problems = x.shape
+    if runs < 2 or problems < 2:
+        return interval(quantity, Interval(float(x.mean()), None, None), unit, runs, of)
+    parts = np.array([x.mean(1).var(ddof=1) / runs, x.mean(0).var(ddof=1) / problems])
+    total = parts.sum()
+    freedom = total**2 / max((parts**2 / [runs - 1, problems - 1]).sum(), 1e-300) if total else 1.0
+    reach = float(stats.t.ppf(0.975, freedom)) * math.sqrt(total)
+    middle = float(x.mean())
+    return interval(quantity, Interval(middle, middle - reach, middle + reach), unit, runs, of)
+
+
+def widened(row: Measured, variance: float) -> Measured:
+    """The number with an interval that holds one more independent error, of this variance: of a share p of
+    problems right, all runs on the same B problems, p (1 − p) / B.
+    """
+    if row.value is None or row.low is None or row.high is None:
+        return row
+    more = 1.96**2 * variance
+    low, high = (
+        row.value - math.hypot(row.value - row.low, math.sqrt(more)),
+        row.value + math.hypot(row.high - row.value, math.sqrt(more)),
+    )
+    return row._replace(low=low, high=high)
+
+
+def scored(quantity: str, shares: Float[np.ndarray, " S"], problems: int) -> Measured:
+    """The mean over runs of shares of problems right, with the errors of runs and of problems, which all runs
+    share.
+    """
+    found = mean(quantity, shares, "")
+    p = found.value
+    return found if p is None else widened(found, p * (1 - p) / max(problems, 1))
+
+
+def of_pairs(quantity: str, likeness: Float[np.ndarray, "S S"], unit: str = "") -> Measured:
+    """The mean of a symmetric table over pairs of runs, with the interval of the jackknife over runs: pairs
+    that share a run are not independent.
+    """
+    x = np.asarray(likeness, float)
+    runs = len(x)
+    rows = x.sum(1) - np.diag(x)
+    middle = float(rows.sum() / max(runs * (runs - 1), 1))
+    if runs < 3:
+        return interval(quantity, Interval(middle, None, None), unit, runs)
+    without = (rows.sum() - 2 * rows) / ((runs - 1) * (runs - 2))
+    error = math.sqrt((runs - 1) * float(without.var()))
+    reach = float(stats.t.ppf(0.975, runs - 1)) * error
+    return interval(quantity, Interval(middle, middle - reach, middle + reach), unit, runs)
