@@ -197,8 +197,8 @@ def others(shown: Shown, without: Shown, num_runs: int, num_plain: int) -> Resul
         if most
         else "None is seen: every shelf has an exact level.",
         {"some": decay[most], "level": decay[most.replace("digit", "level")], **rows} if most else rows,
-        f"A shelf lies at a level {tolerance.WINDOW} it. Confirmed if in some digit more than half of the runs "
-        "have a shelf at no exact level; refuted if none has.",
+        f"A shelf lies at a level {tolerance.WINDOW} it. Confirmed if in some digit more than half of the "
+        "runs have a shelf at no exact level; refuted if none has.",
         "refuted"
         if not most
         else "confirmed"
