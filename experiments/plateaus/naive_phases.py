@@ -121,9 +121,8 @@ def pictured(found: dict[int, Phases], rest: neighbours.Rest) -> figures.Plot:
         }
     title = "base 10, on the ln 2 shelf: −ln P(sum + r)"
     panels[title] = {
-        "each run": figures.Points(
-            [r for r in range(rest.base) for _ in rest.nats],
-            [(float(x), None, None) for column in rest.nats.T for x in column],
+        "mean of runs, 95%": figures.Points(
+            list(range(rest.base)), [statistics.mean(column) for column in rest.nats.T]
         )
     }
     xlabel = {name: "r" if name == title else "optimiser step" for name in panels}
