@@ -84,23 +84,16 @@ def of_column(sweep: Sweep, digit: int, column: int, width: int) -> Cell:
     )
 
 
-def row(one: Cell) -> dict[str, Any]:
-    """Of every level of the cascade: the exact one, the runs with a shelf there, and at shifted levels."""
-    table = {}
-    for j, level in one.cascade.items():
-        found = one.hits(j)
-        table[f"j={j}"] = (
-            dict(level=level, told_apart=False)
-            if found is None
-            else dict(
-                level=level,
-                runs=int(found.at_level.sum()),
-                of=len(found.at_level),
-                at_shifted=float(found.at_shifted.mean()),
-                p=found.p,
-            )
-        )
-    return table
+def row(one: Cell) -> dict[str, list[float | None]]:
+    """Of every level of the cascade: its nats, the share of runs with a shelf there, and at shifted levels;
+    no shares where it is not told apart.
+    """
+    return {
+        f"j={j}": [level, None, None]
+        if (found := one.hits(j)) is None
+        else [level, float(found.at_level.mean()), float(found.at_shifted.mean())]
+        for j, level in one.cascade.items()
+    }
 
 
 def pictured(cells: Sequence[Cell]) -> figures.Plot:
