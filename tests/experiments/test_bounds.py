@@ -1,4 +1,4 @@
-"""Rules' parts: which side of a limit an interval lies on, and intervals with more than one source of error."""
+"""Parts of rules: which side of a limit an interval lies on, and intervals of more than one source of error."""
 
 import numpy as np
 import pytest
