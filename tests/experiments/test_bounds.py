@@ -1,4 +1,4 @@
-"""Parts of rules: which side of a limit an interval lies on, and intervals of more than one source of error."""
+"""Parts of rules: on which side of a limit an interval lies, and intervals of several sources of error."""
 
 import numpy as np
 import pytest
