@@ -21,7 +21,7 @@ from grokjax.checkpoints import disk
 from grokjax.curves.statistics import Interval, wilson
 from grokjax.figures import Plot
 
-LARGEST = 20_000
+LARGEST = 40_000
 """Bytes of a finding: what is longer belongs into the picture's CSV."""
 
 
@@ -55,7 +55,7 @@ class Finding(NamedTuple):
 def conclude(
     name: str, finding: Finding, argv: Sequence[str], output: pathlib.Path, console: Console
 ) -> None:
-    """Prints the answers, and writes NAME.json (at most 20 kB) and the picture beside it.
+    """Prints the answers, and writes NAME.json (at most 40 kB) and the picture beside it.
 
     name: the experiment's module, experiments.THEME.NAME
     """
