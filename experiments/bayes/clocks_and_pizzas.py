@@ -34,6 +34,8 @@ SIZE: dict[str, Setting] = {
     "gammas": (1, 10, 100, 1000, 10000),
     **estimating.CHAINS,
 }
+NOTED: dict[str, Setting] = {"modulus": 59, "d_model": 128, "steps": 2000}
+"""The note's size."""
 TINY: dict[str, Setting] = {
     "modulus": 5,
     "d_model": 4,
@@ -43,7 +45,7 @@ TINY: dict[str, Setting] = {
     "gammas": (10, 100),
     **estimating.FEW,
 }
-"""The settings of DEFAULTS and SMALL that `coefficients` reads."""
+"""SIZE and TINY: the settings of DEFAULTS and SMALL that `coefficients` reads."""
 
 
 class Coefficients(NamedTuple):

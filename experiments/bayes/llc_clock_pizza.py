@@ -29,6 +29,7 @@ from experiments.bayes import clocks_and_pizzas, estimating, pictures
 from experiments.bayes.clocks_and_pizzas import (
     CLOCK,
     EQUAL,
+    NOTED,
     PIZZA,
     SIZE,
     TINY,
@@ -49,6 +50,7 @@ from grokjax.curves import statistics
 from grokjax.mapping import map_runs
 
 DEFAULTS: dict[str, Setting] = SIZE
+LARGE: dict[str, Setting] = NOTED
 SMALL: dict[str, Setting] = TINY
 
 

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from experiments.bayes import clocks_and_pizzas, estimating, known_answers, over_gamma, pictures
-from experiments.bayes.clocks_and_pizzas import SIZE, TINY, USED, Coefficients, finite, used
+from experiments.bayes.clocks_and_pizzas import NOTED, SIZE, TINY, USED, Coefficients, finite, used
 from experiments.bayes.over_gamma import Along, along_gamma, median, stands
 from experiments.frame import study
 from experiments.frame.finding import Finding
@@ -39,6 +39,7 @@ from experiments.frame.study import Setting, Study
 from grokjax.curves import statistics
 
 DEFAULTS: dict[str, Setting] = {**SIZE, "lanczos": 32}
+LARGE: dict[str, Setting] = NOTED
 SMALL: dict[str, Setting] = {**TINY, "lanczos": 2}
 COLDER = (0.1, 10.0)
 """Times n/ln n: the other nβ."""

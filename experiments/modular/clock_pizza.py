@@ -40,6 +40,7 @@ from grokjax.curves import statistics
 from grokjax.interp.modular import circles
 
 DEFAULTS: dict[str, Setting] = {**attention_rates.SIZE, "widths": (32, 64), "fewer": 4}
+LARGE: dict[str, Setting] = {"steps": 20000, "seeds": 16}
 SMALL: dict[str, Setting] = {**attention_rates.TINY, "widths": (8,), "fewer": 2}
 LATE = 2.0
 """The delay, in times of memorising, from which on it is not small."""

@@ -44,6 +44,13 @@ DEFAULTS: dict[str, Setting] = {
     "seeds": 16,
     "steps": 5000,
 }
+LARGE: dict[str, Setting] = {
+    "modulus": 59,
+    "d_model": 128,
+    "percents": (30, 50, 80),
+    "seeds": 32,
+    "steps": 10000,
+}
 SMALL: dict[str, Setting] = {
     "modulus": 5,
     "d_model": 8,

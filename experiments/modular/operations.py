@@ -56,6 +56,7 @@ DEFAULTS: dict[str, Setting] = {
     "symmetric": 4,
     "alternating": 5,
 }
+LARGE: dict[str, Setting] = {"modulus": 97, "steps": 10000}
 SMALL: dict[str, Setting] = {
     "modulus": 5,
     "d_model": 8,

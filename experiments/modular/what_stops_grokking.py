@@ -41,6 +41,7 @@ from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval
 
 DEFAULTS: dict[str, Setting] = {"modulus": 23, "d_model": 64, "percent": 70, "steps": 3000, "seeds": 8}
+LARGE: dict[str, Setting] = {"modulus": 59, "d_model": 128, "percent": 80, "steps": 5000}
 SMALL: dict[str, Setting] = {"modulus": 5, "d_model": 8, "percent": 70, "steps": 50, "seeds": 2}
 SMALL_EFFECT = 0.05
 """A change of the share of runs below which a difference has none."""
