@@ -150,7 +150,7 @@ def falls(down: list[statistics.Times], resting: list[bool], steps: int) -> Resu
     held, failed = ([name for name, test in parts.items() if test[i]] for i in range(2))
     return Result(
         "001-18",
-        "Without carries {there} fall to 0 in every digit; {resting} stop at a shelf on the way.",
+        "Without carries {there} fall to zero in every digit; {resting} stop at a shelf on the way.",
         rows,
         f"Two claims: the loss of every digit falls below {DOWN:g} nats, and no shelf between 2.2 and .05 "
         "comes before, each in more than half of the runs (Wilson's whole interval); refuted where in "

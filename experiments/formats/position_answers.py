@@ -194,6 +194,9 @@ def by_format(beyond: Beyond) -> Result:
         if not any(beyond.does.values())
         else found.pop()
         if len(found) == 1
-        else "mixed: " + ", ".join(f"{word} that {part}" for part, word in words.items()),
+        else "mixed: "
+        + ", ".join(
+            f"{word} {'whether' if word == 'open' else 'that'} {part}" for part, word in words.items()
+        ),
         ["The best of several encodings is shown; the rule asks each for most of its runs."],
     )

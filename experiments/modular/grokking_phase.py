@@ -166,7 +166,7 @@ def answers(this: Study, cells: list[Cell]) -> list[Result]:
 
 def matters(id: str, sentence: str, groups: dict[str, list[Cell]], caveats: list[str]) -> Result:
     """Whether a setting matters, from the runs at each of its values, the least first."""
-    per_seed = {name: sum(each.grokked.ended.astype(int) for each in own) for name, own in groups.items()}
+    per_seed = {name: np.stack([each.grokked.ended for each in own]).sum(0) for name, own in groups.items()}
     least, *_, most = per_seed.values()
     more, seeds = int((most > least).sum()), len(most)
     ends = f"{next(reversed(groups))} than at {next(iter(groups))}"
