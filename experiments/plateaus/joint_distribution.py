@@ -218,6 +218,7 @@ def even_odds(
         name for key, (name, *_) in claims.items() if (high := rows[key].high) is not None and high < EVEN
     ]
     off = [name for key, (name, *_) in claims.items() if (low := rows[key].low) is not None and low > EVEN]
+    rest = [name for name, *_ in claims.values() if name not in (*even, *off)]
     return Result(
         "001-75",
         "On their shelves ten digits are {units} from even odds in total variation, the two sums {sum}.",
@@ -228,7 +229,12 @@ def even_odds(
         if len(even) == len(claims)
         else "refuted"
         if len(off) == len(claims)
-        else f"mixed: confirmed of {', '.join(even) or 'none'}; refuted of {', '.join(off) or 'none'}"
+        else "mixed: "
+        + "; ".join(
+            f"{what} of {', '.join(names)}"
+            for what, names in (("confirmed", even), ("refuted", off), ("undecided", rest))
+            if names
+        )
         if even or off
         else "open: the intervals reach over the threshold; more seeds would tell",
         ["Sum and sum + 1 have the exact odds .505 : .495 in digit 2."],
