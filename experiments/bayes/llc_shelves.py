@@ -112,9 +112,10 @@ def measure(this: Study) -> Finding:
         numbers=numbers(found, jumps, names, steps, whole, parts),
         plot=pictures.steps_of_parts(
             steps,
-            {"whole model": whole["mean"][:, :, 0]}
-            | {name.removeprefix("blocks.0."): parts["mean"][:, :, i] for i, name in enumerate(names)},
+            whole["mean"][:, :, 0],
+            {name.removeprefix("blocks.0."): parts["mean"][:, :, i] for i, name in enumerate(names)},
             {f"digit {digit}": curves[:, :, digit] for digit in range(curves.shape[2])},
+            [(one.run, one.step) for one in found],
         ),
     )
 
