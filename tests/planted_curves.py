@@ -41,15 +41,17 @@ def addition(directory, exits, decays, *, diverged=(), d_model=8, command="plant
     )
 
 
-def modular(directory, memorised, generalised, decays, *, diverged=(), modulus=5):
+def modular(directory, memorised, generalised, decays, *, diverged=(), modulus=5, tested=True):
     """A sweep of modular arithmetic: run r is right on the training set from step memorised[r] on, and on
-    the test set from generalised[r] on (infinity: never).
+    the test set from generalised[r] on (infinity: never). tested: whether there is a test set
     """
     task = gj.ModularArithmetic(modulus=modulus)
     steps = np.arange(STEPS)
     since = lambda at: (steps >= np.asarray(at)[:, None]).astype(float)
     train, test = since(memorised), since(generalised)
-    curve = lambda right: np.where(right, 0.001, 1.6)[..., None]
+    curve = lambda right: np.where(right, 0.001, 1.6)[..., None] + 0 * right[..., None]
+    if not tested:
+        test = np.full_like(test, np.nan)
     return written(
         directory, task, curve(train), train, test[:, ::EVERY], curve(test)[:, ::EVERY], decays, diverged
     )

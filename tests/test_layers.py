@@ -147,3 +147,18 @@ def test_a_planted_circle_is_found():
     assert imported_back(
         {"grokjax.a.x": {"grokjax.a.y"}, "grokjax.a.y": {"grokjax.a.x"}, "grokjax.a.z": {"grokjax.a.y"}}
     ) == ["grokjax.a.x", "grokjax.a.y"]
+
+
+MOST_LINES, MOST_OF_A_FUNCTION = 250, 45
+
+
+def test_files_and_functions_stay_small():
+    long = []
+    for path in (ROOT / "grokjax").rglob("*.py"):
+        source = path.read_text()
+        if (lines := len(source.splitlines())) > MOST_LINES:
+            long.append(f"{path.name}: {lines} lines")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= MOST_OF_A_FUNCTION:
+                long.append(f"{path.name}: {node.name} has {node.end_lineno - node.lineno + 1} lines")
+    assert not long, long

@@ -11,6 +11,7 @@ from jax import random
 from jaxtyping import Float
 
 from experiments.bayes import data, measured
+from experiments.frame.measured import Measured
 from experiments.frame.study import Setting, Study
 from grokjax.checkpoints import Sweep
 from grokjax.interp import llc
@@ -22,6 +23,8 @@ CHAINS: dict[str, Setting] = {"chains": 4, "draws": 50, "burn_in": 200, "batch_s
 """The settings of an experiment's DEFAULTS that `estimates` reads."""
 FEW: dict[str, Setting] = {"chains": 2, "draws": 4, "burn_in": 2, "batch_size": 8}
 """The same of its SMALL."""
+CELL = ("gamma", "epsilon", "nbeta")
+"""What the numbers of a cell are."""
 KEPT = ("mean", "standard_error", "masked", "baseline", "r_hat", "effective_sample_size")
 REACH = 0.1
 """εγ where γ decides on the step: the prior alone then relaxes in 2/(εγ) = 20 steps, and its variance is too
@@ -33,9 +36,9 @@ at γ = 100 were up to five times those at 1e-4.
 """
 
 
-def epsilon(gamma: float) -> float:
-    """The step size at a localisation: REACH/γ, at most LARGEST_STEP."""
-    return min(REACH / gamma, LARGEST_STEP)
+def epsilon(gamma: float, colder: float = 1.0) -> float:
+    """The step size at a localisation: REACH/γ, at most LARGEST_STEP; colder: how many times n/ln n nβ is."""
+    return min(REACH / gamma, LARGEST_STEP / colder)
 
 
 def settings(this: Study, gamma: float) -> llc.Settings:
@@ -55,7 +58,7 @@ def estimates(
     name: str,
     *,
     epochs: Sequence[int],
-    cells: Sequence[tuple[float, float]],
+    cells: Sequence[tuple[float, ...]],
     parts: Sequence[str] | None = None,
     runs_at: Callable[[int], Run] | None = None,
 ) -> dict[str, np.ndarray]:
@@ -63,8 +66,9 @@ def estimates(
 
     They lie in the sweep's directory under bayes/name, block by block, and are made as far as they lack.
 
-    cells: pairs (γ, ε);  parts: instead, at the first pair alone, the coefficient restricted to each part of
-      `masks.components`, [E, S, parts]
+    cells: (γ, ε), or (γ, ε, nβ)
+    parts: instead, at the first pair alone, the coefficient restricted to each part of `masks.components`,
+      [E, S, parts]
     runs_at: gives the runs of an epoch where they are not the sweep's at it
     """
     batch, rows = data.of_runs(sweep, "train", this["examples"] if "examples" in this.settings else 1)
@@ -93,7 +97,7 @@ def of_run(
     *,
     batch: Any,
     chains: llc.Settings,
-    cells: Sequence[tuple[float, float]],
+    cells: Sequence[tuple[float, ...]],
     parts: Sequence[str] | None,
     batch_size: int,
 ) -> dict[str, Any]:
@@ -101,7 +105,8 @@ def of_run(
     own = jax.tree.map(lambda x: x[rows], batch)
     make = functools.partial(llc.of, run, own, key=random.key(0), batch_size=batch_size)
     if parts is None:
-        at = lambda cell: make(chains.replace(gamma=cell[0], epsilon=cell[1]))
+        names = CELL[: len(cells[0])]
+        at = lambda cell: make(chains.replace(**dict(zip(names, cell, strict=True))))
         found = jax.lax.map(at, jnp.asarray(cells, jnp.float32))
     else:
         each = masks.components(run.params)
@@ -117,14 +122,24 @@ def trusted(found: dict[str, np.ndarray]) -> np.ndarray:
         return (found["masked"] == 0) & (found["r_hat"] <= MIXED)
 
 
-def said_r_hat(found: dict[str, np.ndarray], part: Any = ...) -> str:
-    """The split R-hats in words: median, largest, and how many estimates are trusted."""
+def mixing(found: dict[str, np.ndarray], part: Any = ..., of: str = "estimates") -> dict[str, Measured]:
+    """How well the chains mix, as rows: the median split R-hat, and how many estimates are trusted.
+
+    Estimates of one run are not independent, so that neither has an interval.
+    """
     r_hat, ok = found["r_hat"][part], trusted(found)[part]
-    if not np.isfinite(r_hat).any():
-        return "R-hat undetermined"
-    return (
-        f"R-hat median {np.nanmedian(r_hat):.2f}, largest {np.nanmax(r_hat):.2f}, "
-        f"{int(ok.sum())} of {ok.size} at most {MIXED}"
+    known = r_hat[np.isfinite(r_hat)]
+    middle = float(np.median(known)) if known.size else None
+    return dict(
+        r_hat=Measured(f"median split R-hat, {of}", middle, n=int(known.size), of="estimates"),
+        trusted=Measured(
+            f"R-hat at most {MIXED} and no chain diverged, {of}",
+            float(ok.mean()),
+            unit="share",
+            n=ok.size,
+            of="estimates",
+            count=int(ok.sum()),
+        ),
     )
 
 

@@ -23,7 +23,9 @@ import numpy as np
 
 from experiments.bayes import estimating, pictures
 from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, interval, share
+from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
 from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
@@ -75,7 +77,7 @@ def measure(this: Study) -> Finding:
         size=f"1 layer, width {this['d_model']}, 4 heads, decay 2, rate .001, full batch, {this['steps']} "
         f"steps; {found['mean'][..., 0].size} (run, snapshot) pairs, {this['chains']} chains each",
         seeds=this.seeds,
-        answers=[answer(this, found, lags, steps)],
+        answers=[answer(this, found, lags)],
         numbers=numbers(this, found, lags, steps, seconds),
         plot=pictures.over_training(
             steps,
@@ -137,23 +139,45 @@ def word(interval: statistics.Interval) -> str:
     return "at grokking" if inside else "undetermined"
 
 
-def answer(this: Study, found: dict[str, np.ndarray], lags: list[np.ndarray], steps: np.ndarray) -> Answer:
+def answer(this: Study, found: dict[str, np.ndarray], lags: list[np.ndarray]) -> Result:
     """The tracking, and where the coefficient moves."""
-    parts = []
+    rows: dict[str, Measured] = {}
+    words = []
     for k, gamma in enumerate(this["gammas"]):
-        interval = statistics.mean(lags[k][np.isfinite(lags[k])])
-        parts.append(
-            f"γ {gamma}: {word(interval)}, lag {said(interval, '.0f')} steps in "
-            f"{int(np.isfinite(lags[k]).sum())} of {len(lags[k])} runs; "
-            f"{estimating.said_r_hat(found, np.s_[:, :, k])}"
-        )
-    return Answer(
+        known = lags[k][np.isfinite(lags[k])]
+        between = statistics.mean(known)
+        words.append(word(between))
+        name = f"γ {gamma}"
+        rows |= {
+            f"lag_{k}": interval(
+                f"steps from the test loss's half way to the coefficient's, {name}",
+                between,
+                "steps",
+                len(known),
+            ),
+            f"known_{k}": share(
+                f"runs that grok and whose coefficient moves, {name}", len(known), len(lags[k])
+            ),
+        }
+        mixing = estimating.mixing(found, np.s_[:, :, k], name)
+        rows |= {f"{row}_{k}": value for row, value in mixing.items()}
+    last, best = len(words) - 1, f"γ = {this['gammas'][-1]}"
+    at = words[-1] if words[-1] != "undetermined" else "at no clear time"
+    return Result(
         "003-03",
-        "Track LLC during training",
-        f"LLC of {len(this.seeds)} runs at {len(steps)} snapshots; steps by which it has gone half its way "
-        "after the test loss has",
-        "; ".join(parts),
+        f"Tracked at every saved epoch; at the largest γ it moves {at}, {{lag_{last}}} from the test "
+        "loss's half way.",
+        rows,
+        "Built if every run and snapshot has an estimate. The coefficient moves before (after) grokking "
+        f"if the interval of the mean lag over runs lies below −{SPACING // 2} (above {SPACING // 2}) "
+        "steps, at it if the interval lies within, else it is undetermined.",
         "built: python -m experiments.bayes.llc DIRECTORY --epsilon=1e-4 --gamma=1000",
+        [
+            f"The largest γ is {best}. "
+            + "; ".join(f"γ = {gamma}: {said}" for gamma, said in zip(this["gammas"], words, strict=True))
+            + ".",
+            f"{len(this.seeds)} runs; half way is from memorisation to the last step.",
+        ],
     )
 
 

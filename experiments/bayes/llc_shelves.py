@@ -20,6 +20,7 @@ Time: not measured; GPU: not measured.
 """
 
 import collections
+import functools
 import sys
 from typing import Any, NamedTuple
 
@@ -27,7 +28,9 @@ import numpy as np
 
 from experiments.bayes import estimating, llc_grokking, pictures
 from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, interval
+from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
 from grokjax.checkpoints import Sweep
 from grokjax.curves import shelves, statistics
@@ -106,7 +109,7 @@ def measure(this: Study) -> Finding:
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, {this['steps']} "
         f"steps; {len(steps)} snapshots, {this['chains']} chains each",
         seeds=this.seeds,
-        answers=[answer(found, jumps, whole, parts, len(this.seeds))],
+        answers=[answer(found, jumps, whole, parts)],
         numbers=numbers(found, jumps, names, steps, whole, parts),
         plot=pictures.steps_of_parts(
             steps,
@@ -175,25 +178,44 @@ def answer(
     jumps: dict[str, list[Jump]],
     whole: dict[str, np.ndarray],
     parts: dict[str, np.ndarray],
-    runs: int,
-) -> Answer:
+) -> Result:
     """The rule above."""
     own = jumps["whole model"]
     clear = sum(abs(jump.jump) > 2 * jump.error for jump in own)
-    interval = statistics.mean(by_run(found, own))
+    by = by_run(found, own)
+    excess = statistics.mean(by)
     counts = firsts(jumps)
-    order = ", ".join(f"{name} {count}" for name, count in counts.most_common(4)) or "none"
-    up = sum(jump.jump > 0 for jump in own)
-    return Answer(
+    of_exits = functools.partial(counted, n=len(found))
+    return Result(
         "003-05",
-        "Investigate other scenarios",
-        f"LLC (γ {GAMMA:g}) across {len(found)} ends of shelves in {runs} runs: ends with |jump| above two "
-        "standard errors; |jump| − |drift|; the part that moves first",
-        f"{counted(clear, len(found))}, {up} upwards; {said(interval)}; first: {order} of "
-        f"{sum(counts.values())}; whole model: {estimating.said_r_hat(whole)}; "
-        f"parts: {estimating.said_r_hat(parts)}",
-        verdict(clear, len(found), interval),
+        "Across shelves of addition the coefficient jumps clearly at {clear}, by {excess} more than it "
+        "drifts in as long a time.",
+        dict(
+            clear=of_exits("exits with |jump| above two standard errors", clear),
+            up=of_exits("exits with a jump upwards", sum(jump.jump > 0 for jump in own)),
+            excess=interval("|jump| less |drift|, exits averaged within their runs", excess, "", len(by)),
+            **{
+                f"first_{i}": of_exits(f"exits at which it is {name} that moves first", count)
+                for i, (name, count) in enumerate(counts.most_common(4))
+            },
+            **estimating.mixing(whole, of="whole model"),
+            **{f"parts_{name}": row for name, row in estimating.mixing(parts, of="parts").items()},
+        ),
+        "Confirmed if in three of four exits |jump| is above two standard errors, and the interval of the "
+        "mean |jump| less |drift|, exits averaged within their runs, lies above 0; refuted if that mean "
+        "is below 0; else open.",
+        verdict(clear, len(found), excess),
+        [
+            f"γ = {GAMMA:g}, where estimates need not have a plateau: they are compared with each other "
+            "alone.",
+            "Exits of a run are not independent: their counts have no interval.",
+        ],
     )
+
+
+def counted(quantity: str, count: int, n: int) -> Measured:
+    """So many of the exits, without an interval."""
+    return Measured(quantity, count / n if n else None, unit="share", n=n, of="exits", count=count)
 
 
 def verdict(clear: int, exits: int, interval: statistics.Interval) -> str:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Bool, Float
-from matplotlib.axes import Axes
 
 from grokjax.figures import Plot, style
 from grokjax.interp.bayes.calibration import Plateau
@@ -117,51 +116,65 @@ Against = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Of every run: coefficient, its standard error, whether it is trusted, gradient symmetricity [S]."""
 
 
-def against_rate(
-    rates: Float[np.ndarray, " S"],
-    panels: dict[str, Against],
-    gammas: Float[np.ndarray, " G"],
-    kinds: dict[str, Float[np.ndarray, "n G"]],
-    quadratic: Float[np.ndarray, " G"],
-) -> Plot:
-    """Returns coefficients against the attention rate, coloured by gradient symmetricity, a panel per title;
-    beside them the median over γ of each kind of run, with quartiles, and what a quadratic gives.
+def against_rate(rates: Float[np.ndarray, " S"], panels: dict[str, Against]) -> Plot:
+    """Returns coefficients against the attention rate, coloured by gradient symmetricity, a panel per title.
 
     Estimates that are not trusted are open circles.
     """
     with style.settings():
-        figure, grid = style.canvas(style.DOUBLE, 2.4, 1, len(panels) + 1)
+        figure, grid = style.canvas(style.DOUBLE, 2.6, 1, len(panels))
         shift = np.random.default_rng(0).uniform(-0.02, 0.02, len(rates))
-        for ax, (title, (mean, error, ok, colour)) in zip(grid[0], panels.items(), strict=False):
+        for ax, (title, (mean, error, ok, colour)) in zip(grid[0], panels.items(), strict=True):
             ax.errorbar(rates + shift, mean, error, fmt="none", ecolor="0.7", elinewidth=0.5)
             image = ax.scatter(
                 rates + shift, mean, c=colour, s=10, vmin=0.3, vmax=1, cmap="cividis", zorder=3
             )
             ax.scatter((rates + shift)[~ok], mean[~ok], s=22, facecolor="none", edgecolor="0.4", lw=0.5)
             ax.set(xlabel="attention rate", title=title)
-        figure.colorbar(image, ax=grid[0, len(panels) - 1], label="gradient symmetricity")
+        figure.colorbar(image, ax=grid[0, -1], label="gradient symmetricity")
         grid[0, 0].set_ylabel("local learning coefficient")
-        _over_gamma(grid[0, -1], gammas, kinds, quadratic)
-    data = {
-        name: np.tile(rates, len(panels)) if name == "rate" else np.concatenate(columns)
-        for name, columns in zip(
-            ("llc", "standard_error", "trusted", "symmetricity", "rate"),
-            [*zip(*panels.values(), strict=True), ()],
-            strict=True,
-        )
+    names = ("llc", "standard_error", "trusted", "symmetricity")
+    columns = {
+        name: np.concatenate(x) for name, x in zip(names, zip(*panels.values(), strict=True), strict=True)
     }
-    return Plot(figure, {"panel": np.repeat(list(panels), len(rates)), **data})
+    panel = np.repeat(list(panels), len(rates))
+    return Plot(figure, {"panel": panel, **columns, "rate": np.tile(rates, len(panels))})
 
 
-def _over_gamma(ax: Axes, gammas: np.ndarray, kinds: dict[str, np.ndarray], quadratic: np.ndarray) -> None:
-    for (name, values), colour in zip(kinds.items(), style.CYCLE, strict=False):
-        if len(values):
+Over = tuple[np.ndarray, np.ndarray]
+"""γ [G], and values at it."""
+
+
+def over_gamma(at: dict[str, tuple[np.ndarray, np.ndarray]], quadratic: Over, draws: Over) -> Plot:
+    """Returns medians over runs with quartiles of coefficients [S, G] over γ, a line per nβ, and beside them
+    the loss of the draws at the first nβ.
+
+    quadratic: what it gives there
+    """
+    with style.settings():
+        figure, grid = style.canvas(style.DOUBLE, 2.6, 1, 2)
+        left, right = grid[0]
+        for (name, (gammas, values)), colour in zip(at.items(), style.CYCLE, strict=False):
             middle, low, high = (np.nanquantile(values, share, axis=0) for share in (0.5, 0.25, 0.75))
-            ax.fill_between(gammas, low, high, color=colour, alpha=0.2, lw=0)
-            ax.plot(gammas, middle, "o-", ms=3, color=colour, label=f"{name} ({len(values)})")
-    ax.plot(gammas, quadratic, "k:", label="quadratic")
-    ax.set(xscale="log", yscale="log", xlabel="γ", title="end, over γ")
-    ax.legend(frameon=False)
+            left.fill_between(gammas, low, high, color=colour, alpha=0.2, lw=0)
+            left.plot(gammas, middle, "o-", ms=3, color=colour, label=f"nβ = {name}")
+        left.plot(*quadratic, "k:", label="a quadratic")
+        left.set(xscale="log", yscale="log", xlabel="γ", ylabel="local learning coefficient")
+        left.legend(frameon=False)
+        right.plot(*draws, "o-", ms=3, color=style.CYCLE[0])
+        right.set(xscale="log", yscale="log", xlabel="γ", ylabel="loss of the draws (nats)")
+    rows = [
+        (name, gamma, np.nanmedian(column))
+        for name, (gammas, values) in at.items()
+        for gamma, column in zip(gammas, values.T, strict=True)
+    ]
+    rows += [
+        (name, *pair)
+        for name, of in (("quadratic", quadratic), ("draws", draws))
+        for pair in zip(*of, strict=True)
+    ]
+    series, gamma, value = (np.array(column) for column in zip(*rows, strict=True))
+    return Plot(figure, {"series": series, "gamma": gamma, "value": value})
 
 
 def steps_of_parts(

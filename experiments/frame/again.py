@@ -12,20 +12,9 @@ AGAIN: dict[str, tuple[str, dict[str, str]]] = {
             "the problems on which depth 2 decides all had a carry, so that guessing a carry was right",
         ),
     ),
-    "shelf_atlas": (
-        "a4f2ec6380+",
-        dict.fromkeys(("001-28", "001-59", "001-60", "001-66", "001-76"), DETECTOR),
-    ),
     "lower_shelves": (
         "56a9bf81bc+",
         dict.fromkeys(("001-29", "001-67", "001-68", "001-69"), DETECTOR),
-    ),
-    "embeddings_over_training": (
-        "75bc9bcdb1+",
-        dict.fromkeys(
-            ("002-10", "002-11"),
-            "circularity counted the alternating wave of an even base twice; tests of lines had no power",
-        ),
     ),
 }
 """Experiment -> (the commit of the finding in question, {id: why}); later findings are not meant."""

@@ -21,7 +21,7 @@ from grokjax.checkpoints import disk
 from grokjax.curves.statistics import Interval, wilson
 from grokjax.figures import Plot
 
-LARGEST = 20_000
+LARGEST = 40_000
 """Bytes of a finding: what is longer belongs into the picture's CSV."""
 
 
@@ -55,7 +55,7 @@ class Finding(NamedTuple):
 def conclude(
     name: str, finding: Finding, argv: Sequence[str], output: pathlib.Path, console: Console
 ) -> None:
-    """Prints the answers, and writes NAME.json (at most 20 kB) and the picture beside it.
+    """Prints the answers, and writes NAME.json (at most 40 kB) and the picture beside it.
 
     name: the experiment's module, experiments.THEME.NAME
     """
@@ -118,14 +118,13 @@ def said_to(answer: Answer | Result) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the checkout, with `+` where files differ from it; empty outside of one."""
+    """The commit of the checkout, with `+` where its code differs from it; empty outside of one."""
     git = lambda *words: subprocess.run(
         ["git", *words], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent, check=False
     )
     try:
-        return git("rev-parse", "--short=10", "HEAD").stdout.strip() + (
-            "+" if git("status", "--porcelain", "-uno").stdout.strip() else ""
-        )
+        changed = git("status", "--porcelain", "-uno", "--", ":/grokjax", ":/experiments").stdout.strip()
+        return git("rev-parse", "--short=10", "HEAD").stdout.strip() + ("+" if changed else "")
     except FileNotFoundError:
         return ""
 

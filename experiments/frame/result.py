@@ -42,7 +42,7 @@ def written(sentence: str, rows: Mapping[str, Measured]) -> str:
 def loose_numbers(sentence: str) -> list[str]:
     """Numbers that a sentence spells out itself; `ln 10`, `base 3`, `5-digit` and the like are names."""
     bare = re.sub(r"\{\w+\}", "", sentence)
-    named = r"\b(ln|log|base|digit|n =|mod|width|p =|layer|batch of) \d[\d/.]*"
+    named = r"\b(ln|log|[Bb]ase|[Dd]igit|n =|mod|[Ww]idth|p =|[Ll]ayer|batch of) \d[\d/.]*"
     bare = re.sub(named + r"|\d+-\w+|\d+/\d+|h\(\.\d+\)|[+-][01] set", "", bare)
     return re.findall(r"(?<!\w)[.\d][\d,]*\.?\d*", bare.replace("...", "").rstrip("."))
 

@@ -11,18 +11,29 @@ A run has memorised at its first step with a training loss below .01 nats, and h
 such a test loss. The delay is the second over the first. A run that has not grokked by the last step counts
 as "> T", never as missing.
 
-Time: about 12 minutes on two cores, not yet measured; GPU: not measured. Found: not yet run at this size.
+Runs of one seed are not independent: of each seed it is counted how many settings grok. Rules, set before the
+runs; "most" is a Wilson interval above one half:
+- Decay (the training fraction) matters where most seeds grok in more settings at its largest value than at
+  its smallest; it does not where the interval lies below one half.
+- Grokking is separated and quick where in one setting most runs grok, and at twice their memorising step or
+  later. The setting is chosen on the even seeds and scored on the odd ones.
+
+Time: about 12 minutes on two cores, not yet measured; GPU: not measured.
 """
 
 import sys
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
 from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, interval, share, time
+from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
 from grokjax import figures
+from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
 
 DEFAULTS: dict[str, Setting] = {
@@ -32,6 +43,13 @@ DEFAULTS: dict[str, Setting] = {
     "decays": (0, 1, 2),
     "seeds": 16,
     "steps": 5000,
+}
+LARGE: dict[str, Setting] = {
+    "modulus": 59,
+    "d_model": 128,
+    "percents": (30, 50, 80),
+    "seeds": 32,
+    "steps": 10000,
 }
 SMALL: dict[str, Setting] = {
     "modulus": 5,
@@ -48,7 +66,7 @@ SEPARATED = 2.0
 
 
 class Cell(NamedTuple):
-    """The runs of one training fraction (per cent) and weight decay."""
+    """The runs of one training fraction (per cent) and weight decay, in the order of their seeds."""
 
     percent: int
     decay: int
@@ -56,15 +74,20 @@ class Cell(NamedTuple):
     grokked: statistics.Times
 
     @property
-    def delays(self) -> np.ndarray:
-        """Steps to grokking over steps to memorising, of the runs that did both."""
-        both = self.memorised.ended & self.grokked.ended
-        return self.grokked.time[both] / np.maximum(self.memorised.time[both], 1)
+    def name(self) -> str:
+        """The setting in words."""
+        return f"{self.percent}%, decay {self.decay}"
 
     @property
-    def late(self) -> int:
-        """How many runs grokked late."""
-        return int((self.delays >= SEPARATED).sum())
+    def late(self) -> Bool[np.ndarray, " S"]:
+        """Which runs grok, and late."""
+        both = self.memorised.ended & self.grokked.ended
+        return both & (self.grokked.time >= SEPARATED * np.maximum(self.memorised.time, 1))
+
+    @property
+    def delay(self) -> statistics.Interval:
+        """The median of steps to grokking over steps to memorising."""
+        return statistics.paired_ratio(self.grokked, self.memorised).median
 
 
 def measure(this: Study) -> Finding:
@@ -93,21 +116,25 @@ def measure(this: Study) -> Finding:
                     memorised_at=each.memorised.median,
                     grokked=each.grokked.share,
                     grokked_at=each.grokked.median,
-                    delay=statistics.quantile(each.delays),
-                    late=statistics.wilson(each.late, this["seeds"]),
+                    delay=each.delay,
+                    late=statistics.wilson(int(each.late.sum()), this["seeds"]),
                 )
                 for each in cells
             ]
         },
-        plot=picture(this, cells),
+        plot=figures.times(
+            {each.name: {"memorised": each.memorised, "grokked": each.grokked} for each in cells}
+        ),
     )
 
 
-def cell(found, percent: int, decay: int) -> Cell:
+def cell(found: Sweep, percent: int, decay: int) -> Cell:
     """The times of the runs of one cell; a loss that ends above SOLVED is censored at the last step."""
     grid = {name: np.asarray(getattr(found.hypers, name)) for name in ("train_fraction", "weight_decay")}
     own = np.isclose(grid["train_fraction"], percent / 100) & np.isclose(grid["weight_decay"], decay)
-    train, test = (found.metrics[name][own][..., 0] for name in ("loss", "test_loss"))
+    runs = np.flatnonzero(own)
+    runs = runs[np.argsort(np.asarray(found.hypers.seed)[runs])]
+    train, test = (found.metrics[name][runs][..., 0] for name in ("loss", "test_loss"))
     return Cell(
         percent,
         decay,
@@ -116,68 +143,88 @@ def cell(found, percent: int, decay: int) -> Cell:
     )
 
 
-def answers(this: Study, cells: list[Cell]) -> list[Answer]:
+def answers(this: Study, cells: list[Cell]) -> list[Result]:
     """What the notes say about decay, fraction and separation, over cells."""
-    runs, steps = this["seeds"], this["steps"]
-    share = lambda chosen: (sum(int(each.grokked.ended.sum()) for each in chosen), runs * len(chosen))
-    by_decay = {decay: share([c for c in cells if c.decay == decay]) for decay in this["decays"]}
-    by_fraction = {percent: share([c for c in cells if c.percent == percent]) for percent in this["percents"]}
-    best = max(cells, key=lambda each: each.late)
-    clear = statistics.wilson(best.late, runs)
+    decays = {decay: [each for each in cells if each.decay == decay] for decay in this["decays"]}
+    fractions = {percent: [each for each in cells if each.percent == percent] for percent in this["percents"]}
     return [
-        Answer(
+        matters(
             "003-11",
-            "It is important that the weight decay is 2, not 1e-2",
-            f"runs with a test loss below {SOLVED} nats by step {steps}, over all fractions, by decay",
-            "; ".join(f"decay {decay}: {counted(*count)}" for decay, count in by_decay.items()),
-            verdict(by_decay[min(by_decay)], by_decay[max(by_decay)]),
+            "At the largest weight decay a seed groks on more training fractions than at the least: {more}.",
+            {f"decay {decay}": own for decay, own in decays.items()},
+            [f"The smallest decay is {min(decays)}, where the note has .01."],
         ),
-        Answer(
+        matters(
             "003-15",
-            "Nanda used 30% of the data, not 80%",
-            "the same over all decays, by share of the table trained on",
-            "; ".join(f"{percent}%: {counted(*count)}" for percent, count in by_fraction.items()),
-            verdict(by_fraction[min(by_fraction)], by_fraction[max(by_fraction)]),
+            "With most of the table to train on, a seed groks at more weight decays than with least: {more}.",
+            {f"{percent}%": own for percent, own in fractions.items()},
+            [f"Modulus {this['modulus']}; the notes have 59 and 113."],
         ),
-        Answer(
-            "003-17",
-            'grokking is "clearly separated from memorization, but … doesn\'t take too long"',
-            f"runs that grok at {SEPARATED:g} times their memorising step or later, within {steps} steps, in "
-            "the cell with most of them; median delay (times) and median step there",
-            f"{best.percent}% and decay {best.decay}: {counted(best.late, runs)}; "
-            f"{said(statistics.quantile(best.delays), '.1f')}; {said(best.grokked.median, '.0f')}",
-            "confirmed" if clear.low is not None and clear.low > 0.5 else "refuted: in no cell for most runs",
-        ),
+        separated(this, cells),
     ]
 
 
-def verdict(least: tuple[int, int], most: tuple[int, int]) -> str:
-    """A knob matters where the intervals of the shares at its two ends lie apart, the larger end above."""
-    low, high = statistics.wilson(*least), statistics.wilson(*most)
-    if low.high is None or high.low is None or low.low is None or high.high is None:
-        return "open: too few runs"
-    if low.high < high.low:
+def matters(id: str, sentence: str, groups: dict[str, list[Cell]], caveats: list[str]) -> Result:
+    """Whether a setting matters, from the runs at each of its values, the least first."""
+    per_seed = {name: np.stack([each.grokked.ended for each in own]).sum(0) for name, own in groups.items()}
+    least, *_, most = per_seed.values()
+    more, seeds = int((most > least).sum()), len(most)
+    ends = f"{next(reversed(groups))} than at {next(iter(groups))}"
+    return Result(
+        id,
+        sentence,
+        dict(more=share(f"seeds that grok in more settings at {ends}", more, seeds, "seeds"))
+        | {f"grok_{i}": that_grok(name, own) for i, (name, own) in enumerate(groups.items())},
+        f"Confirmed where most seeds (Wilson's interval above one half) grok in more settings at {ends}; "
+        "refuted where the interval lies below one half; else open.",
+        majority(more, seeds),
+        ["The settings of a seed share its weights: they are counted within it.", *caveats],
+    )
+
+
+def that_grok(name: str, cells: list[Cell]) -> Measured:
+    """How many runs of some cells grok. Their interval is that of as many independent runs."""
+    ended = np.concatenate([each.grokked.ended for each in cells])
+    return share(f"runs that grok, {name}", int(ended.sum()), len(ended))._replace(low=None, high=None)
+
+
+def separated(this: Study, cells: list[Cell]) -> Result:
+    """Whether runs of some setting grok late and still soon: it is chosen on half of the seeds."""
+    best = max(cells, key=lambda each: int(each.late[::2].sum()))
+    scored = best.late[1::2]
+    return Result(
+        "003-17",
+        "In the setting chosen on other seeds {late} grok at twice the memorising step or later; median "
+        "delay {delay}.",
+        dict(
+            late=share(f"odd seeds that grok late, {best.name}", int(scored.sum()), len(scored)),
+            delay=interval(
+                f"step of grokking over that of memorising, {best.name}", best.delay, "times", this["seeds"]
+            ),
+            step=time(f"step of grokking, {best.name}", best.grokked, this["steps"]),
+        )
+        | {
+            f"late_{i}": share(f"runs that grok late, {each.name}", int(each.late.sum()), this["seeds"])
+            for i, each in enumerate(cells)
+        },
+        f"Late is at {SEPARATED:g} times the memorising step or later. Confirmed where in the setting with "
+        "most late runs among the even seeds most of the odd ones are late (Wilson's interval above one "
+        "half); refuted where the interval lies below one half; else open.",
+        majority(int(scored.sum()), len(scored)),
+        [f"Within {this['steps']} steps; a run that does not grok by then is not late."],
+    )
+
+
+def majority(successes: int, n: int) -> str:
+    """The rule of all three."""
+    found = statistics.wilson(successes, n)
+    if found.low is None or found.high is None:
+        return "open: no seed tells; more --seeds would settle it"
+    if found.low > 0.5:
         return "confirmed"
-    return "refuted" if high.high < low.low else "open: the intervals overlap; more --seeds would settle it"
-
-
-def picture(this: Study, cells: list[Cell]) -> figures.Plot:
-    """Share, time and delay against the training fraction, a line for each decay."""
-    shown = {
-        "share that groks": lambda each: each.grokked.share,
-        "median step of grokking": lambda each: each.grokked.median,
-        "median delay (times)": lambda each: statistics.quantile(each.delays),
-    }
-    panels = {
-        title: {
-            f"decay {decay}": figures.Points(
-                list(this["percents"]), [of(each) for each in cells if each.decay == decay]
-            )
-            for decay in this["decays"]
-        }
-        for title, of in shown.items()
-    }
-    return figures.points(panels, xlabel="trained on (% of the table)", ylabel="", sharey=False)
+    return (
+        "refuted" if found.high < 0.5 else "open: the interval holds one half; more --seeds would settle it"
+    )
 
 
 if __name__ == "__main__":

@@ -14,28 +14,26 @@ The rules, all laid down before a run was seen:
   formed: the first saved epoch after that at which the training loss without the key frequencies (excluded
     loss) is 1 nat or more
   grokked: the first step with a test loss below .01 nats; a run that has not by the last step is "> T"
+  late: grokked at ten times the step of memorising or later; a run that has not grokked by then is late too
   phases in order: memorised before formed before grokked
   drop: a fall of the test loss by a factor of 2 or more within a twentieth of the steps, above .01 nats
   another algorithm at a drop: a key frequency comes or goes there, or gradient symmetricity moves by .2
 
 Time: 20 minutes on two cores of their own; GPU: not measured.
-Found: not yet run at this size.
 """
 
 import sys
-from typing import Any, NamedTuple
 
 import numpy as np
 
-import grokjax as gj
 from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, interval, share, time
+from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
-from grokjax import figures
-from grokjax.checkpoints import Sweep
-from grokjax.curves import drops, statistics
-from grokjax.interp.modular import grid, pizza, progress
-from grokjax.run import Run
+from experiments.modular import phases, pictures
+from experiments.modular.phases import FORMED, MOVED, SOLVED, Events, Fall
+from grokjax.curves import statistics
 
 DEFAULTS: dict[str, Setting] = {
     "modulus": 113,
@@ -45,6 +43,7 @@ DEFAULTS: dict[str, Setting] = {
     "steps": 12000,
     "snapshots": 48,
 }
+LARGE: dict[str, Setting] = {"seeds": 64, "steps": 20000}
 SMALL: dict[str, Setting] = {
     "modulus": 7,
     "d_model": 8,
@@ -53,52 +52,11 @@ SMALL: dict[str, Setting] = {
     "steps": 60,
     "snapshots": 2,
 }
-SOLVED = 0.01
-"""Nats below which a loss counts as solved."""
-FORMED = 1.0
-"""Nats of the excluded loss from which on the key frequencies carry the training set."""
-SHARE, NEURONS = 0.5, 0.01
-"""Of a neuron's variance, and of the neurons, that make a frequency a key one."""
-MOVED = 0.2
-"""Of the gradient symmetricity, at a drop."""
+LATE = 10
+"""Times the step of memorising from which on grokking is late."""
 ENOUGH = 16
 """Seeds."""
-
-
-class Events(NamedTuple):
-    """When each phase of every run ends (steps)."""
-
-    memorised: statistics.Times
-    formed: statistics.Times
-    grokked: statistics.Times
-
-    @property
-    def known(self) -> np.ndarray:
-        """The runs in which all three happened, [S]."""
-        return self.memorised.ended & self.formed.ended & self.grokked.ended
-
-    @property
-    def in_order(self) -> np.ndarray:
-        """Those of them in which they happened in this order, [S]."""
-        return self.known & (self.memorised.time < self.formed.time) & (self.formed.time < self.grokked.time)
-
-
-class Fall(NamedTuple):
-    """A drop of the test loss: what was there at the saved epochs around it.
-
-    came, went: frequencies that are key after it and not before, and the other way round
-    symmetricity: the gradient symmetricity before and after
-    """
-
-    drop: drops.Drop
-    came: list[int]
-    went: list[int]
-    symmetricity: tuple[float, float]
-
-    @property
-    def other(self) -> bool:
-        """Whether another algorithm is there after it."""
-        return bool(self.came or self.went or abs(self.symmetricity[1] - self.symmetricity[0]) >= MOVED)
+CHANGES = "A later drop of the test loss than the first changes the algorithm in {runs}."
 
 
 def measure(this: Study) -> Finding:
@@ -113,176 +71,170 @@ def measure(this: Study) -> Finding:
         save=f"every:{max(1, this['steps'] // 50 // this['snapshots'])}",
     )
     steps = np.array([found.steps(epoch) for epoch in found.epochs])
-    seen = measured(found)
-    happened = events(found, steps, seen["excluded"])
-    fallen = [falls(this, found, steps, seen, run) for run in range(len(found))]
+    seen = phases.measured(found)
+    happened = phases.events(found, steps, seen["excluded"])
+    fallen = [phases.falls(found, steps, seen, run) for run in range(len(found))]
     return Finding(
         task=f"modular addition, modulus {this['modulus']}, {this['percent']}% of the table",
         seeds=this.seeds,
         size=f"1 layer, width {this['d_model']}, 4 heads, decay 1, rate .001, full batch, {this['steps']} "
         "steps",
         answers=answers(this, happened, fallen),
-        numbers=numbers(found, steps, seen, happened, fallen),
-        plot=picture(found, steps, seen, happened),
+        numbers=phases.numbers(found, steps, seen, happened, fallen),
+        plot=pictures.with_measures(found, steps, seen, happened),
     )
 
 
-def measured(found: Sweep) -> dict[str, np.ndarray]:
-    """The measures by name, [S, E] or [S, E, F], of all runs at all saved epochs, in one call for each."""
-    train = grid.training_rows(found.runs())
-    last = gj.map_epochs(found, at_end, [-1])[0]
-    seen = gj.map_epochs(found, of_epoch, own=[train, last])
-    return {name: np.moveaxis(np.asarray(values), 0, 1) for name, values in seen.items()} | {"last": last}
-
-
-def keys(clusters: progress.Clusters) -> Any:
-    """Which frequencies are key, [F]."""
-    return clusters.counts_above >= max(1, round(NEURONS * len(clusters.share)))
-
-
-def at_end(run: Run) -> Any:
-    """The key frequencies of a trained run."""
-    return keys(progress.clusters(run, threshold=SHARE))
-
-
-def of_epoch(run: Run, train: Any, last: Any) -> dict[str, Any]:
-    """The measures of a run at one epoch, given the key frequencies of its end."""
-    found = progress.measures(run, train, threshold=SHARE, keys=last)
-    return dict(
-        restricted=found.restricted_loss,
-        excluded=found.excluded_loss,
-        squares=found.sum_of_squares,
-        coefficients=found.coefficients,
-        key=keys(found.clusters),
-        gini_W_E=progress.gini_of_embedding(run),
-        gini_W_L=progress.gini_of_logit_weights(run),
-        symmetricity=pizza.gradient_symmetricity_sample(run).mean,
-    )
-
-
-def events(found: Sweep, steps: np.ndarray, excluded: np.ndarray) -> Events:
-    """The three events; one that has not happened by the last step is censored there."""
-    train, test = (found.metrics[name][..., 0] for name in ("loss", "test_loss"))
-    memorised = statistics.until_below(train, SOLVED, smoothing=1)
-    late = (steps > memorised.time[:, None]) & memorised.ended[:, None] & (excluded >= FORMED)
-    formed = statistics.Times(
-        np.where(late.any(1), steps[late.argmax(1)], steps[-1]).astype(float), late.any(1)
-    )
-    at = found.metrics["test_step"]
-    return Events(memorised, formed, statistics.until_below(test, SOLVED, steps=at, smoothing=1))
-
-
-def falls(this: Study, found: Sweep, steps: np.ndarray, seen: dict[str, np.ndarray], run: int) -> list[Fall]:
-    """The drops of a run, with the key frequencies and the symmetricity around each."""
-    test, at = found.metrics["test_loss"][run, :, 0], found.metrics["test_step"]
-    result = []
-    for drop in drops.drops(test, window=max(1, this["steps"] // 20), floor=SOLVED, steps=at):
-        before = max(int(np.searchsorted(steps, drop.first, "right")) - 1, 0)
-        after = min(int(np.searchsorted(steps, drop.last)), len(steps) - 1)
-        key, symmetricity = seen["key"][run], seen["symmetricity"][run]
-        new, old = (np.flatnonzero(key[a] & ~key[b]) for a, b in ((after, before), (before, after)))
-        moved = float(symmetricity[before]), float(symmetricity[after])
-        result.append(Fall(drop, (new + 1).tolist(), (old + 1).tolist(), moved))
-    return result
-
-
-def majority(successes: int, runs: int, more: str) -> str:
-    """Confirmed or refuted where Wilson's interval of a share lies above or below one half."""
-    share = statistics.wilson(successes, runs)
-    if share.low is None or share.high is None:
+def majority(successes: int, runs: int, more: str, most: float = 0.5) -> str:
+    """Confirmed or refuted where Wilson's interval of a share lies above or below `most`."""
+    found = statistics.wilson(successes, runs)
+    if found.low is None or found.high is None:
         return f"open: no run tells; {more} would settle it"
-    if share.low > 0.5:
+    if found.low > most:
         return "confirmed"
-    return "refuted" if share.high < 0.5 else f"open: the interval holds one half; {more} would settle it"
+    return "refuted" if found.high < most else f"open: the interval holds {most:g}; {more} would settle it"
 
 
-def answers(this: Study, happened: Events, fallen: list[list[Fall]]) -> list[Answer]:
+def answers(this: Study, happened: Events, fallen: list[list[Fall]]) -> list[Result]:
     """What the notes ask of single runs, over seeds."""
-    runs, grokked, steps = len(fallen), happened.grokked, this["steps"]
-    ordered, known = int(happened.in_order.sum()), int(happened.known.sum())
-    several = sum(len(each) > 1 for each in fallen)
-    other = sum(any(fall.other for fall in each[1:]) for each in fallen)
-    more = f"--seeds={ENOUGH}"
-    some = int(grokked.ended.sum())
-    split = "confirmed" if 0 < some < runs else "refuted: all alike"
+    return [by_phases(this, happened), some_do_not(this, happened), *by_drops(happened, fallen)]
+
+
+def by_phases(this: Study, happened: Events) -> Result:
+    """000-03."""
+    memorised, _, grokked = happened
+    after = LATE * memorised.time
+    told = memorised.ended & (grokked.ended | (grokked.time >= after))
+    late, known = int((told & (grokked.time >= after)).sum()), int(told.sum())
+    ordered, all_three = int(happened.in_order.sum()), int(happened.known.sum())
+    parts = {
+        "grokking is late": majority(late, known, f"--seeds={ENOUGH}"),
+        "the phases have this order": majority(ordered, all_three, f"--seeds={ENOUGH}"),
+    }
+    return Result(
+        "000-03",
+        "{late} grok at ten times their memorising step or later, the median one at {grokked}.",
+        dict(
+            late=share("runs that grok late, of those of which it is known", late, known),
+            **{
+                name: time(f"step of {word}", each, this["steps"])
+                for (name, each), word in zip(
+                    happened._asdict().items(), ("memorising", "forming", "grokking"), strict=True
+                )
+            },
+            ordered=share("runs with memorising, forming and grokking in this order", ordered, all_three),
+        ),
+        f"Two claims: grokking comes at {LATE} times the memorising step or later; memorising, forming and "
+        "grokking come in this order. Each is confirmed where Wilson's interval of the share of runs lies "
+        "above one half, refuted where it lies below, else open.",
+        both(parts),
+        [
+            f"Memorised, grokked: a loss below {SOLVED} nats; formed: an excluded loss of {FORMED:g} nats.",
+            "The order is known of runs in which all three have happened.",
+        ],
+    )
+
+
+def both(parts: dict[str, str]) -> str:
+    """The verdict of two claims from that of each."""
+    kinds = {verdict.partition(":")[0] for verdict in parts.values()}
+    if "open" in kinds:
+        return next(verdict for verdict in parts.values() if verdict.startswith("open"))
+    if len(kinds) == 1:
+        return kinds.pop()
+    return "mixed: " + "; ".join(f"{verdict} that {name}" for name, verdict in parts.items())
+
+
+def some_do_not(this: Study, happened: Events) -> Result:
+    """003-16."""
+    grokked = happened.grokked
+    some, runs = int(grokked.ended.sum()), len(grokked.ended)
+    return Result(
+        "003-16",
+        "By the last step {some} have grokked, the median one at {step}.",
+        dict(
+            some=share(f"runs that have grokked by step {this['steps']}", some, runs),
+            step=time("step of grokking", grokked, this["steps"]),
+        ),
+        f"Confirmed where of {ENOUGH} runs or more some have grokked by the last step and others have not; "
+        "refuted where all are alike; open with fewer runs.",
+        f"open: --seeds={ENOUGH} would settle it"
+        if runs < ENOUGH
+        else "confirmed"
+        if 0 < some < runs
+        else "refuted",
+        ["What a run has not done by the last step it may do later."],
+    )
+
+
+def by_drops(happened: Events, fallen: list[list[Fall]]) -> list[Result]:
+    """003-18, 003-19, 003-20."""
+    more, ended = f"--seeds={ENOUGH}", happened.grokked.ended
+    several = np.array([len(each) > 1 for each in fallen])
+    other = np.array([any(fall.other for fall in each[1:]) for each in fallen])
+    drops = interval(
+        "median number of drops",
+        statistics.quantile([len(each) for each in fallen]),
+        "",
+        len(fallen),
+    )
+    caveat = (
+        "A drop is a fall of the test loss by a factor of 2 or more within a twentieth of the steps, above "
+        f"{SOLVED} nats."
+    )
+    moved = f"Changed: a key frequency comes or goes, or gradient symmetricity moves by {MOVED}."
     return [
-        Answer(
-            "000-03",
-            "mod 113 on 30% of pairs, grokking late",
-            f"runs with memorising (training loss < {SOLVED}), forming (excluded loss ≥ {FORMED:g}) and "
-            f"grokking (test loss < {SOLVED}) in this order, of those with all three; median step of each",
-            f"{counted(ordered, known)}; {'; '.join(when(each, steps) for each in happened)}",
-            majority(ordered, known, more),
-        ),
-        Answer(
-            "003-16",
-            '30%: "grokking for some … not dropping for others"',
-            f'runs that have grokked by step {steps}; the others are "> {steps}"',
-            counted(some, runs),
-            split if runs >= ENOUGH else f"open: {more} would settle it",
-        ),
-        Answer(
+        of_share(
             "003-18",
-            '"Maybe it learns multiple different algorithms as time passes?"',
-            "runs in which a later drop of the test loss than the first changes the key frequencies, or the "
-            f"gradient symmetricity by {MOVED}",
-            counted(other, runs),
-            majority(other, runs, more),
+            CHANGES,
+            "in which a later drop than the first changes the algorithm",
+            other,
+            more,
+            drops,
+            [caveat, moved],
         ),
-        Answer(
+        of_share(
             "003-19",
-            '"not a one-off thing, it happened multiple times"',
-            f"runs with two drops of the test loss or more by step {steps}; drops of each run",
-            f"{counted(several, runs)}; {', '.join(str(len(each)) for each in fallen)}",
-            majority(several, runs, more),
+            "The test loss drops twice or more in {runs}.",
+            "with two drops or more",
+            several,
+            more,
+            drops,
+            [caveat],
+        ),
+        of_share(
+            "003-20",
+            "Of the runs that grok, {runs} had two drops or more.",
+            "that grok, with two drops or more",
+            several[ended],
+            more,
+            drops,
+            [caveat, '"Some of the runs" is read as more than a tenth.'],
+            some=0.1,
         ),
     ]
 
 
-def when(times: statistics.Times, steps: int) -> str:
-    """The median step in words; where fewer than half of the runs got there it lies after the last step."""
-    return said(times.median, ".0f") if times.median.value is not None else f"> {steps}"
-
-
-def numbers(
-    found: Sweep, steps: np.ndarray, seen: dict[str, np.ndarray], happened: Events, fallen: list[list[Fall]]
-) -> dict[str, Any]:
-    """Of every run its events (null: not by the last step), key frequencies, drops, and measures then."""
-    at = lambda times: np.where(times.ended, times.time, np.nan)
-    place = np.searchsorted(steps, happened.formed.time).clip(0, len(steps) - 1)
-    runs, test = np.arange(len(found)), found.metrics["test_loss"][..., 0]
-    return dict(
-        {name: at(times) for name, times in happened._asdict().items()},
-        last_step=int(steps[-1]),
-        key_frequencies=[(np.flatnonzero(key) + 1).tolist() for key in seen["last"]],
-        final_test_loss=test[:, -1],
-        least_training_loss=found.metrics["loss"][..., 0].min(1),
-        squares_at_formed_and_end=np.stack([seen["squares"][runs, place], seen["squares"][:, -1]], 1),
-        gini_W_E_at_start_and_end=seen["gini_W_E"][:, [0, -1]],
-        drops=[[dict(fall._asdict(), drop=list(fall.drop)) for fall in each] for each in fallen],
-    )
-
-
-def picture(found: Sweep, steps: np.ndarray, seen: dict[str, np.ndarray], happened: Events) -> figures.Plot:
-    """Train and test curves, the measures beneath, and how many runs each event is still ahead of."""
-    train, test = (found.metrics[name][..., 0] for name in ("loss", "test_loss"))
-    largest = np.where(seen["last"][:, None], seen["coefficients"], np.nan)
-    of_keys = np.nan_to_num(np.sqrt(np.nansum(largest**2, -1)))
-    rest = np.sqrt(np.maximum((seen["coefficients"] ** 2).sum(-1) - of_keys**2, 0))
-    lived = {name: statistics.survival(times.time, times.ended) for name, times in happened._asdict().items()}
-    return figures.beneath(
-        train,
-        test,
-        {
-            "progress (nats)": {"restricted": seen["restricted"], "excluded": seen["excluded"]},
-            "logits along cos w(a+b−c)": {"key frequencies": of_keys, "all others": rest},
-            "Gini coefficient": {"W_E": seen["gini_W_E"], "W_out W_U": seen["gini_W_L"]},
-            "sum of squared weights": {"all": seen["squares"]},
-        },
-        steps=steps,
-        test_steps=found.metrics["test_step"],
-        logarithmic=["progress (nats)"],
-        survival=lived,
+def of_share(
+    id: str,
+    sentence: str,
+    what: str,
+    holds: np.ndarray,
+    more: str,
+    drops: Measured,
+    caveats: list[str],
+    some: float = 0.5,
+) -> Result:
+    """An answer about how many runs there are of a kind; some: the share that counts as those meant."""
+    successes, runs = int(holds.sum()), len(holds)
+    return Result(
+        id,
+        sentence,
+        dict(runs=share(f"runs {what}", successes, runs), drops=drops),
+        f"Confirmed where Wilson's interval of the share of runs {what} lies above {some:g}; refuted where "
+        "it lies below; else open.",
+        majority(successes, runs, more, some),
+        caveats,
     )
 
 

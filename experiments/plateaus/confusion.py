@@ -4,33 +4,29 @@
 
 Mean probabilities from all inputs, a strip and an animation, and the noise.
 
-The tens of 2-digit addition, single mode, --d_model 16 with 4 heads, --batch 256, --steps 3000, --seeds 8, no
-weight decay; all 10^4 inputs at every snapshot. The noise of a set of problems is the rms deviation of its
+The tens of 2-digit addition, single mode, --d_model 16 with 4 heads, --batch 256, --steps 3000, --seeds 16,
+no weight decay; all 10^4 inputs at every snapshot. The noise of a set of problems is the rms deviation of its
 matrix from that of all inputs, over --draws 20 sets of each of --sizes 128,512,2048; its contrast is the rms
-deviation of the exact matrix from 1/10. The animations are in --runs.
-Time: 155 s on two cores that others used too; GPU: not measured.
-
-Found: from the descent on the mean matrix is a band of the true answer and its two cyclic neighbours, the
-  errors of a missing and of a spurious carry. A set of 128 problems is too noisy everywhere: its noise is .45
-  of the contrast at the start, .19 on the ln 2 shelf and .14 later, so the notes' batches were noisy on
-  shelves most of all. 512 problems do from the shelf on, 2048 in the descent; all 10^4 are take one forward
-  pass.
+deviation of the exact matrix from 1/10. Each run is looked at where its loss is nearest to ln 10, 1.4, ln 2
+and .3. The animations are in --runs.
+Time: 155 s on two cores for 8 seeds; GPU: not measured.
 """
 
 import functools
-import math
 import sys
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import exact, mean
+from experiments.frame.result import Result
 from experiments.frame.study import Study
+from experiments.plateaus import confusion_noise
 from grokjax import figures
-from grokjax.checkpoints import Sweep, map_epochs
+from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import confusion
 from grokjax.interp.addition import carry_free, evaluation_sets, predictions
@@ -40,10 +36,11 @@ DEFAULTS: dict[str, study.Setting] = {
     "d_model": 16,
     "batch": 256,
     "steps": 3000,
-    "seeds": 8,
+    "seeds": 16,
     "draws": 20,
     "sizes": (128, 512, 2048),
 }
+LARGE: dict[str, study.Setting] = {"d_model": 64, "seeds": 32}
 SMALL: dict[str, study.Setting] = {
     "d_model": 8,
     "batch": 16,
@@ -52,8 +49,8 @@ SMALL: dict[str, study.Setting] = {
     "draws": 2,
     "sizes": (64,),
 }
-REGIMES = {"start": math.log(10), "descent": 1.4, "ln 2 shelf": math.log(2), "carries": 0.3}
-"""A run is in a regime at the snapshot whose loss is nearest to this (nats)."""
+OFF_SHELVES = (("start", "descent"), ("ln 2 shelf", "carries"))
+"""A shelf, and what comes after it."""
 PANELS = 6
 CLEAR = 0.1
 """A picture is clear where its noise is at most this share of its contrast."""
@@ -76,22 +73,6 @@ def matrices(
     )
 
 
-def noises(
-    sets: Int[np.ndarray, "draws N"],
-    right: Int[np.ndarray, " B"],
-    fixed: evaluation_sets.Problems,
-    run: Run,
-) -> Float[Array, ""]:
-    """The rms deviation of the matrices of sets of problems from that of all."""
-    log_probs, labels = (
-        predictions.log_probabilities(run, fixed.tokens, run.task.digit),
-        jnp.asarray(right),
-    )
-    exact = confusion.matrix(log_probs, labels)
-    each = jnp.stack([confusion.matrix(log_probs[rows], labels[rows]) for rows in jnp.asarray(sets)])
-    return jnp.sqrt(jnp.nanmean((each - exact) ** 2))
-
-
 def measure(this: Study) -> Finding:
     """The matrices of every run and snapshot, and how much of them is noise."""
     sweep = this.sweep(
@@ -109,7 +90,7 @@ def measure(this: Study) -> Finding:
     right = np.asarray(carry_free.digits(fixed, 10, 2)[:, 1])
     loss, means, certain = map_epochs(sweep, functools.partial(matrices, fixed, right))
     animate(this, means, steps)
-    ratios, rows = of_regimes(this, sweep, fixed, right, loss, means)
+    ratios, rows = confusion_noise.of_regimes(this, sweep, fixed, right, loss, means)
     middle = np.median(loss, 1)
     kept = sorted(
         {
@@ -124,10 +105,11 @@ def measure(this: Study) -> Finding:
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, no decay, "
         f"{this['steps']} steps",
         seeds=this.seeds,
-        answers=answers(this, ratios, rows, means, len(steps)),
+        answers=answers(this, ratios, means, len(steps)),
         numbers={
             "noise_over_contrast": {
-                name: {str(size): ratio for size, ratio in of.items()} for name, of in ratios.items()
+                name: {str(size): statistics.mean(ratio) for size, ratio in of.items()}
+                for name, of in ratios.items()
             },
             "regimes": rows,
         },
@@ -143,106 +125,100 @@ def animate(this: Study, means: Float[np.ndarray, "E S V V"], steps: list[int]) 
     figures.confusion_animation(this.directory / "mean.gif", means.mean(1), titles)
 
 
-def of_regimes(
-    this: Study,
-    sweep: Sweep,
-    fixed: evaluation_sets.Problems,
-    right: np.ndarray,
-    loss: Float[np.ndarray, "E S"],
-    means: Float[np.ndarray, "E S V V"],
-) -> tuple[dict[str, dict[int, statistics.Interval]], dict[str, Any]]:
-    """For every regime the noise over the contrast by the size of the set, and the entropy of the rows."""
-    random, runs = np.random.default_rng(0), np.arange(loss.shape[1])
-    at = {name: np.abs(loss - nats).argmin(0) for name, nats in REGIMES.items()}
-    chosen = {name: means[epochs, runs] for name, epochs in at.items()}
-    contrast = {name: np.sqrt(((each - 0.1) ** 2).mean((1, 2))) for name, each in chosen.items()}
-    noise: dict[str, dict[int, np.ndarray]] = {name: {} for name in REGIMES}
-    for size in this["sizes"]:
-        sets = np.stack([random.permutation(len(right))[:size] for _ in range(this["draws"])])
-        function = functools.partial(noises, sets, right, fixed)
-        epochs = sorted({int(epoch) for each in at.values() for epoch in each})
-        found = map_epochs(sweep, function, [sweep.epochs[epoch] for epoch in epochs])
-        for name, each in at.items():
-            noise[name][size] = found[[epochs.index(int(epoch)) for epoch in each], runs]
-    ratios = {
-        name: {size: statistics.mean((values / contrast[name]).tolist()) for size, values in of.items()}
-        for name, of in noise.items()
-    }
-    rows = {
-        name: dict(
-            contrast=statistics.mean(contrast[name].tolist()),
-            row_entropy=statistics.mean(entropies(each).tolist()),
-            loss=statistics.mean(loss[at[name], runs].tolist()),
-        )
-        for name, each in chosen.items()
-    }
-    return ratios, rows
-
-
-def entropies(each: Float[np.ndarray, "S V V"]) -> Float[np.ndarray, " S"]:
-    """The mean entropy (nats) of the rows of each matrix."""
-    return -(each * np.log(np.maximum(each, 1e-30))).sum(-1).mean(-1)
-
-
-def answers(
-    this: Study,
-    ratios: dict[str, dict[int, statistics.Interval]],
-    rows: dict[str, Any],
-    means: np.ndarray,
-    num_shots: int,
-) -> list[Answer]:
+def answers(this: Study, ratios: confusion_noise.Ratios, means: np.ndarray, num_shots: int) -> list[Result]:
     """What it says to the notes."""
-    built, smallest = "built: python -m experiments.plateaus.confusion", min(this["sizes"])
-    value = lambda interval: math.inf if interval.value is None else interval.value
-    noisy = {name: of[smallest] for name, of in ratios.items()}
-    entropy = "; ".join(f"{name}: {said(x['row_entropy'], '.2f')}" for name, x in rows.items())
-    enough = {
-        name: next((str(size) for size in sorted(of) if value(of[size]) <= CLEAR), f"more than {max(of)}")
+    built = "built: python -m experiments.plateaus.confusion"
+    runs = means.shape[1]
+    shots = exact("snapshots of every run", num_shots, "")
+    return [
+        Result(
+            "001-32",
+            "The mean probability of each answer is computed for each true one over all 10⁴ inputs, at "
+            "{shots} snapshots.",
+            dict(shots=shots),
+            "Built if the matrices of all inputs are computed for every saved epoch of every run.",
+            built,
+        ),
+        noisy(ratios, min(this["sizes"])),
+        Result(
+            "001-34",
+            "A strip of panels, and {animations} animations: one of each run, one of their mean.",
+            dict(animations=exact("animations", runs + 1, ""), shots=shots),
+            "Built if one command draws the strip and an animation of every run and of the mean.",
+            built,
+        ),
+        Result(
+            "001-35",
+            "Drawn for {shots} snapshots, the average above and the likeliest answers below.",
+            dict(shots=shots),
+            "Built if both versions are drawn from the same problems.",
+            built,
+        ),
+        how_many(ratios, this["sizes"], built),
+    ]
+
+
+def noisy(ratios: confusion_noise.Ratios, size: int) -> Result:
+    """001-33."""
+    key = lambda name: name.replace(" ", "_")
+    rows = {
+        key(name): mean(f"noise over contrast of {size} problems, {name}", of[size], "")
         for name, of in ratios.items()
     }
-    noisy_in = [name for name, x in noisy.items() if value(x) > CLEAR]
-    shares, sizes = (
-        "; ".join(f"{name}: {said(x, '.2f')}" for name, x in noisy.items()),
-        ", ".join(map(str, sorted(this["sizes"]))),
+    gaps = {
+        f"gap_{key(shelf)}": mean(
+            f"{shelf} less {after}, same run, {size} problems", ratios[shelf][size] - ratios[after][size], ""
+        )
+        for shelf, after in OFF_SHELVES
+    }
+    on_shelf = rows["ln_2_shelf"]
+    loud = on_shelf.low is not None and on_shelf.low > CLEAR
+    clear = all(row.low is not None and row.low > 0 for row in gaps.values())
+    sure = on_shelf.low is not None
+    return Result(
+        "001-33",
+        f"The noise of a {size}-problem set is {{ln_2_shelf}} of the contrast on the ln 2 shelf, "
+        "{carries} after it.",
+        rows | gaps,
+        f"Noisy: confirmed if on the ln 2 shelf a set of {size} has noise above {CLEAR} of the contrast "
+        "(whole interval). More informative off shelves: confirmed if both shelves are noisier than what "
+        "follows them, run by run (whole intervals).",
+        "open: one run has no interval; more seeds would tell"
+        if not sure
+        else "confirmed"
+        if loud and clear
+        else "refuted"
+        if not loud and not clear
+        else f"mixed: {'confirmed' if loud else 'refuted'} that it is noisy, "
+        f"{'confirmed' if clear else 'refuted'} that it is less so off shelves",
     )
-    return [
-        Answer(
-            "001-32",
-            "figured how to extract the data",
-            "mean probability of each answer for each true one, all 10^4 inputs",
-            f"{num_shots} snapshots of {means.shape[1]} runs",
-            built,
-        ),
-        Answer(
-            "001-33",
-            "disappointingly noisy; maybe informative off the shelves",
-            f"noise over contrast of a set of {smallest} problems, by regime; entropy of the rows (nats)",
-            f"{shares}. Entropy {entropy}",
-            f"confirmed: above {CLEAR:g} in {', '.join(noisy_in)}" if noisy_in else "refuted",
-        ),
-        Answer(
-            "001-34",
-            "per epoch; visualise it; visualise a time series",
-            "strip of panels (the picture), animations of each run and of the mean",
-            f"{means.shape[1] + 1} animations of {num_shots} frames",
-            built,
-        ),
-        Answer(
-            "001-35",
-            "plot the average probability for each true answer",
-            "upper row of the picture; the likeliest answers below it",
-            "mean over runs",
-            built,
-        ),
-        Answer(
-            "001-36",
-            "what is a good way to collect the data?",
-            f"smallest of sets of {sizes} problems whose noise is at most {CLEAR:g} of the contrast; all "
-            "10^4 have none",
-            "; ".join(f"{name}: {size}" for name, size in enough.items()),
-            built,
-        ),
-    ]
+
+
+def how_many(ratios: confusion_noise.Ratios, sizes: tuple[int, ...], built: str) -> Result:
+    """001-36: noise falls with the root of the number of problems, so one size gives the number that is
+    needed.
+    """
+    size = sorted(sizes)[len(sizes) // 2]
+    needed = {name: size * (of[size] / CLEAR) ** 2 for name, of in ratios.items()}
+    rows = {
+        name.replace(" ", "_"): mean(
+            f"problems for noise of {CLEAR:g} of the contrast, {name}", x, "problems"
+        )
+        for name, x in needed.items()
+    }
+    rows |= {
+        f"ratio_{i}_{size}": mean(f"noise over contrast of {size} problems, {name}", x, "")
+        for i, (name, of) in enumerate(ratios.items())
+        for size, x in of.items()
+    }
+    return Result(
+        "001-36",
+        "All inputs where they can be enumerated; else {descent} in the descent, {ln_2_shelf} on the shelf.",
+        rows,
+        f"Built if the number of problems is told at which a matrix has noise of {CLEAR:g} of its contrast.",
+        built,
+        [f"From the noise of {size} problems, which falls with the root of their number; the rows show it."],
+    )
 
 
 if __name__ == "__main__":

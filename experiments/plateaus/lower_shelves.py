@@ -1,273 +1,246 @@
-"""Is ln 2 / b a real shelf, and which of the levels h(c) / b^j do runs stop at?
+"""Is ln 2 / b a real shelf, and at which of the levels h(c) / b^j do runs stop?
 
     python -m experiments.plateaus.lower_shelves
 
-Is ln 2 / b a real shelf, and which of the levels h(c) / b^j, "digit pair and j pairs below known", do runs
-stop
-at? Bases 2 to 10.
+The level h(c) / b^j is the least loss of one who knows the digit pair and j pairs below it (c: the chance of
+a carry into the lowest of them); ln 2 / b is about that of j = 1.
 
-Single-digit mode, --d_model 64 and --narrow 16 with 4 heads, --batch 128, no decay (which would lift low
-shelves), --steps 1500, --seeds 8: digit 2 of 3 digits in base 2 to 10 (narrow: 3, 4 and 10), digit 3 of 4 in
-base 2, digit 1 of 2 in base 10; and sequence mode, --digits 4, base 10, decay .5, for the stop of digits 1 to
-4 "at .7-.5". A shelf fits a level within 5% or .005 nats; for 001-67, after a first look that found the tens
-.04 to .06 above theirs, where `tens_excess` explains why, within .1 nats above it.
+No weight decay, which would lift low shelves; rate 1e-3, 4 heads, 1 layer. Single mode:
+- digit 2 of --third_digits 3 in --bases 2,3,4,5,7,10, digit 3 of 4 in --deep_bases 2, and the leading digit
+  in base 10: --third_d_model 64, batch 128, --third_steps 2000, --seeds 16;
+- digit 1 of 2 in base 10: --widths 16,64, batch 128, --single_steps 6000;
+- digits --singles 2,3 of --digits 5 at the note's size: --d_model 128, --batch 256, --steps 2500, --fewer 8.
+Sequence mode, most significant digit first, at the note's size as well.
 
-Time: 7 minutes on two cores; GPU: not measured.
-Found: of 104 runs 3 have a shelf near h(c)/b, in base 5, 7 and 8. What stops in base 4 to 8 stops at .08 to
-  .11 whatever the base, half of h(c)/b in base 4 and 1.3 times it in base 8; in base 10, digit 2, at .21 and
-  .11. The tens alone (width 16) stop at ln 10 and then above .688 in 6 of 8 runs; none is through by step
-  1500. In sequence mode digits 1 to 3 stop below 1.5 first at .37, .67 and .32: no common level.
+One tolerance for all rows: a shelf lies at a level if it is from 5% below to 15% above it (the tens are known
+to rest up to 13% above theirs, `tens_excess`). The null: how often the same runs have a shelf at levels
+shifted by factors of 1/4 to 4 that no exact level of the cascade shares a loss with.
+Time: not measured since the design changed.
 """
 
 import sys
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, exact, interval, mean, share
+from experiments.frame.result import Result
 from experiments.frame.study import Study
-from grokjax import figures, tasks
-from grokjax.curves import shelves, statistics
-from grokjax.runner import exact
+from experiments.plateaus import stops, tolerance
+from experiments.plateaus.cascade_cells import Cell, alone, of_column, pictured, row
+from grokjax.curves import statistics
 
 DEFAULTS: dict[str, study.Setting] = {
-    "bases": (2, 3, 4, 5, 6, 7, 8, 9, 10),
+    "bases": (2, 3, 4, 5, 7, 10),
     "deep_bases": (2,),
-    "digits": 4,
-    "d_model": 64,
-    "narrow": 16,
-    "narrow_bases": (3, 4, 10),
-    "batch": 128,
-    "steps": 1500,
-    "seeds": 8,
+    "third_digits": 3,
+    "third_d_model": 64,
+    "third_steps": 2000,
+    "widths": (16, 64),
+    "single_steps": 6000,
+    "singles": (2, 3),
+    "digits": 5,
+    "d_model": 128,
+    "batch": 256,
+    "steps": 2500,
+    "seeds": 16,
+    "fewer": 8,
+}
+LARGE: dict[str, study.Setting] = {
+    "bases": (2, 3, 4, 5, 6, 7, 8, 9, 10),
+    "third_steps": 6000,
+    "singles": (0, 1, 2, 3, 4, 5),
+    "steps": 6000,
+    "seeds": 32,
+    "fewer": 32,
 }
 SMALL: dict[str, study.Setting] = {
-    "bases": (2,),
+    "bases": (3,),
     "deep_bases": (0,),
+    "third_digits": 2,
+    "third_d_model": 8,
+    "third_steps": 50,
+    "widths": (4,),
+    "single_steps": 50,
+    "singles": (1,),
     "digits": 2,
     "d_model": 8,
-    "narrow": 4,
-    "narrow_bases": (0,),
     "batch": 16,
     "steps": 50,
     "seeds": 2,
+    "fewer": 2,
 }
-LEAST = 0.005
-ABOVE = 0.1
-"""Nats by which a shelf may exceed the level of 001-67: runs stop a little above it, and `tens_excess` says
-why.
-"""
-TWO_DIGITS, THREE_DIGITS, FOUR_DIGITS = (2, 1), (3, 2), (4, 3)
+
+SURE = 0.05
+"""The p of Holm's test over all cells and levels, below which a level's hits are more than chance."""
+NULL = (
+    f"A shelf lies at a level {tolerance.WINDOW} it; chance: the same runs' hits at levels shifted by "
+    "factors of 1/4 to 4; p exact, Holm over all cells and j."
+)
 
 
-class Cell(NamedTuple):
-    """The shelves of one digit: all, and by the name of the exact level that fits them."""
+class Hit(NamedTuple):
+    """The hits of one level in one cell, and Holm's p of them."""
 
-    base: int
-    digit: int
-    width: int
-    levels: dict[str, float]
-    rows: list[shelves.Row]
-    shown: dict[str, dict[int, shelves.Shelf]]
+    cell: Cell
+    j: int
+    found: tolerance.Hits
+    p: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether there are more than chance gives."""
+        return self.p < SURE
+
+    @property
+    def share(self) -> float:
+        """The share of runs with a shelf there."""
+        return float(self.found.at_level.mean())
+
+    @property
+    def row(self) -> Measured:
+        """The runs with a shelf there."""
+        return share(
+            f"{self.cell.title}, j = {self.j} ({self.found.level:.4f} nats): runs with a shelf, "
+            f"{self.found.chance:.2f} by chance, p {self.p:.2g}",
+            int(self.found.at_level.sum()),
+            len(self.found.at_level),
+        )
 
 
 def measure(this: Study) -> Finding:
     """Which levels the runs of every cell show."""
-    tasks = [(base, *THREE_DIGITS) for base in this["bases"]] + [
-        (base, *FOUR_DIGITS) for base in this["deep_bases"] if base
+    n, third = this["digits"], this["third_digits"]
+    small = dict(d_model=this["third_d_model"], batch=128, steps=this["third_steps"])
+    full = dict(d_model=this["d_model"], batch=this["batch"], seeds=this["fewer"])
+    deep = [alone(this, base, third, 2, **small) for base in this["bases"]]
+    deep += [alone(this, base, third + 1, third, **small) for base in this["deep_bases"] if base]
+    deep += [alone(this, 10, third, third, **small)]
+    deep += [alone(this, 10, n, digit, **full) for digit in this["singles"]]
+    tens = [
+        alone(this, 10, 2, 1, d_model=width, batch=128, steps=this["single_steps"])
+        for width in this["widths"]
     ]
-    narrow = [(base, *THREE_DIGITS) for base in this["narrow_bases"] if base]
-    cells = [of_task(this, this["d_model"], *task) for task in (*tasks, (10, *TWO_DIGITS))]
-    cells += [of_task(this, this["narrow"], *task) for task in (*narrow, (10, *TWO_DIGITS))]
-    sequence = this.sweep("sequence", digits=this["digits"], d_model=this["d_model"], batch=this["batch"])
-    rows = shelves.table(sequence.metrics["loss"], this.seeds)
-    drawn = [cell for cell in cells if cell.width == this["d_model"] or cell.digit == 1]
-    found = {title(cell): [(row.level, row.first_step, row.last_step) for row in cell.rows] for cell in drawn}
-    lines = {
-        title(cell): [(name, cell.levels[name]) for name in names(cell) if cell.levels[name] > 0]
-        for cell in drawn
-    }
+    sweep = this.sweep("sequence", digits=n, weight_decay=0, **full)
+    written = [of_column(sweep, digit, digit, this["d_model"]) for digit in range(1, n)]
+    cells = [*tens, *deep, *written]
     return Finding(
-        task="addition, one digit asked at `=`; sequence mode for 001-68",
-        size=f"1 layer, width {this['d_model']} and {this['narrow']}, 4 heads, batch {this['batch']}, rate "
-        "1e-3, no decay, "
-        f"{this['steps']} steps",
+        task="addition: one digit alone at `=` in bases 2 to 10, and all digits, most significant first",
+        size=f"1 layer, 4 heads, rate 1e-3, no decay; {n} digits: width {this['d_model']}, batch "
+        f"{this['batch']}, {this['steps']} steps; {third} digits: width {this['third_d_model']}, batch 128, "
+        f"{this['third_steps']} steps; 2 digits: widths {', '.join(map(str, this['widths']))}, batch 128, "
+        f"{this['single_steps']} steps",
         seeds=this.seeds,
-        answers=answers(this, cells, rows),
-        numbers={
-            title(cell): {
-                name: dict(exact=cell.levels.get(name), **summary(runs, this["seeds"]))
-                for name, runs in cell.shown.items()
-            }
-            for cell in cells
-        }
-        | {"sequence": stops(rows, this)},
-        plot=figures.shelf_map(found, levels=lines),
+        answers=answers(cells, tens, written, this["single_steps"]),
+        numbers={one.title: row(one) for one in cells},
+        plot=pictured(cells),
     )
 
 
-def of_task(this: Study, width: int, base: int, n: int, digit: int) -> Cell:
-    """Train one digit and fit its shelves."""
-    label = f"base_{base}_digit_{digit}" + f"_width_{width}" * (width != this["d_model"])
-    sweep = this.sweep(
-        label,
-        mode="single",
-        base=base,
-        digits=n,
-        digit=digit,
-        d_model=width,
-        batch=this["batch"],
-        weight_decay=0,
-    )
-    rows, levels = shelves.table(sweep.metrics["loss"], this.seeds), tasks.exact_levels(sweep.task)
-    shown = {level.known: runs for level, runs in exact.shown(rows, levels).items()}
-    return Cell(base, digit, width, dict(levels[0]), rows, shown)
-
-
-def title(cell: Cell) -> str:
-    """The name of a cell."""
-    return f"base {cell.base}, digit {cell.digit}, width {cell.width}"
-
-
-def names(cell: Cell) -> list[str]:
-    """The levels of the cascade, highest first: nothing, digit pair, and with j pairs below."""
-    return ["nothing", "digit_pair", *(f"digit_pair+lower:{j}" for j in range(1, cell.digit + 1))]
-
-
-def summary(runs: dict[int, shelves.Shelf], num_runs: int) -> dict[str, Any]:
-    """How many runs show a level, where it lies, and for how long."""
-    found = statistics.summarise([runs.get(run) for run in range(num_runs)])
-    return dict(
-        share=found.share,
-        measured=statistics.mean([shelf.level for shelf in runs.values()]),
-        onset=found.onset,
-        length=found.length,
-        still_on_it=found.on_it,
-    )
-
-
-def stops(rows: list[shelves.Row], this: Study) -> dict[str, Any]:
-    """Of each digit of the sequence runs but the units: runs with a shelf from .45 to .75 nats, and the level
-    of the first below 1.5.
-    """
-    report = {}
-    for digit in range(1, this["digits"]):
-        own = [row for row in rows if row.digit == digit and row.level < 1.5]
-        at = {row.run: row.level for row in own if 0.45 <= row.level <= 0.75}
-        first = {row.run: row.level for row in reversed(own)}
-        report[f"digit_{digit}"] = dict(
-            stopped=statistics.wilson(len(at), this["seeds"]),
-            runs=len(at),
-            levels=sorted(at.values()),
-            first_below=statistics.mean(list(first.values())),
-            have_one=len(first),
-        )
-    return report
-
-
-def two_stops(cell: Cell, num_runs: int) -> tuple[list[int], list[int], dict[str, statistics.Interval]]:
-    """Runs with a shelf at ln b and then one within ABOVE of the digit pair's level; those that end below
-    .05;
-    lengths of both (steps).
-    """
-    level = cell.levels["digit_pair"]
-    second = {row.run: row for row in cell.rows if level - LEAST <= row.level <= level + ABOVE}
-    both = [run for run in cell.shown.get("nothing", {}) if run in second]
-    done = [run for run in both if any(row.run == run and row.level < 0.05 for row in cell.rows)]
-    lengths = {
-        "first": statistics.summarise(list(cell.shown.get("nothing", {}).values())).length,
-        "second": statistics.median([row.last_step + 1 - row.first_step for row in second.values()]),
-    }
-    return both, done, lengths
-
-
-def answers(this: Study, cells: list[Cell], rows: list[shelves.Row]) -> list[Answer]:
+def answers(
+    cells: Sequence[Cell], tens: Sequence[Cell], written: Sequence[Cell], tens_steps: int
+) -> list[Result]:
     """The four rows."""
-    runs, tens = this["seeds"], [cell for cell in cells if cell.digit == 1]
-    deep = [cell for cell in cells if cell.digit >= 2]
-    at = lambda cell, name: cell.shown.get(name, {})
-    first = {title(cell): len(at(cell, "digit_pair+lower:1")) for cell in deep}
-    cascade = {
-        title(cell): {
-            j: len(at(cell, name)) for j, name in enumerate(names(cell)[1:]) if cell.levels[name] > 0
-        }
-        for cell in deep
-    }
-    most = max(first.values(), default=0)
-    seen = {j for counts in cascade.values() for j, count in counts.items() if count > runs / 2}
-    asked = {j for counts in cascade.values() for j in counts}
-    stops_of = {cell.width: two_stops(cell, runs) for cell in tens}
-    shown = [len(both) for both, _, _ in stops_of.values()]
-    found = stops(rows, this)
-    stopped = [one["runs"] for one in found.values()]
+    known = [(one, j, found) for one in cells for j in one.cascade if (found := one.hits(j)) is not None]
+    p = statistics.holm([found.p for *_, found in known])
+    hits = [Hit(*one, float(chance)) for one, chance in zip(known, p, strict=True)]
     return [
-        Answer(
-            "001-29",
-            "is 1/10 log 2 … a real shelf anywhere?",
-            "runs with a shelf at h(c)/b, digit pair and one pair below known",
-            "; ".join(
-                f"{name} ({cell.levels['digit_pair+lower:1']:.4f}): {counted(first[name], runs)}"
-                for cell in deep
-                for name in [title(cell)]
-            ),
-            "refuted: in no run of these"
-            if not most
-            else "refuted: in a few runs of some bases"
-            if most <= runs / 4
-            else "open: in a minority of runs"
-            if most <= runs / 2
-            else "confirmed"
-            if any(count for name, count in first.items() if name.startswith("base 10"))
-            else "confirmed: in small bases",
-        ),
-        Answer(
-            "001-69",
-            "further shelves, defined by … past j digits",
-            f"runs of {runs} with a shelf at h(c_(k−j)) / b^j, by j",
-            "; ".join(
-                f"{name}: " + ", ".join(f"j={j} {count}" for j, count in counts.items())
-                for name, counts in cascade.items()
-            ),
-            "confirmed"
-            if seen and seen == asked
-            else "refuted: none of them"
-            if not seen
-            else f"open: most runs show j = {', '.join(map(str, sorted(seen)))} alone; slower rates and "
-            "more bases would tell",
-        ),
-        Answer(
-            "001-67",
-            "2nd-to-last … base shelf to the next … and then to 0",
-            "base 10, digit 1 of 2 alone, by width: runs with a shelf at ln 10 and then at .688 to "
-            f"{0.688 + ABOVE:.3f}, "
-            "lengths (steps) of both, runs that have a shelf below .05 after",
-            "; ".join(
-                f"{width}: {counted(len(both), runs)}, {said(lengths['first'], '.0f')} and "
-                f"{said(lengths['second'], '.0f')}, "
-                f"{counted(len(done), runs)}"
-                for width, (both, done, lengths) in stops_of.items()
-            ),
-            "confirmed"
-            if max(shown) > runs / 2 and max(len(done) for _, done, _ in stops_of.values()) > runs / 2
-            else "refuted"
-            if not any(shown)
-            else "open: both in some of the runs, or the second not yet left; more steps would tell",
-        ),
-        Answer(
-            "001-68",
-            "violated! digits 1–4 stop descending quickly at loss=0.7–0.5",
-            f"sequence mode, {this['digits']} digits: runs with a shelf from .45 to .75, and the level of "
-            "the first shelf below 1.5",
-            "; ".join(
-                f"{name.replace('_', ' ')}: {counted(one['runs'], runs)}, {said(one['first_below'], '.3f')}"
-                for name, one in found.items()
-            ),
-            "confirmed"
-            if stopped and min(stopped) > runs / 2
-            else "refuted: at this size they stop lower"
-            if max(stopped, default=0) <= 1
-            else "open: some digits in some runs; full size would tell",
-        ),
+        a_tenth(hits),
+        cascade(hits, cells),
+        stops.two_shelves("001-67", tens, tens_steps),
+        stops.stop("001-68", written),
     ]
+
+
+def pooled(hits: Sequence[Hit], what: str) -> dict[str, Measured]:
+    """The runs with a shelf at these levels, the chance of one, and the difference, run by run."""
+    if not hits:
+        return {}
+    at = np.concatenate([one.found.at_level for one in hits])
+    by_chance = np.concatenate([one.found.at_shifted for one in hits])
+    of = "runs × levels" if len({one.j for one in hits}) > 1 else "runs"
+    return dict(
+        hit=share(f"{what}: runs with a shelf there", int(at.sum()), len(at), of),
+        chance=mean(f"{what}: share of shifted levels at which a run has one", by_chance, "", of),
+        excess=interval(
+            f"{what}: hits less those by chance", statistics.bootstrap(at - by_chance), "", len(at), of
+        ),
+    )
+
+
+def a_tenth(hits: Sequence[Hit]) -> Result:
+    """001-29."""
+    own = [one for one in hits if one.j == 1]
+    ten = [one for one in own if one.cell.base == 10]
+    rows = pooled(own, "level of one known lower pair, all bases")
+    rows |= {f"ten_{name}": row for name, row in pooled(ten, "the same, base 10").items()}
+    rows |= {f"cell_{i}": one.row for i, one in enumerate(own)}
+    most = [one for one in own if one.sure and one.share > 0.5]
+    some = [one for one in own if one.sure]
+    above = "excess" in rows and (rows["excess"].low or 0) > 0
+    if not own:
+        return Result(
+            "001-29",
+            "No cell has the level where it can be told from others.",
+            {},
+            NULL,
+            "open: the level is not told apart; more digits would tell",
+        )
+    return Result(
+        "001-29",
+        "{hit} have a shelf at the level of one known lower pair; at shifted levels the share is {chance}.",
+        rows,
+        f"{NULL} Confirmed if in a cell more than half of the runs have it, more than by chance; mixed if "
+        "only fewer do, or only all cells together are above chance; refuted if neither.",
+        f"confirmed: {'; '.join(one.cell.title for one in most)}"
+        if most
+        else "mixed: more often than by chance, in a minority of the runs"
+        if some or above
+        else "refuted",
+        ["ln 2 / b and h(c) / b differ by less than 1.5% from three digits on: one level to this tolerance."],
+    )
+
+
+def cascade(hits: Sequence[Hit], cells: Sequence[Cell]) -> Result:
+    """001-69."""
+    asked = sorted({one.j for one in hits})
+    appears = [j for j in asked if any(one.sure for one in hits if one.j == j)]
+    rows = {}
+    for j in asked:
+        found = pooled([one for one in hits if one.j == j], f"j = {j}, all cells")
+        rows |= {f"{name}_{j}": row for name, row in found.items()}
+    rows |= {f"cell_{i}": one.row for i, one in enumerate(one for one in hits if one.sure)}
+    binary = [one for one in cells if one.base == 2 and 0 in one.cascade and one.digit < one.n]
+    for i, one in enumerate(binary):
+        near = [found.level for own in one.shelves if (found := tolerance.at(own, one.cascade[0]))]
+        rows[f"binary_{i}"] = mean(f"{one.title}: shelves about j = 0", np.array(near), "nats")
+        rows[f"binary_exact_{i}"] = exact(f"{one.title}: level of j = 0; ln 2 is .6931", one.cascade[0])
+    shown = {j: rows[f"hit_{j}"] for j in (0, 1) if f"hit_{j}" in rows}
+    rest = [j for j in asked if j not in appears]
+    return Result(
+        "001-69",
+        "Runs have a shelf where the digit pair is known in {hit_0}, where one lower pair is as well in "
+        "{hit_1}."
+        if len(shown) == 2
+        else "Runs have a shelf where the digit pair is known in {hit_0}."
+        if 0 in shown
+        else "No level can be told from others here.",
+        rows,
+        f"{NULL} Confirmed if every j has a cell with more hits than by chance, refuted if none has, "
+        "mixed if some have.",
+        "open: no level can be told apart; more digits would tell"
+        if not asked
+        else "confirmed"
+        if appears == asked
+        else f"mixed: confirmed of j = {', '.join(map(str, appears))}; refuted of j = "
+        f"{', '.join(map(str, rest))}"
+        if appears
+        else "refuted",
+        ["In base 2 the level of j = 0 is ln 2 to this tolerance: its shelves are listed, not counted."],
+    )
 
 
 if __name__ == "__main__":

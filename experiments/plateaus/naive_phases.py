@@ -4,321 +4,206 @@
 
 And where does the rest of its probability go?
 
---bases 3,5,10 with 3 digits in sequence mode, most significant first, --d_model 64, --batch 128, --steps
-3000, --seeds 8: digit 2, whose carry can come from 1 or 2 columns below. Then the digits 2 and 3 of --digits
-4 in single mode, --single_steps 1500, on their shelf near ln 2.
-Time: 600 s on two cores that others used too; GPU: not measured.
+Phases: digit 2 of 3 in single mode, --bases 3,5,10, --d_model 64, --batch 128, --steps 4000, --seeds 16. A
+carry has depth 1 where the column below decides it, depth 2 where that column sums to b − 1 and the next one
+decides. Each depth has a set of its own: 200 problems with a carry, 200 without. The digit pair is known
+where P(carry-free sum) + P(carry-free sum + 1) is at least .9; a depth is known where the log-odds of a carry
+tell the two halves apart with an AUC of .9, and unknown where it is within .1 of ½. A phase is four snapshots
+in a row (100 steps) in which one thing is known and the next unknown.
 
-Found: in every base the digit pair comes first (base 3, 5, 10: medians 75, 162, 288 steps), then carries of
-  depth 1 (150, 250, 550), then of depth 2 (188, 538, 1338), in this order in 7, 8 and 8 of 8 runs. In base 10
-  these are first crossings of noisy curves: the median of depth 2 is near .65 from step 700 to 3000. Between
-  them, where depth 2 decides, the answer with carries of depth 1 rises to .48 in base 10: that phase is real.
-  On the ln 2 shelf of single mode −ln P is 4.78 at naive + 2 and 4.77 at naive + 9 in digit 2 (2 ln 10 = 4.61
-  is inside the interval), 4.72 and 4.76 in digit 3, in each run alike, and 4 nats more at the other six: the
-  leak falls off with the distance on the circle, on both sides of the two candidates.
+Neighbours: on the shelf near ln 2, digits 2 and 3 of --digits 4 in base 10 (--single_steps 1500,
+--single_seeds 32, batch 256); digit 2 at --wide 128, and in --other_bases 5,16, with --fewer 16 seeds.
+Time: not measured since the design changed.
+
+Changed after a review: problems that "depth 2 decides" all had a carry, so guessing one counted as knowing.
 """
 
 import functools
 import sys
-from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
 
-from experiments.frame import snapshots, study
-from experiments.frame.finding import Answer, Finding, counted, said
+from experiments.frame import study
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, interval, share, time
+from experiments.frame.result import Result
 from experiments.frame.study import Study
+from experiments.plateaus import carry_depths, neighbours
+from experiments.plateaus.carry_depths import KNOWN, LASTING, UNKNOWN, Phases
 from grokjax import figures
-from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
-from grokjax.interp.addition import carry_free, evaluation_sets, predictions
-from grokjax.run import Run
 
 DEFAULTS: dict[str, study.Setting] = {
     "bases": (3, 5, 10),
     "d_model": 64,
     "batch": 128,
-    "steps": 3000,
-    "seeds": 8,
+    "steps": 4000,
+    "seeds": 16,
     "digits": 4,
     "single_steps": 1500,
+    "single_seeds": 32,
+    "wide": 128,
+    "other_bases": (5, 16),
+    "fewer": 16,
 }
+LARGE: dict[str, study.Setting] = {"steps": 6000, "seeds": 32, "single_seeds": 128, "fewer": 64}
 SMALL: dict[str, study.Setting] = {
     "bases": (3,),
     "d_model": 8,
     "batch": 16,
     "steps": 50,
     "seeds": 2,
-    "digits": 2,
-    "single_steps": 50,
+    "digits": 3,
+    "single_steps": 100,
+    "single_seeds": 2,
+    "wide": 12,
+    "other_bases": (5,),
+    "fewer": 2,
 }
-SIZE = 1500
-"""Problems that are measured on, or all where they are fewer."""
-LEARNED = 0.75
-"""The mean probability from which on something counts as learned; who knows the digit pair alone has .5 on
-each
-of the last two.
-"""
-CURVES = (
-    "digit pair: naive or naive + 1",
-    "right where depth 1 decides",
-    "right where depth 2 decides",
-    "depth-1 answer there",
-)
-SHELF = (0.68, 0.80)
-"""A training loss (nats) between these is on the shelf near ln 2."""
-
-
-def probabilities(
-    digit: int,
-    fixed: evaluation_sets.Problems,
-    run: Run,
-) -> tuple[Float[Array, " base"], Float[Array, "depth depth base"]]:
-    """Mean P(naive + k) of a run, and `carry_free.shares_by_depth`."""
-    log_probs = predictions.log_probabilities(run, fixed.tokens, digit)
-    return carry_free.shares(log_probs, fixed, digit)[0], carry_free.shares_by_depth(log_probs, fixed, digit)
-
-
-def on_problems(
-    sweep: Sweep, digit: int
-) -> tuple[Float[np.ndarray, "E S base"], Float[np.ndarray, "E S depth depth base"]]:
-    """`probabilities` of all runs and saved epochs."""
-    task = sweep.task
-    fixed = (
-        evaluation_sets.every(task)
-        if task.base ** (2 * task.num_digits) <= SIZE
-        else evaluation_sets.drawn(task, SIZE)
-    )
-    return map_epochs(sweep, functools.partial(probabilities, digit, fixed))
-
-
-class Phases(NamedTuple):
-    """Of one base: the four curves [E, S] at the steps [E], and when each run learned the first three."""
-
-    steps: np.ndarray
-    curves: list[np.ndarray]
-    learned: list[statistics.Times]
-
-    @property
-    def in_order(self) -> int:
-        """The runs that learned all three, each later than the one before by at least a snapshot."""
-        first, second, third = (times.time for times in self.learned)
-        return int(
-            np.sum(self.learned[2].ended & self.learned[1].ended & (first < second) & (second < third))
-        )
-
-
-def phases(this: Study, base: int) -> Phases:
-    """The phases of a base."""
-    sweep = this.sweep(
-        f"base_{base}",
-        base=base,
-        digits=3,
-        d_model=this["d_model"],
-        batch=this["batch"],
-        weight_decay=0,
-        epoch_steps=25,
-        save="every:1",
-    )
-    (whole, shares), steps = on_problems(sweep, 2), np.array([sweep.steps(epoch) for epoch in sweep.epochs])
-    curves = [whole[:, :, :2].sum(-1), shares[:, :, 1, 1, 0], shares[:, :, 2, 2, 0], shares[:, :, 2, 1, 0]]
-    return Phases(steps, curves, [reached(steps, curve) for curve in curves[:3]])
-
-
-def reached(steps: np.ndarray, curve: Float[np.ndarray, "E S"]) -> statistics.Times:
-    """The first saved step at which a run's curve is at least LEARNED."""
-    return statistics.until_below(-curve.T, -LEARNED, steps=steps, smoothing=1)
-
-
-class Rest(NamedTuple):
-    """On the shelf of a digit: −ln P(naive + r), r = 0 … b−1, of each run that is on it for at least a
-    snapshot, and at its ends.
-    """
-
-    digit: int
-    nats: Float[np.ndarray, "S base"]
-    first: Float[np.ndarray, "S base"]
-    last: Float[np.ndarray, "S base"]
-
-
-def rest(this: Study, digit: int) -> Rest:
-    """Where the probability goes on the shelf of a digit in single mode."""
-    sweep = this.sweep(
-        f"single_{digit}",
-        mode="single",
-        digits=this["digits"],
-        digit=digit,
-        d_model=this["d_model"],
-        batch=256,
-        weight_decay=0,
-        epoch_steps=50,
-        save="every:1",
-        steps=this["single_steps"],
-    )
-    before = snapshots.losses(sweep, 0)
-    nats = -np.log(on_problems(sweep, digit)[0])
-    on_it = (before >= SHELF[0]) & (before <= SHELF[1])
-    each = [nats[on_it[:, run], run] for run in range(sweep.num_runs) if on_it[:, run].any()]
-    stacked = lambda rows: np.array(rows).reshape(-1, nats.shape[-1])
-    return Rest(
-        digit,
-        stacked([x.mean(0) for x in each]),
-        stacked([x[0] for x in each]),
-        stacked([x[-1] for x in each]),
-    )
+CURVES = {
+    "pair": "digit pair: P(sum) + P(sum + 1)",
+    "auc_1": "carry of depth 1: AUC",
+    "auc_2": "carry of depth 2: AUC",
+    "right_2": "P(right), depth 2",
+}
 
 
 def measure(this: Study) -> Finding:
     """Phases in every base, then the rest of the probability."""
-    found = {base: phases(this, base) for base in this["bases"]}
-    rests = [rest(this, digit) for digit in range(2, this["digits"])]
-    panels = {f"base {base}": series(one) for base, one in found.items()}
-    return Finding(
-        task="3-digit addition, sequence mode, most significant first, digit 2; 4-digit addition, single "
-        "mode, digits 2 and 3",
-        size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']} (single mode 256), rate "
-        "1e-3, no decay, "
-        f"{this['steps']} steps (single mode {this['single_steps']})",
-        seeds=this.seeds,
-        answers=answers(this, found, rests),
-        numbers={
-            "learned_at": {
-                f"base {base}": dict(
-                    zip(("digit_pair", "depth_1", "depth_2"), (x.median for x in one.learned), strict=True)
-                )
-                for base, one in found.items()
-            },
-            "rest": {f"digit {x.digit}": row(x) for x in rests},
-        },
-        plot=figures.points(
-            panels,
-            xlabel="optimiser step",
-            ylabel="mean probability, digit 2",
-            legend="median and quartiles of runs",
-        ),
-    )
-
-
-def series(one: Phases) -> dict[str, figures.Points]:
-    """The curves with their quartiles, at most 32 points."""
-    kept = slice(None, None, max(1, len(one.steps) // 32))
-    quartiles = lambda curve: [tuple(np.quantile(row, (0.5, 0.25, 0.75)).tolist()) for row in curve[kept]]
-    return {
-        name: figures.Points(one.steps[kept].tolist(), quartiles(curve))
-        for name, curve in zip(CURVES, one.curves, strict=True)
+    found = {base: carry_depths.phases(this, base) for base in this["bases"]}
+    one = dict(d_model=this["d_model"], batch=256, steps=this["single_steps"])
+    n, second, third = this["digits"], "base 10, digit 2", "base 10, digit 3"
+    on_shelf = functools.partial(neighbours.on_shelf, this, digits=n)
+    rests = {
+        name: on_shelf(name, 10, min(digit, n), seeds=this["single_seeds"], **one)
+        for name, digit in ((second, 2), (third, 3))
     }
-
-
-def row(one: Rest) -> dict[str, Any]:
-    """−ln P(naive + r) along the shelf, and how far it moves from its first to its last snapshot."""
-    return dict(
-        runs=len(one.nats),
-        minus_ln_p=[statistics.mean(one.nats[:, r].tolist()) for r in range(one.nats.shape[1])],
-        moved=statistics.mean((one.last - one.first)[:, 2:].mean(1).tolist()),
+    few = one | dict(seeds=this["fewer"])
+    rests["width"] = on_shelf("width", 10, 2, **few | dict(d_model=this["wide"]))
+    rests |= {f"base {base}": on_shelf(f"base {base}", base, 2, **few) for base in this["other_bases"]}
+    return Finding(
+        task=f"3-digit addition, digit 2 alone; {n}-digit addition, digits 2 and 3 alone",
+        size=f"1 layer, width {this['d_model']} (and {this['wide']}), 4 heads, batch {this['batch']} "
+        f"(neighbours 256), rate 1e-3, no decay, {this['steps']} steps (neighbours {this['single_steps']})",
+        seeds=this.seeds,
+        answers=[
+            *on_phases(found, this["steps"]),
+            neighbours.circle("001-48", rests, second),
+            neighbours.fourth_digit("001-49", rests[second], rests[third]),
+        ],
+        numbers={
+            "known_at": {
+                f"base {base}": {name: times.median for name, times in of.known.items()}
+                for base, of in found.items()
+            },
+            "neighbours": {
+                name: dict(
+                    runs=len(rest.nats), minus_ln_p=[statistics.mean(column) for column in rest.nats.T]
+                )
+                for name, rest in rests.items()
+            },
+        },
+        plot=pictured(found, rests[second]),
     )
 
 
-def answers(this: Study, found: dict[int, Phases], rests: list[Rest]) -> list[Answer]:
-    """What the curves say to the notes."""
-    runs, largest = len(this.seeds), max(found)
-    when = lambda one: ", ".join(said(times.median, ".0f") for times in one.learned)
-    orders = "; ".join(f"base {base}: {counted(one.in_order, runs)}" for base, one in found.items())
-    all_ended = lambda one: all(times.ended.all() for times in one.learned[:3])
-    settled = [base for base, one in found.items() if all_ended(one)]
-    low = statistics.wilson(found[largest].in_order, runs).low
-    unsettled = "open: not every run got as far; more steps would tell"
-    present = [
-        base
-        for base in settled
-        if (share := statistics.wilson(found[base].in_order, runs).low) is not None and share > 0.5
-    ]
-    of = {one.digit: one for one in rests}
+def pictured(found: dict[int, Phases], rest: neighbours.Rest) -> figures.Plot:
+    """The curves of every base, median and quartiles of the runs, and −ln P by distance on the shelf."""
+    quartiles = lambda row: tuple(np.quantile(row, (0.5, 0.25, 0.75)).tolist())
+    panels: dict[str, dict[str, figures.Points]] = {}
+    for base, one in found.items():
+        kept = slice(None, None, max(1, len(one.steps) // 32))
+        panels[f"base {base}"] = {
+            title: figures.Points(
+                one.steps[kept].tolist(), [quartiles(row) for row in one.curves[name][kept]]
+            )
+            for name, title in CURVES.items()
+        }
+    title = "base 10, on the ln 2 shelf: −ln P(sum + r)"
+    panels[title] = {
+        "mean of runs, 95%": figures.Points(
+            list(range(rest.base)), [statistics.mean(column) for column in rest.nats.T]
+        )
+    }
+    xlabel = {name: "r" if name == title else "optimiser step" for name in panels}
+    return figures.points(
+        panels, xlabel=xlabel, ylabel="", legend="median and quartiles of runs", sharey=False
+    )
+
+
+def on_phases(found: dict[int, Phases], steps: int) -> list[Result]:
+    """The three rows on phases."""
+    rows: dict[str, Measured] = {}
+    for base, one in found.items():
+        runs = len(one.pair_alone)
+        for name, times in one.known.items():
+            rows[f"{name}_{base}"] = time(f"base {base}: {CURVES[name]} at least {KNOWN}", times, steps)
+        for name, text, had in (
+            ("alone", "pair known, carries not", one.pair_alone),
+            ("first", "depth 1 known, depth 2 not", one.first_alone),
+        ):
+            rows[f"{name}_{base}"] = share(f"base {base}: runs with a phase, {text}", int(had.sum()), runs)
+        order = statistics.paired_ratio(one.known["auc_1"], one.known["auc_2"])
+        rows[f"order_{base}"] = share(
+            f"base {base}: runs that know depth 1 before depth 2",
+            order.earlier,
+            order.earlier + order.later,
+            "runs whose order is known",
+        )
+        rows[f"ratio_{base}"] = interval(
+            f"base {base}: steps to depth 1 over steps to depth 2", order.median, "", runs
+        )
+    largest = max(found)
+    had = {base: (one.pair_alone.mean() > 0.5, one.first_alone.mean() > 0.5) for base, one in found.items()}
+    own = lambda base: {name: row for name, row in rows.items() if name.endswith(f"_{base}")}
+    rule = (
+        f"A phase is {LASTING} snapshots in a row (25 steps apart) in which one thing is known (at least "
+        f"{KNOWN}) and the next is not (AUC within {UNKNOWN} of ½)."
+    )
+    both = [base for base, phases_ in had.items() if all(phases_)]
+    none = [base for base, phases_ in had.items() if not any(phases_)]
     return [
-        Answer(
+        Result(
             "001-12",
-            "plot the sum with carries of depth 1 but not 2, and of depth 2",
-            f"base {largest}: median step at which digit pair, depth 1, depth 2 are at a probability of "
-            f"{LEARNED}",
-            when(found[largest]),
+            f"Drawn for every depth; in base {largest} the first is known at {{auc_1_{largest}}}, the second "
+            f"at {{auc_2_{largest}}}.",
+            own(largest),
+            "Built if a command draws what a run knows of each depth over training, on sets with and without "
+            "a carry.",
             "built: python -m experiments.plateaus.naive_phases",
         ),
-        Answer(
+        Result(
             "001-13",
-            "shelves of probability, distinguishable phases",
-            f"base {largest}: runs that learn digit pair, depth 1, depth 2 in this order, at different "
-            "snapshots (every 25 steps)",
-            counted(found[largest].in_order, runs),
-            ("confirmed" if low is not None and low > 0.5 else "refuted")
-            if largest in settled
-            else unsettled,
+            f"In base {largest} {{alone_{largest}}} know the pair and no carry for a while, "
+            f"{{first_{largest}}} the first depth and not the second.",
+            own(largest),
+            f"{rule} Confirmed if in base {largest} more than half of the runs have each of both phases, "
+            "refuted if neither is had by more than half, mixed if one is.",
+            by_phase(had[largest]),
         ),
-        Answer(
+        Result(
             "001-14",
-            "in other bases, the graph of P(naive + 0/1)",
-            "runs in this order, and median steps of the three, by base",
-            f"{orders}; {'; '.join(f'base {base}: {when(one)}' for base, one in found.items())}",
-            f"confirmed: phases in bases {', '.join(map(str, present))}"
-            if present == list(found)
-            else f"refuted: phases in bases {', '.join(map(str, present)) or 'none'} alone"
-            if len(settled) == len(found)
-            else unsettled,
+            f"The first depth is known alone for a while in {{first_{min(found)}}} of base {min(found)}"
+            + (f", in {{first_{largest}}} of base {largest}." if largest > min(found) else "."),
+            rows,
+            f"{rule} Confirmed if in every base more than half of the runs have each of both phases, refuted "
+            "if in none they have either, mixed otherwise.",
+            "confirmed"
+            if both == list(found)
+            else "refuted"
+            if none == list(found)
+            else "mixed: " + "; ".join(f"base {base}: {by_phase(had[base])}" for base in found),
         ),
-        circular(of.get(2)),
-        beside(of.get(3)),
     ]
 
 
-NONE = "open: no shelf at this size; more steps or another width would show one"
-
-
-def circular(one: Rest | None) -> Answer:
-    """Whether naive + 2 and naive + b − 1, the neighbours of the two candidates on the circle, are alike and
-    above the others.
-    """
-    question = "naive + 2 and naive + 9 are both around 2 ln 10 = 4.605 on the ln 2 shelf; coincidence?"
-    if one is None or len(one.nats) < 2:
-        return Answer("001-48", question, "−ln P(naive + r) on the shelf", "no run was on it", NONE)
-    nats, last = one.nats, one.nats.shape[1] - 1
-    apart = statistics.mean((nats[:, 2] - nats[:, last]).tolist())
-    farther = statistics.mean((nats[:, 3:last].mean(1) - nats[:, [2, last]].mean(1)).tolist())
-    alike = apart.low is not None and apart.high is not None and apart.low <= 0 <= apart.high
-    nearer = farther.low is not None and farther.low > 0
-    return Answer(
-        "001-48",
-        question,
-        f"digit {one.digit}, {len(nats)} runs: −ln P at both; their difference (paired); how much higher "
-        "the other "
-        f"{last - 3} lie (paired); change along the shelf",
-        f"{ends(one)}; {said(apart, '+.2f')}; {said(farther, '+.2f')}; {said(row(one)['moved'], '+.2f')}",
-        "confirmed: they are alike and above the others, as on a circle"
-        if alike and nearer
-        else f"refuted: {'alike' if alike else 'not alike'}, and "
-        f"{'above the others' if nearer else 'no more likely than the others'}",
-    )
-
-
-def beside(one: Rest | None) -> Answer:
-    """Whether the two are around 4.5 in digit 3."""
-    question = "on the 4th digit it is around 4.5, not 4.6"
-    if one is None or len(one.nats) < 2:
-        return Answer("001-49", question, "−ln P(naive + r) on the shelf", "no run was on it", NONE)
-    two, nine = (statistics.mean(one.nats[:, r].tolist()) for r in (2, -1))
-    near = all(
-        x.low is not None and x.high is not None and x.low - 0.1 <= 4.5 <= x.high + 0.1 for x in (two, nine)
-    )
-    return Answer(
-        "001-49",
-        question,
-        f"digit {one.digit}, {len(one.nats)} runs: −ln P(naive + 2), −ln P(naive + {one.nats.shape[1] - 1}); "
-        "change from the shelf's first snapshot to its last",
-        f"{ends(one)}; {said(row(one)['moved'], '+.2f')}",
-        "confirmed" if near else "refuted: another value here, which drifts along the shelf",
-    )
-
-
-def ends(one: Rest) -> str:
-    """−ln P(naive + 2) and −ln P(naive + b − 1)."""
-    return ", ".join(said(statistics.mean(one.nats[:, r].tolist()), ".2f") for r in (2, -1))
+def by_phase(had: tuple[bool, bool]) -> str:
+    """The verdict on two phases."""
+    if had[0] == had[1]:
+        return "confirmed" if had[0] else "refuted"
+    names = ("the phase of the pair alone", "the phase of depth 1 alone")
+    yes, no = names if had[0] else names[::-1]
+    return f"mixed: confirmed of {yes}, refuted of {no}"
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ SECTIONS = (
     Section("disks", dict(cases=99), None),
     Section("machines", dict(configs=10, company=2, processes=True), None),
     Section("inputs", dict(examples=520), dict(examples=12)),
+    Section("weights", dict(damages=700), dict(damages=28)),
     Section("numbers", dict(examples=100_000, steps=20_000), None),
     Section("memory", dict(epochs=2000, sizes=3), None),
     Section("statistics", dict(samples=1500, bootstraps=300), None),

@@ -207,6 +207,26 @@ def of_years(year: str) -> Callable[[pathlib.Path, pathlib.Path], list[str]]:
     return case
 
 
+def cache_damaged(own: pathlib.Path, whole: pathlib.Path) -> list[str]:
+    """Every program in JAX's compilation cache is damaged: half cut, half with changed bytes."""
+    cache = own.with_name("compiled")
+    environment = dict(JAX_COMPILATION_CACHE_DIR=str(cache))
+    wrong = fine(commands.run(flags(own), **environment))
+    shutil.rmtree(own)
+    programs = sorted(path for path in cache.rglob("*") if path.is_file() and path.stat().st_size > 100)
+    if not programs:
+        return [*wrong, "nothing was kept in the compilation cache"]
+    for i, path in enumerate(programs):
+        content = bytearray(path.read_bytes())
+        middle = len(content) // 2
+        if i % 2:
+            del content[middle:]
+        else:
+            content[middle : middle + 16] = b"\xff" * 16
+        path.write_bytes(content)
+    return wrong + fine(commands.run(flags(own), **environment))
+
+
 CASES: dict[str, Callable[[pathlib.Path, pathlib.Path], list[str]]] = {
     "moved": moved,
     "copied": copied,
@@ -218,5 +238,6 @@ CASES: dict[str, Callable[[pathlib.Path, pathlib.Path], list[str]]] = {
     "full while it saves": full("300k", "the disk is full"),
     "full at the report": full("900k", "the disk is full"),
     "read-only": read_only,
+    "compilation cache damaged": cache_damaged,
 }
 """Each leaves a sweep that must then be the uninterrupted one."""

@@ -65,6 +65,14 @@ def inputs(m: Measured) -> str:
     return f"{m['tried']} inputs drawn: {counts(m['outcomes'])}"
 
 
+def weights(m: Measured) -> str:
+    """Returns what became of damaged and hostile files."""
+    return (
+        f"{m['damages']} damages of {len(m['files'])} files: {counts(m['outcomes'])}; "
+        f"{m['hostile']} hostile files, none of which ran"
+    )
+
+
 def numbers(m: Measured) -> str:
     """Returns the errors of loss and gradient, and what the long run shows."""
     most, long = max(max(each.values()) for each in m["errors"].values()), m["long_run"]
@@ -126,6 +134,12 @@ PROMISES = (
         "inputs",
         "test_annotations.py",
         inputs,
+    ),
+    Promise(
+        "Weights of others are data: a damaged or hostile file is one sentence, and nothing in it is run.",
+        "weights",
+        "interop/test_torch_file.py",
+        weights,
     ),
     Promise(
         "Loss and gradient keep the precision of float32 for logits up to 10,000 and losses down to 1e-38; "

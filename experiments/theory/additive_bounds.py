@@ -7,12 +7,6 @@ The propositions of the note on frozen attention, each as a number.
 Theory but for --seeds 8 random models, whose frozen attention is held to be such a sum; --joints 100 random
 joint laws for the fitting.
 Time: 8 s on two cores; GPU: not measured.
-
-Found: where the outcome is flat given each token, additive logits know nothing: ln b to 1e-15, for 2 and 3
-  tokens, however noisy the sum. In general they beat the best single token (mod 3 with chances .5, .3, .2:
-  .960743 against 1.029653; carry of one pair: 0 against .491187), and the product of the single odds, with
-  powers or without, is not the best of them (carry: .2296, .0624 with powers). A frozen model's log-odds are
-  additive to 1e-6, a live one's are not: in random models a third of their spread.
 """
 
 import math

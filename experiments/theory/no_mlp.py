@@ -10,14 +10,6 @@ learned pattern per head, whatever the tokens. Then the note's own size, width 1
 --third_digits 3 in single mode, live, with and without an MLP, --third_steps 2000. --starts 30 of each
 search for the best heads on a sum of two of --symbols 10.
 Time: 15 minutes on two cores, most of it the search; GPU: not measured.
-
-Found: where additive logits are bound to ln 10 (single mode and lsb, digits 0 and 1) frozen attention stays
-  there to .001, and live
-attention leaves it: units to 0 and .003, tens to .56 and .37 nats, the latter below the .688 of the digit
-  pair.
-  Where the bound is 0 frozen attention goes down with it, slowly in msb (units 1.48 after 2000 steps). The
-  third digit at the note's size follows the note: ln 10 is left at step 570, ln 2 at 1053, .48 at 2000, 8 of
-  8 seeds. Heads found by search on the tens reach 1.886 (1), .893 (2), .688 (4): exact .6881.
 """
 
 import math

@@ -10,8 +10,7 @@ import jax
 import numpy as np
 
 from grokjax import training
-from grokjax.checkpoints import description, disk, identity, names, record, schedule, surroundings
-from grokjax.checkpoints.description import read as read
+from grokjax.checkpoints import belonging, description, disk, identity, names, record, schedule, surroundings
 from grokjax.checkpoints.surroundings import versions as versions
 from grokjax.config import INTEGERS
 from grokjax.tasks import Task
@@ -147,6 +146,24 @@ def write(directory: pathlib.Path, spec: Spec, parts: list[dict[str, int]], foun
         disk.write(directory / "config.json", lambda file: file.write(text.encode()))
 
 
+def read(directory: pathlib.Path) -> dict[str, Any]:
+    """Returns the content of config.json.
+
+    Raises FileNotFoundError where there is no sweep, ValueError where config.json is damaged, of an unknown
+    format, or older than parts of its sweep that lie beside it.
+    """
+    found = description.read(directory)
+    if belonging.unknown_part(directory, found):
+        # a sweep that is being added to writes its new description before the first file of a new part
+        found = description.read(directory)
+    if part := belonging.unknown_part(directory, found):
+        raise ValueError(
+            f"{directory / 'config.json'} is older than {part}, whose runs belong to this sweep and are not "
+            f"in it: put back the config.json and {description.HYPERS} that were written when they were added"
+        )
+    return found
+
+
 def num_runs_of(found: dict[str, Any]) -> int:
     """Returns the runs of a recorded sweep."""
     return sum(part["runs"] for part in found["parts"])
@@ -177,8 +194,11 @@ def hyper_differences(recorded: dict[str, np.ndarray], requested: dict[str, np.n
     num_runs, asked = len(next(iter(recorded.values()))), len(next(iter(requested.values())))
     if asked < num_runs:
         return [f"runs: recorded {num_runs}, asked for {asked} (more are allowed, fewer are not)"]
+    both = recorded.keys() & requested.keys()
+    # in a grid with another value every later run stands elsewhere: only the knob that lacks one is to blame
+    lacking = {name for name in both if not known(recorded[name], requested[name]).all()}
     lines = []
-    for name in recorded.keys() & requested.keys():
+    for name in lacking or both:
         old, new = recorded[name], requested[name][:num_runs]
         unequal = ~((old == new) | (np.isnan(old) & np.isnan(new)))
         if unequal.any():
@@ -188,6 +208,11 @@ def hyper_differences(recorded: dict[str, np.ndarray], requested: dict[str, np.n
     return sorted(lines) + [
         f"{name}: in one of the two sweeps only" for name in sorted(recorded.keys() ^ requested.keys())
     ]
+
+
+def known(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Returns which values occur among others; NaN is NaN."""
+    return np.isin(values, among) | (np.isnan(values) & np.isnan(among).any())
 
 
 def notes(found: dict[str, Any] | None, spec: Spec) -> list[str]:

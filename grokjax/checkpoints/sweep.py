@@ -232,7 +232,7 @@ class Sweep:
                 raise ValueError(f"step={step} is not saved in {self.directory}; saved are the steps {known}")
             return steps[step]
         number = -1 if epoch is None else epoch
-        if -len(there) <= number < 0:
+        if isinstance(number, int | np.integer) and -len(there) <= number < 0:
             return there[number]
         if number not in there:
             raise ValueError(f"epoch={epoch} is not saved in {self.directory}; saved are {listed}")

@@ -41,8 +41,12 @@ class Interruption:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def stops(self) -> bool:
-        """Whether any process was asked; all must call it, so that they stop after the same epoch."""
-        self.agreed = not multihost.all_say(not self.asked)
+        """Whether any process was asked, or its output is closed.
+
+        All must call it, so that they stop after the same epoch.
+        """
+        unread = getattr(self.console, "closed", False)
+        self.agreed = not multihost.all_say(not (self.asked or unread))
         return self.agreed
 
     def _ask(self, number: int, frame: FrameType | None) -> None:

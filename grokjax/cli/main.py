@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from importlib import metadata
 
 COMMANDS = ("sweep", "report", "compare")
 STOPPED = "stopped: go on with the same command and --resume"
@@ -25,6 +24,10 @@ def main(argv: Sequence[str]) -> int:
     if name in COMMANDS:  # JAX starts only for a command that computes
         return importlib.import_module(f"grokjax.cli.{name}").main(rest)
     if name == "--version":
+        from importlib import (
+            metadata,
+        )  # it takes longer than all else here, and signals are handled only after it
+
         print(f"grokjax {metadata.version('grokjax')}")
         return 0
     if name in ("-h", "--help", "help"):

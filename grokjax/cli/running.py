@@ -16,9 +16,28 @@ WIDTH = 120
 """Characters of a line where there is no terminal."""
 
 
+class Console(rich.console.Console):
+    """A console that falls silent where nobody reads it any more, as in `grokjax sweep | head`.
+
+    rich would end the process; a sweep has epochs to save first.
+    """
+
+    closed = False
+
+    def on_broken_pipe(self) -> None:
+        """Prints nothing from now on."""
+        self.quiet = self.closed = True
+        forget_output()
+
+
+def forget_output() -> None:
+    """Sends what is still printed nowhere; at its end Python would complain of a pipe that nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def console() -> rich.console.Console:
     """Where a command prints: the terminal or a pipe; nowhere for all but the first of several processes."""
-    return rich.console.Console(
+    return Console(
         width=None if sys.stdout.isatty() else WIDTH,
         quiet=not multihost.is_first(),
         soft_wrap=False,

@@ -20,6 +20,9 @@ from grokjax.cli.values import UsageError
 from grokjax.runner import Session, TensorBoard
 
 HELP = {"-h", "--help", "-help", "--helpfull"}
+SAVED = "stopped, and what is finished is saved: go on with the same command and --resume"
+UNREAD = 141
+"""The status of a process whose output nobody reads any more, as a shell has it."""
 
 
 def main(argv: Sequence[str], *, program: str = "grokjax sweep", introduction: str = str(__doc__)) -> int:
@@ -28,12 +31,15 @@ def main(argv: Sequence[str], *, program: str = "grokjax sweep", introduction: s
     failed = lambda sentence, status: print(f"{program}: {sentence}", file=sys.stderr) or status
     try:
         if HELP & set(argv):
-            print(flags.help_text(introduction))
+            print(flags.help_text(introduction), flush=True)
             return 0
         cluster.join(flags.parse(argv))
         return sweep(request.read(argv, command=" ".join([program, *argv])), running.console())
     except UsageError as error:
         return failed(as_flags(str(error)), 2)
+    except BrokenPipeError:  # `grokjax sweep --help | head`
+        running.forget_output()
+        return UNREAD
     except OSError as error:
         return failed(error, 1)
     except jax.errors.JaxRuntimeError as error:
@@ -55,7 +61,9 @@ def sweep(asked: request.Asked, console: rich.console.Console) -> int:
     board = None if asked.tensorboard is None else TensorBoard(asked.tensorboard, session.request.task)
     running.follow(session, console, board)
     if not session.finished:
-        console.print("stopped, and what is finished is saved: go on with the same command and --resume")
+        console.print(SAVED)
+        if getattr(console, "closed", False):
+            print(f"the output is closed: {SAVED}", file=sys.stderr)
         return 130
     if multihost.is_first():
         from grokjax.runner import html_report  # plotting and statistics only when there is something to show

@@ -53,7 +53,7 @@ def of_setting(name: str, sides: Sequence[Side], measured: Sequence[Measured]) -
         for measure in measured[0].finals
         if measure in measured[1].finals
     ]
-    for measure in measured[0].times:
+    for measure in [name for name in measured[0].times if name in measured[1].times]:
         both = [only(side.times[measure], own.runs) for side, own in zip(measured, sides, strict=True)]
         found.append(time(name, measure, both))
     for level in dict.fromkeys([*measured[0].shelves, *measured[1].shelves]):

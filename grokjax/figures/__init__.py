@@ -9,9 +9,9 @@ from grokjax.figures.confusion import confusion as confusion
 from grokjax.figures.confusion import confusion_animation as confusion_animation
 from grokjax.figures.cumulative import cumulative as cumulative
 from grokjax.figures.curves import losses as losses
-from grokjax.figures.curves import train_test as train_test
 from grokjax.figures.distributions import level_histogram as level_histogram
 from grokjax.figures.distributions import survival as survival
+from grokjax.figures.generalization import train_test as train_test
 from grokjax.figures.maps import heatmap as heatmap
 from grokjax.figures.matrices import matrices as matrices
 from grokjax.figures.orbits import orbits as orbits

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from grokjax.figures import curves, distributions, labels, series, style
+from grokjax.figures import curves, distributions, generalization, labels, series, style
 from grokjax.figures.plot import Plot
 
 Measures = Mapping[str, Mapping[str, Float[np.ndarray, "S E"]]]
@@ -36,7 +36,7 @@ def beneath(
         figure, grid = style.canvas(style.DOUBLE, 0.3 + 1.75 * rows, rows, columns)
         panels = iter(grid.ravel())
         first = next(panels)
-        drawn = curves.train_test(train, test, test_steps=test_steps, ax=first).data
+        drawn = generalization.train_test(train, test, test_steps=test_steps, ax=first).data
         first.set_title("loss (nats)", loc="left")
         first.set_ylabel("")
         axis = first.get_xlim(), first.get_xlabel()

@@ -86,14 +86,16 @@ def survival(
     ylabel: str = "share of runs still on the shelf",
     ax: Axes | None = None,
 ) -> Plot:
-    """Kaplan-Meier curves with their bands, a tick for every censored run, each curve named at its end."""
+    """Kaplan-Meier curves with their bands, a tick for every censored run; each curve is named at its end, or
+    all of them beside the axes where some end together.
+    """
     with style.settings():
         figure, axes = style.panel(ax, style.SINGLE, 2.4)
         colours = [style.CYCLE[k % len(style.CYCLE)] for k in range(len(found))]
         end = max((float(time[-1]) for time, *_ in found.values()), default=1.0)
-        for (time, share, low, high, censored), colour in zip(found.values(), colours, strict=True):
+        for (name, (time, share, low, high, censored)), colour in zip(found.items(), colours, strict=True):
             axes.fill_between(time, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
-            axes.step(time, share, where="post", color=colour, linewidth=1.2)
+            axes.step(time, share, where="post", color=colour, linewidth=1.2, label=name)
             height = np.asarray(share)[np.searchsorted(time, censored, "right") - 1]
             axes.plot(
                 censored,
@@ -109,7 +111,11 @@ def survival(
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         figure.draw_without_rendering()
-        labels.ends(axes, list(found), [float(share[-1]) for _, share, *_ in found.values()], colours)
+        ends = [float(share[-1]) for _, share, *_ in found.values()]
+        if len(set(ends)) < len(ends):
+            axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        else:
+            labels.ends(axes, list(found), ends, colours)
         style.settle(figure, ax)
     return Plot(figure, _survival_data(found))
 

@@ -1,13 +1,16 @@
 """Runs as safetensors files and back, to the bit: weights by name, and all settings as JSON in the header.
 
 Any tool that reads safetensors finds the weights. Reading imports and calls nothing that the file names: a
-task is one of the library's, by its name, or given by the caller.
+task is one of the library's, by its name, or given by the caller. The format has no checksums, so the header
+has ours: a damaged file is refused.
 """
 
 import dataclasses
 import json
 import os
 import pathlib
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -21,7 +24,9 @@ from grokjax.config import INTEGERS, Hyper, ModelConfig, Recipe
 from grokjax.run import Run
 from grokjax.tasks import Task
 
-FORMAT = "grokjax run 1"
+FORMAT = "grokjax run 2"
+BEFORE_CHECKSUMS = "grokjax run 1"
+SETTINGS = ("task", "config", "recipe", "hyper")
 TASKS = ("Addition", "GroupComposition", "Induction", "ModularArithmetic", "SkipTrigram")
 """The tasks that a file may name."""
 
@@ -39,7 +44,8 @@ def save_safetensors(run: Run, path: Path) -> None:
     settings = dict(
         task=_encoded(run.task), config=_encoded(run.config), recipe=_encoded(run.recipe), hyper=hyper
     )
-    metadata = {"format": FORMAT, **{name: json.dumps(value) for name, value in settings.items()}}
+    texts = {name: json.dumps(value) for name, value in settings.items()}
+    metadata = {"format": FORMAT, **texts, "crc32": json.dumps(checksums(arrays, texts))}
     safetensors_numpy.save_file(arrays, os.fspath(path), metadata)
 
 
@@ -55,10 +61,13 @@ def load_safetensors(path: Path, task: Task | None = None, recipe: Recipe | None
     try:
         with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
+            if metadata.get("format") not in (FORMAT, BEFORE_CHECKSUMS):
                 raise ValueError(f"format={metadata.get('format')!r} in its header instead of {FORMAT!r}")
-            params = nested({name: jnp.asarray(file.get_tensor(name)) for name in file.keys()})  # noqa: SIM118
-        settings = {name: json.loads(metadata[name]) for name in ("task", "config", "recipe", "hyper")}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata["format"] == FORMAT:
+            _proven(arrays, metadata)
+        params = nested({name: jnp.asarray(x) for name, x in arrays.items()})
+        settings = {name: json.loads(metadata[name]) for name in SETTINGS}
         task = _task(settings["task"]) if task is None else task
         config = ModelConfig(**_plain(settings["config"], "config"))
         recipe = Recipe(**_plain(settings["recipe"], "recipe")) if recipe is None else recipe
@@ -66,6 +75,21 @@ def load_safetensors(path: Path, task: Task | None = None, recipe: Recipe | None
         return Run(task, config, _checked(config, params, np.shape(hyper.seed)), hyper, recipe)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not the file of a run: {error}") from None
+
+
+def checksums(arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]) -> dict[str, int]:
+    """CRC-32 of the bytes of each array and, as `settings`, of the texts of the settings."""
+    own = {name: zlib.crc32(np.ascontiguousarray(x).tobytes()) for name, x in arrays.items()}
+    return own | {"settings": zlib.crc32("".join(texts[name] for name in SETTINGS).encode())}
+
+
+def _proven(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Raises ValueError for arrays or settings that are not those that were written."""
+    written, found = json.loads(metadata["crc32"]), checksums(arrays, metadata)
+    if not isinstance(written, dict) or written.keys() != found.keys():
+        raise ValueError("its checksums are not those of its arrays: the file is damaged")
+    if wrong := [name for name, crc in found.items() if written[name] != crc]:
+        raise ValueError(f"its {', '.join(wrong)} is not what was written: the file is damaged")
 
 
 def flat(tree: PyTree, at: str = "") -> dict[str, Any]:

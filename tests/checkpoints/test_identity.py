@@ -329,3 +329,25 @@ def test_a_precision_that_the_device_ignores_is_said(tmp_path):
         assert writer.notes == [
             "precision='bfloat16' changes nothing on this device (cpu): matrix products are float32 there"
         ]
+
+
+def test_a_description_from_before_runs_were_added_is_refused(own, written, tmp_path):
+    """An old config.json put back with its hypers.npz, as a restored backup has them."""
+    grown = pathlib.Path(shutil.copytree(own, tmp_path / "grown"))
+    more = planted_sweep.spec(num_runs=5, part_runs=2, save="all")
+    with checkpoints.resume(grown, more) as writer:
+        planted_sweep.run(writer)
+    for name in ("config.json", "hypers.npz"):
+        shutil.copy(own / name, grown)
+    before = content(grown)
+    for action in (checkpoints.open_sweep, lambda there: checkpoints.resume(there, more)):
+        with pytest.raises(ValueError, match=r"config\.json is older than \S*metrics/part-2, [^\n]*put back"):
+            action(grown)
+    assert content(grown) == before
+
+
+def test_a_part_of_another_sweep_beside_ones_own_changes_nothing(own, written):
+    """Nothing reads it, and it may be what somebody keeps there."""
+    shutil.copytree(written / "twin" / "metrics" / "part-1", own / "metrics" / "part-7")
+    (own / "checkpoints" / "part-8").mkdir()
+    assert len(checkpoints.open_sweep(own)) == 3

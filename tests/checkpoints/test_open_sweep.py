@@ -149,6 +149,7 @@ def test_one_run_is_read_without_the_rest(finished, monkeypatch):
 @pytest.mark.parametrize(
     "given, words",
     [
+        (dict(epoch="last"), r"epoch=last is not saved in .*; saved are 0, 1, 2$"),
         (dict(epoch=-4), r"epoch=-4 is not saved in .*; saved are 0, 1, 2$"),
         (dict(step=15), r"step=15 is not saved in .*; saved are the steps 0, 10, 20$"),
         (dict(epoch=1, step=10), r"epoch=1 and step=10 exclude each other"),

@@ -60,3 +60,15 @@ def test_a_closed_terminal_saves_and_says_nothing(tmp_path):
     process.communicate(timeout=60)
     assert process.returncode == 130
     assert grokjax.open_sweep(tmp_path / "sweep").metrics["loss"].shape[1] > 0
+
+
+def test_an_output_that_nobody_reads_ends_it_as_a_signal_does(tmp_path):
+    """As in `grokjax sweep | head`."""
+    process = begun(tmp_path / "sweep")
+    process.stdout.close()
+    process.stdout = None
+    _, said = process.communicate(timeout=100)
+    assert (
+        process.returncode == 130 and "the output is closed: stopped, and what is finished is saved" in said
+    )
+    assert "Traceback" not in said and grokjax.open_sweep(tmp_path / "sweep").epochs

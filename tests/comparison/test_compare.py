@@ -55,6 +55,14 @@ def test_times_count_runs_that_are_not_there_yet_as_later(folder):
     assert own["step of memorising"].p is None or own["step of memorising"].p > 0.9
 
 
+def test_what_one_side_does_not_have_is_left_out(folder):
+    """A sweep that was trained on the whole table has no test set."""
+    planted_curves.modular(folder / "whole", [40] * 6, [np.inf] * 6, [1] * 6, tested=False)
+    for pair in (("m", "whole"), ("whole", "m")):
+        own = by_measure(gj.compare(*(folder / name for name in pair)))
+        assert "final loss" in own and not {"step of generalising", "final test loss"} & set(own)
+
+
 def test_p_are_adjusted_over_all_rows_and_the_tables_have_them(folder):
     found = gj.compare(folder / "late", folder / "soon")
     tested = [row for row in found.rows if row.p is not None]

@@ -1,4 +1,4 @@
-"""Rules' parts: which side of a limit an interval lies on, and intervals with more than one source of error."""
+"""Parts of rules: on which side of a limit an interval lies, and intervals of several sources of error."""
 
 import numpy as np
 import pytest

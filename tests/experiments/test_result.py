@@ -51,6 +51,7 @@ def test_a_result_is_read_back_from_what_is_kept():
     ("sentence", "found"),
     [
         ("stays at ln 10 in base 3, digit 1, n = 5, of 5-digit sums mod 113", []),
+        ("Digit 2 slows down, digit 4 not; Layer 1 and Base 10", []),
         ("falls to .69 within 200 steps", [".69", "200"]),
         ("falls from {a} to 0.5.", ["0.5"]),
     ],

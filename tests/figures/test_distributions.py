@@ -52,6 +52,14 @@ def test_survival_draws_curve_band_and_censored_runs():
     assert [text.get_text() for text in axes.texts] == ["digit 0"]
 
 
+def test_curves_that_end_together_are_named_beside_the_axes():
+    (axes,) = figures.survival({"a": CURVE, "b": CURVE}).figure.axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"] and not axes.texts
+    lower = (CURVE[0], CURVE[1] / 2, *CURVE[2:])
+    (axes,) = figures.survival({"a": CURVE, "b": lower}).figure.axes
+    assert axes.get_legend() is None and [text.get_text() for text in axes.texts] == ["a", "b"]
+
+
 def test_the_data_are_the_curves():
     data = figures.survival({"a": CURVE, "b": CURVE}).data
     assert data["curve"].tolist() == ["a"] * 4 + ["b"] * 4

@@ -5,10 +5,12 @@ import json
 import jax
 import numpy as np
 import pytest
+import safetensors
 from safetensors import numpy as safetensors_numpy
 
 import grokjax as gj
 from grokjax import interop
+from grokjax.interop import safetensors_file
 
 TASK = gj.Addition(num_digits=1, held_out=((1, 2), (3, 4)))
 CONFIG = gj.ModelConfig.of(
@@ -73,12 +75,11 @@ def test_functions_of_ones_own_are_given_again(tmp_path):
 def rewritten(path, metadata=None, arrays=None):
     """The file of a run with other metadata or arrays."""
     interop.save_safetensors(fresh()[0], path)
-    import safetensors
-
     with safetensors.safe_open(path, framework="numpy") as file:
         kept = dict(file.metadata())
     kept |= metadata or {}
     found = safetensors_numpy.load_file(path) | (arrays or {})
+    kept["crc32"] = json.dumps(safetensors_file.checksums(found, kept))
     safetensors_numpy.save_file(found, path, kept)
 
 
@@ -120,3 +121,31 @@ def test_other_files_are_refused(tmp_path, content):
         interop.load_safetensors(path)
     with pytest.raises(FileNotFoundError):
         interop.load_safetensors(tmp_path / "missing")
+
+
+def test_a_file_with_changed_bytes_is_never_other_weights(tmp_path):
+    """The format has no checksum of its own: a changed number would be read as another weight."""
+    run, path, random = fresh()[0], tmp_path / "a.safetensors", np.random.default_rng(0)
+    interop.save_safetensors(run, path)
+    whole, read = path.read_bytes(), 0
+    for _ in range(100):
+        changed = bytearray(whole)
+        changed[random.integers(len(whole))] ^= 1 << random.integers(8)
+        path.write_bytes(changed)
+        try:
+            assert identical(interop.load_safetensors(path), run)
+            read += 1
+        except ValueError as error:
+            assert "a.safetensors is not the file of a run: " in str(error) and "\n" not in str(error)
+    assert read < 20
+
+
+def test_files_from_before_checksums_are_read(tmp_path):
+    run, path = fresh()[0], tmp_path / "a.safetensors"
+    interop.save_safetensors(run, path)
+    with safetensors.safe_open(path, framework="numpy") as file:
+        kept = {name: text for name, text in file.metadata().items() if name != "crc32"}
+    safetensors_numpy.save_file(
+        safetensors_numpy.load_file(path), path, kept | {"format": safetensors_file.BEFORE_CHECKSUMS}
+    )
+    assert identical(interop.load_safetensors(path), run)

@@ -9,6 +9,7 @@ import pytest
 
 import grokjax as gj
 from experiments import seed_sweep
+from grokjax.checkpoints import spec as specs
 
 TASK = gj.Addition(num_digits=1, batch_size=8)
 FLAGS = ["--digits=1", "--d_model=8", "--heads=2", "--batch=8", "--epoch_steps=5", "--weight_decay=0,1"]
@@ -103,6 +104,16 @@ def test_another_sweep_is_refused_at_the_call(whole, options, words):
         run(whole.directory, **options)
     assert all(word in str(error.value) for word in words), str(error.value)
     assert files() == before
+
+
+def test_only_the_knob_that_lacks_a_value_is_named():
+    """With one value more in a grid every later run stands elsewhere, so every knob differs somewhere."""
+    columns = lambda rates: specs.columns(
+        gj.grid(gj.Hyper(), seed=[0, 1], learning_rate=rates, weight_decay=[0, 1])
+    )
+    assert specs.hyper_differences(columns([0.001]), columns([0.01, 0.1])) == [
+        "learning_rate of run 0: recorded 0.001, asked for 0.01"
+    ]
 
 
 def test_nothing_is_written_before_the_loop(tmp_path):

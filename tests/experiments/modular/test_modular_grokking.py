@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from experiments.modular import modular_grokking, operations
+from experiments.modular import modular_grokking, operations, phases
 from grokjax.curves.statistics import Times
 
 SETTLED = "more --steps or a larger --modulus would settle it"
@@ -26,18 +26,16 @@ def planted(memorised, grokked):
 def test_the_phases_are_dated_and_what_has_not_happened_is_censored():
     train, test = (np.stack(both) for both in zip(planted(150, 800), planted(150, 2000), strict=True))
     excluded = np.tile(np.where(STEPS < 100, 2.0, np.where(STEPS < 500, 0.1, 3.0)), (2, 1))
-    found = modular_grokking.events(sweep_of(train, test), STEPS, excluded)
+    found = phases.events(sweep_of(train, test), STEPS, excluded)
     assert found.memorised.time.tolist() == [150, 150] and found.memorised.ended.all()
     assert found.formed.time.tolist() == [500, 500], (
         "that it was above 1 nat before memorising does not count"
     )
     assert found.grokked.time.tolist() == [800, 1000] and found.grokked.ended.tolist() == [True, False]
     assert found.known.tolist() == [True, False] and found.in_order.tolist() == [True, False]
-    late = modular_grokking.events(
-        sweep_of(train, test), STEPS, np.where(STEPS < 900, 0.0, 3.0) + 0 * excluded
-    )
+    late = phases.events(sweep_of(train, test), STEPS, np.where(STEPS < 900, 0.0, 3.0) + 0 * excluded)
     assert late.known.tolist() == [True, False] and not late.in_order.any()
-    never = modular_grokking.events(sweep_of(train, test), STEPS, 0 * excluded)
+    never = phases.events(sweep_of(train, test), STEPS, 0 * excluded)
     assert never.formed.time.tolist() == [1000, 1000] and not never.formed.ended.any()
 
 
@@ -49,7 +47,7 @@ def test_a_drop_tells_which_frequencies_came_and_went():
     key = np.zeros((1, len(STEPS), 4), bool)
     key[:, :, 0], key[:, 4:, 2], key[:, 8:, 0] = True, True, False
     seen = {"key": key, "symmetricity": np.linspace(0.4, 0.5, len(STEPS))[None]}
-    found = modular_grokking.falls({"steps": 1000}, sweep_of(train, test), STEPS, seen, 0)
+    found = phases.falls(sweep_of(train, test), STEPS, seen, 0)
     assert [fall.drop.first for fall in found] == [300, 700]
     assert [(fall.came, fall.went) for fall in found] == [([3], []), ([], [1])]
     assert all(fall.other for fall in found)

@@ -1,0 +1,95 @@
+"""Six differences from the published setting of modular addition: runs of every combination, and effects."""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from experiments.frame.study import Study
+from grokjax.checkpoints import Sweep
+from grokjax.config import TENSORS, freeze
+from grokjax.curves import statistics
+from grokjax.curves.statistics import Interval
+
+FACTORS = ("embedding", "bias", "uniform", "decay", "warm-up", "untrained")
+RIGHT = 0.99
+"""The test accuracy at which a run has grokked."""
+FROZEN = (*TENSORS, "b_in", "b_out")
+"""The tensors that are left untrained, one at a time."""
+
+
+class Cells(NamedTuple):
+    """The runs of every cell: whether they grokked, and the steps until then, [2, 2, 2, 2, 2, 2, S].
+
+    An axis is a factor in the order of FACTORS: 0 as published, 1 as in the notes.
+    """
+
+    grokked: Float[np.ndarray, "2 2 2 2 2 2 S"]
+    time: Float[np.ndarray, "2 2 2 2 2 2 S"]
+
+
+def options(this: Study) -> dict[str, object]:
+    """What all sweeps have in common."""
+    return dict(
+        task="modular",
+        preset="pizza",
+        modulus=this["modulus"],
+        d_model=this["d_model"],
+        train_fraction=this["percent"] / 100,
+    )
+
+
+def factorial(this: Study) -> Cells:
+    """All cells, in four programs."""
+    grokked, time = np.zeros((2, *(2,) * len(FACTORS), this["seeds"]))
+    for bias, uniform in itertools.product((0, 1), repeat=2):
+        sweep = this.sweep(
+            f"bias{bias}_uniform{uniform}",
+            **options(this),
+            unembed_bias=bool(bias),
+            init=("normal", "uniform")[uniform],
+            scale_W_E=[1.0, math.sqrt(this["d_model"])],
+            weight_decay=[2.0, 0.01],
+            warmup_steps=[10.0, 0.0],
+            frozen=[0, freeze("W_in")],
+        )
+        times, hypers = until_right(sweep), sweep.hypers
+        traced = [
+            np.asarray(hypers.scale_W_E) > 1,
+            np.asarray(hypers.weight_decay) < 1,
+            np.asarray(hypers.warmup_steps) < 1,
+            np.asarray(hypers.frozen) > 0,
+        ]
+        wide, slow, cold, held = (np.asarray(x, int) for x in traced)
+        place = wide, bias, uniform, slow, cold, held, np.asarray(hypers.seed)
+        grokked[place], time[place] = times.ended, times.time
+    return Cells(grokked, time)
+
+
+def untrained(this: Study) -> dict[str, statistics.Times]:
+    """The runs in which one tensor is not trained, by its name; `none` trains all."""
+    bits = {"none": 0} | {name: freeze(name) for name in FROZEN}
+    sweep = this.sweep("frozen", **options(this), frozen=list(bits.values()))
+    times, own = until_right(sweep), np.asarray(sweep.hypers.frozen)
+    return {
+        name: statistics.Times(times.time[own == held], times.ended[own == held])
+        for name, held in bits.items()
+    }
+
+
+def until_right(sweep: Sweep) -> statistics.Times:
+    """Steps to grokking of every run."""
+    wrong = 1 - sweep.metrics["test_accuracy"][..., 0]
+    return statistics.until_below(
+        wrong, np.nextafter(1 - RIGHT, 1), steps=sweep.metrics["test_step"], smoothing=1
+    )
+
+
+def effect(values: Float[np.ndarray, "2 2 2 2 2 2 S"], factors: tuple[int, ...]) -> Interval:
+    """The main effect of one factor, or the interaction of two, with its interval over seeds."""
+    for axis in sorted(factors, reverse=True):
+        values = np.diff(values, axis=axis).squeeze(axis)
+    each = values.reshape(-1, values.shape[-1]).mean(0) / 2 ** (len(factors) - 1)
+    return statistics.mean(each, 1 - 0.05 / len(FACTORS))
