@@ -123,7 +123,9 @@ def test_written_carries_help_in_both_orders_in_one_or_in_none():
 
 def test_the_reason_of_a_lens_is_the_basis_where_a_tuned_one_closes_the_gap():
     reading = lambda mid: types.SimpleNamespace(
-        accuracy=np.stack([np.zeros((RUNS, 6)), np.broadcast_to(mid, (RUNS, 6)), np.full((RUNS, 6), 0.99)], 1),
+        accuracy=np.stack(
+            [np.zeros((RUNS, 6)), np.broadcast_to(mid, (RUNS, 6)), np.full((RUNS, 6), 0.99)], 1
+        ),
         loss=np.ones((RUNS, 3, 6)),
     )
     guess, lying = np.array([0.5] + [0.1] * 5), types.SimpleNamespace(share=np.ones((RUNS, 3, 6)))
