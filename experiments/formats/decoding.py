@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from experiments.formats.decoding_answers import PREFIXES, Zeroth, scoring, sequentially, zeroth
 from experiments.frame import study
@@ -74,21 +74,10 @@ def measure(this: Study) -> Finding:
     )
     average, total = (np.isclose(sequence.hypers.eps, eps, rtol=0.01, atol=0) for eps in (EPS, EPS / terms))
     right = after_prefixes(this, sequence)[:, average]
-    steps = [sequence.steps(epoch) for epoch in sequence.epochs]
     exact = {
         "sequence": sequence.metrics["test_exact_match"][average][:, -1],
         "parallel": parallel.metrics["test_exact_match"][:, -1],
         "without leading digit": shorter.metrics["test_exact_match"][:, -1],
-    }
-    shares = right.mean(3)
-    panels = {
-        f"digit {digit}": {
-            prefix: figures.Points(
-                steps, [statistics.mean(values) for values in shares[:, :, i, terms - 1 - digit]]
-            )
-            for i, prefix in enumerate(PREFIXES)
-        }
-        for digit in reversed(range(terms))
     }
     loss = sequence.metrics["loss"].mean(-1)
     return Finding(
@@ -106,9 +95,26 @@ def measure(this: Study) -> Finding:
             "exact_match_at_the_end": {name: statistics.mean(values) for name, values in exact.items()},
         },
         plot=figures.points(
-            panels, xlabel="optimiser step", ylabel="share of right answers", legend="prefix"
+            pictured(right.mean(3), [sequence.steps(epoch) for epoch in sequence.epochs]),
+            xlabel="optimiser step",
+            ylabel="share of right answers",
+            legend="prefix",
         ),
     )
+
+
+def pictured(
+    shares: Float[np.ndarray, "E S prefix C"], steps: list[int]
+) -> dict[str, dict[str, figures.Points]]:
+    """A panel for each digit, the leading one first."""
+    terms = shares.shape[-1]
+    return {
+        f"digit {terms - 1 - place}": {
+            prefix: figures.Points(steps, [statistics.mean(values) for values in shares[:, :, i, place]])
+            for i, prefix in enumerate(PREFIXES)
+        }
+        for place in range(terms)
+    }
 
 
 def after_prefixes(this: Study, sweep: Sweep) -> Bool[np.ndarray, "E S prefix B C"]:

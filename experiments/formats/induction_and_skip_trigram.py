@@ -27,7 +27,7 @@ from experiments.frame.measured import Measured, mean, share, time
 from experiments.frame.result import Result
 from experiments.frame.study import Study
 from grokjax import figures
-from grokjax.checkpoints import map_epochs
+from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.curves import statistics
 from grokjax.interp import attention
 from grokjax.run import Run
@@ -50,6 +50,8 @@ SMALL: dict[str, study.Setting] = {
     "seeds": 2,
 }
 FIXED_TRIGRAMS, EXAMPLES = 256, 256
+SHORT = 600
+"""Steps of skip trigrams, at most."""
 HEAD = 0.4
 """The induction score above which a head is an induction head."""
 ONE, TWO = "repeats, 1 layer", "repeats, 2 layers"
@@ -57,29 +59,7 @@ ONE, TWO = "repeats, 1 layer", "repeats, 2 layers"
 
 def measure(this: Study) -> Finding:
     """Phase changes of every task, and the heads of one and two layers."""
-    model = dict(d_model=this["d_model"], mlp=False, weight_decay=0, learning_rate=3e-3)
-    piece = dict(
-        task="induction",
-        vocabulary=this["vocabulary"],
-        piece_length=this["piece"],
-        length=3 * this["piece"] + 10,
-        save="every:5",
-    )
-    short = min(this["steps"], 600)
-    sweeps = {
-        ONE: this.sweep("induction_1", layers=1, batch=this["batch"], **piece, **model),
-        TWO: this.sweep("induction_2", layers=2, batch=this["batch"], **piece, **model),
-        "skip trigram": this.sweep(
-            "trigram", task="skip_trigram", batch=this["batch"], **{**model, "steps": short}
-        ),
-        "skip trigram, fixed": this.sweep(
-            "trigram_fixed",
-            task="skip_trigram",
-            num_examples=FIXED_TRIGRAMS,
-            train_fraction=0.8,
-            **{**model, "steps": short},
-        ),
-    }
+    sweeps = sweeps_of(this)
     start = {name: math.log(this["vocabulary"] - 1 if name.startswith("repeats") else 10) for name in sweeps}
     changes = {
         name: {kind: change(sweep, kind, start[name]) for kind in ("loss", "test_loss")}
@@ -101,7 +81,7 @@ def measure(this: Study) -> Finding:
     return Finding(
         task="repeated subsequence (induction) and skip trigram",
         size=f"attention only, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 3e-3, "
-        f"{this['steps']} and {short} steps",
+        f"{this['steps']} and {min(this['steps'], SHORT)} steps",
         seeds=this.seeds,
         answers=[
             trained(changes, {name: sweep.metrics["loss"].shape[1] for name, sweep in sweeps.items()}),
@@ -113,6 +93,33 @@ def measure(this: Study) -> Finding:
         },
         plot=figures.points(panels, xlabel="optimiser step", ylabel="mean over seeds"),
     )
+
+
+def sweeps_of(this: Study) -> dict[str, Sweep]:
+    """The runs of every task."""
+    model = dict(d_model=this["d_model"], mlp=False, weight_decay=0, learning_rate=3e-3)
+    piece = dict(
+        task="induction",
+        vocabulary=this["vocabulary"],
+        piece_length=this["piece"],
+        length=3 * this["piece"] + 10,
+        save="every:5",
+    )
+    short = min(this["steps"], SHORT)
+    return {
+        ONE: this.sweep("induction_1", layers=1, batch=this["batch"], **piece, **model),
+        TWO: this.sweep("induction_2", layers=2, batch=this["batch"], **piece, **model),
+        "skip trigram": this.sweep(
+            "trigram", task="skip_trigram", batch=this["batch"], **{**model, "steps": short}
+        ),
+        "skip trigram, fixed": this.sweep(
+            "trigram_fixed",
+            task="skip_trigram",
+            num_examples=FIXED_TRIGRAMS,
+            train_fraction=0.8,
+            **{**model, "steps": short},
+        ),
+    }
 
 
 def change(sweep: Any, kind: str, start: float) -> statistics.Times:

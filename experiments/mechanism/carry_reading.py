@@ -158,11 +158,15 @@ def accuracy(
     quantity: str, right: np.ndarray, of: Int[np.ndarray, "n T"], among: np.ndarray | None = None
 ) -> Measured:
     """The balanced accuracy, mean over columns, with the errors of runs [S, n, T] and of problems."""
-    weights, kept = even(of, among), np.ones(of.shape, bool) if among is None else np.asarray(among, bool)
-    size, parts = kept.sum(), []
-    for column in range(len(of)):
-        scaled = np.asarray(right)[:, column] * weights[column] * size / len(of)
-        parts.append(scaled[:, kept[column]])
+    kept = np.ones(of.shape, bool) if among is None else np.asarray(among, bool)
+    weights, hits, parts = even(of, kept), np.asarray(right, float), []
+    whole = balanced(hits, of, kept).mean(-1)[:, None]
+    for column, in_column in enumerate(kept):
+        own, classes = hits[:, column, in_column], of[column, in_column]
+        # what a problem adds to the accuracy is told against its class, however many of the class there are
+        for c in np.unique(classes):
+            own[:, classes == c] -= own[:, classes == c].mean(1, keepdims=True)
+        parts.append(own * weights[column, in_column] * kept.sum() / len(of) + whole)
     return crossed(quantity, np.concatenate(parts, 1), "")
 
 

@@ -212,6 +212,7 @@ def number_shaped(found: dict[str, Shapes], steps: np.ndarray) -> Result:
         "R² of the line less that of the circle, W_E at the end, paired", r2(W_E, -1, 0) - r2(W_E, -1, 1), ""
     )
     shaped = all(above(one, 0.5) for one in counts.values())
+    none = any(below(one, 0.5) for one in counts.values())
     kind = (
         "a line and a circle alike"
         if within(gap, ALIKE)
@@ -223,8 +224,8 @@ def number_shaped(found: dict[str, Shapes], steps: np.ndarray) -> Result:
     )
     return Result(
         "001-53",
-        f"{'It does' if shaped else 'Not surely'}, {kind}: R² of a left-out digit in W_E is {{W_E_line_end}} "
-        "and {W_E_circle_end}.",
+        f"{'Yes' if shaped else 'No' if none else 'Unsure'}, {kind}: R² of a left-out digit in W_E is "
+        "{W_E_line_end} and {W_E_circle_end}.",
         dict(**rows, **counts, gap=gap),
         f"The guess is refuted if W_E and OV are number-shaped (p ≤ {LEVEL:g}) in more than half of the "
         "runs, confirmed if either is in fewer (Wilson's whole interval). Line and circle are alike within "
@@ -232,7 +233,7 @@ def number_shaped(found: dict[str, Shapes], steps: np.ndarray) -> Result:
         "refuted"
         if shaped
         else "confirmed"
-        if any(below(one, 0.5) for one in counts.values())
+        if none
         else "open: about half of the runs are; more runs would tell",
         ["An ordered line and the circle of frequency 1 differ at the ends only."],
     )
