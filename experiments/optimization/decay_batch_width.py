@@ -209,11 +209,13 @@ def by_width(this: Study, narrow: Arm, wide: Arm, fallen: list[list[statistics.T
         rows,
         f"Confirmed if width {second} is sooner at {FALLEN} nats in every digit (sign test by seed, Holm, "
         f"p < .05) and its share of right answers is no more than {MARGIN} lower; refuted if it is later in "
-        "every digit, or sooner in none; mixed otherwise.",
+        "some digit and sooner in none; open if no order is shown in any; mixed otherwise.",
         "confirmed"
         if len(sooner) == len(ratios) and no_worse
         else "refuted"
-        if len(later) == len(ratios) or not sooner
+        if later and not sooner
+        else "open: neither width is shown to be sooner in any digit; more seeds would tell"
+        if not sooner
         else f"mixed: sooner in digit {', '.join(map(str, sooner))}; "
         + ("no worse in the end" if no_worse else "the end is not settled"),
         ["Four heads at either width."],
