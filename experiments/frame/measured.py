@@ -103,7 +103,8 @@ def plain(row: Measured) -> dict[str, Any]:
     """The number as JSON, without what it does not have."""
     defaults = Measured._field_defaults
     kept = {name: x for name, x in row._asdict().items() if name not in defaults or x != defaults[name]}
-    return {name: float(f"{x:.5g}") if isinstance(x, float) else x for name, x in kept.items()}
+    bare = {name: x.item() if isinstance(x, np.generic) else x for name, x in kept.items()}
+    return {name: float(f"{x:.5g}") if isinstance(x, float) else x for name, x in bare.items()}
 
 
 def _plain(found: Interval) -> tuple[float | None, float | None, float | None]:

@@ -1,5 +1,7 @@
 """Answers: their sentences, their numbers in words, and what the page must not show."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,9 @@ def test_what_the_page_must_not_show_is_refused(change, said):
     with pytest.raises(ValueError, match="001-01") as caught:
         finding.said_to(good._replace(**change))
     assert said in str(caught.value)
+
+
+def test_numbers_of_numpy_are_kept_as_plain_ones():
+    row = measured.interval("exits", statistics.Interval(np.float32(1.5), None, None), "", np.int64(3))
+    kept = json.loads(json.dumps(measured.plain(row)))
+    assert kept["value"] == 1.5 and kept["n"] == 3
