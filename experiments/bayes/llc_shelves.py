@@ -20,7 +20,6 @@ Time: not measured; GPU: not measured.
 """
 
 import collections
-import functools
 import sys
 from typing import Any, NamedTuple
 
@@ -113,9 +112,10 @@ def measure(this: Study) -> Finding:
         numbers=numbers(found, jumps, names, steps, whole, parts),
         plot=pictures.steps_of_parts(
             steps,
-            {"whole model": whole["mean"][:, :, 0]}
-            | {name.removeprefix("blocks.0."): parts["mean"][:, :, i] for i, name in enumerate(names)},
+            whole["mean"][:, :, 0],
+            {name.removeprefix("blocks.0."): parts["mean"][:, :, i] for i, name in enumerate(names)},
             {f"digit {digit}": curves[:, :, digit] for digit in range(curves.shape[2])},
+            [(one.run, one.step) for one in found],
         ),
     )
 
@@ -185,7 +185,11 @@ def answer(
     by = by_run(found, own)
     excess = statistics.mean(by)
     counts = firsts(jumps)
-    of_exits = functools.partial(counted, n=len(found))
+    ends = len(found)
+    # exits of a run are not independent: no interval
+    of_exits = lambda quantity, count: Measured(
+        quantity, count / max(ends, 1), unit="share", n=ends, of="exits", count=count
+    )
     return Result(
         "003-05",
         "Across shelves of addition the coefficient jumps clearly at {clear}, by {excess} more than it "
@@ -211,11 +215,6 @@ def answer(
             "Exits of a run are not independent: their counts have no interval.",
         ],
     )
-
-
-def counted(quantity: str, count: int, n: int) -> Measured:
-    """So many of the exits, without an interval."""
-    return Measured(quantity, count / n if n else None, unit="share", n=n, of="exits", count=count)
 
 
 def verdict(clear: int, exits: int, interval: statistics.Interval) -> str:

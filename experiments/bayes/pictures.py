@@ -1,5 +1,7 @@
 """Pictures of learning coefficients: over training, the chains, and the grid for choosing settings."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -179,29 +181,39 @@ def over_gamma(at: dict[str, tuple[np.ndarray, np.ndarray]], quadratic: Over, dr
 
 def steps_of_parts(
     steps: Float[np.ndarray, " E"],
+    whole: Float[np.ndarray, "E S"],
     parts: dict[str, Float[np.ndarray, "E S"]],
     losses: dict[str, Float[np.ndarray, "S T"]],
+    exits: Sequence[tuple[int, int]],
 ) -> Plot:
-    """Returns coefficients over training, a line per part (median over runs, quartiles as a band), each over
-    its largest median; beneath, the losses of every run in nats by digit.
+    """Returns coefficients over training: of the whole model a line per run, with its exits, (run, step), as
+    triangles; medians over runs of its parts, each over its largest; beneath, the losses in nats by digit.
     """
     with style.settings():
-        figure, grid = style.canvas(style.DOUBLE * 0.7, 3.8, 2, 1, sharex=True)
-        upper, lower = grid[:, 0]
+        figure, grid = style.canvas(style.DOUBLE, 5.4, 3, 1, sharex=True)
+        upper, middle, lower = grid[:, 0]
+        for run in range(whole.shape[1]):
+            colour = style.CYCLE[run % len(style.CYCLE)]
+            upper.plot(steps, whole[:, run], color=colour, lw=0.9, label=f"run {run}")
+            own = [step for one, step in exits if one == run]
+            upper.plot(own, np.interp(own, steps, whole[:, run]), "v", ms=4, color=colour)
         for i, (name, values) in enumerate(parts.items()):
             largest = np.abs(np.nanmedian(values, 1)).max() or 1.0
-            middle, low, high = (np.nanquantile(values / largest, q, axis=1) for q in (0.5, 0.25, 0.75))
             colour, line = style.CYCLE[i % len(style.CYCLE)], ("-", "--")[i // len(style.CYCLE) % 2]
-            upper.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
-            upper.plot(steps, middle, line, color=colour, lw=0.9, label=f"{name} ({largest:.3g})")
+            label = f"{name} ({largest:.3g})"
+            middle.plot(steps, np.nanmedian(values, 1) / largest, line, color=colour, lw=0.9, label=label)
         for i, (name, curves) in enumerate(losses.items()):
             for run, curve in enumerate(curves):
                 colour = style.CYCLE[i % len(style.CYCLE)]
                 lower.plot(curve, color=colour, lw=0.5, alpha=0.7, label="" if run else name)
-        upper.set_ylabel("LLC / its largest median")
+        upper.set_title("whole model; triangles: a shelf ends", loc="left")
+        middle.set_title("parts, over their largest value (in brackets): medians over runs", loc="left")
+        upper.set_ylabel("LLC")
+        middle.set_ylabel("LLC / largest")
         lower.set(ylabel="loss (nats)", xlabel="step", yscale="log")
-        for ax in (upper, lower):
+        for ax in (upper, middle, lower):
             ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    rows = np.tile(steps, len(parts))
-    medians = np.concatenate([np.nanmedian(values, 1) for values in parts.values()])
-    return Plot(figure, dict(part=np.repeat(list(parts), len(steps)), step=rows, median_llc=medians))
+    every = {f"run {run}": whole[:, run] for run in range(whole.shape[1])}
+    every |= {name: np.nanmedian(values, 1) for name, values in parts.items()}
+    names, rows = np.repeat(list(every), len(steps)), np.tile(steps, len(every))
+    return Plot(figure, dict(series=names, step=rows, llc=np.concatenate(list(every.values()))))

@@ -37,6 +37,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "third_d_model": "width of the runs on the third digit",
         "widths": "widths of the residual stream, each tried",
         "wide": "width of the wide runs",
+        "narrow": "width of the narrow runs",
         "heads": "attention heads of a layer; of several each is tried",
         "layers": "blocks",
         "rates": "shares of learned attention in per cent, the rest uniform, each tried",

@@ -68,7 +68,7 @@ def value(row: Measured) -> str:
         return number(row.value, row.unit, 4 if row.n is None else 3) + unit
     if row.until is not None:
         return f"> {number(row.until, row.unit)}{unit} ({row.left} of {row.n} still there)"
-    return "not measured (no run shows it)"
+    return "not determined by the runs" if row.n else "not measured (no run shows it)"
 
 
 def sure(row: Measured) -> str:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from experiments.frame.measured import Measured, interval, share
 from experiments.frame.study import Study
 from grokjax import map_runs
 from grokjax.checkpoints import Sweep
@@ -90,6 +91,23 @@ def read(sweep: Sweep, d_model: int) -> Width:
         statistics.until_below(
             sweep.metrics["test_loss"][..., 0], SOLVED, steps=sweep.metrics["test_step"], smoothing=1
         ),
+    )
+
+
+def counted(quantity: str, holds: np.ndarray) -> Measured:
+    """A share of runs as a row."""
+    return share(quantity, int(holds.sum()), len(holds))
+
+
+def spread(values: np.ndarray) -> dict[str, Measured]:
+    """The median, the least and the largest of some runs as rows."""
+    end = lambda name, of: Measured(
+        f"{name} gradient symmetricity", float(of(values)) if len(values) else None, n=len(values)
+    )
+    return dict(
+        median=interval("median gradient symmetricity", statistics.quantile(values), "", len(values)),
+        least=end("least", np.min),
+        largest=end("largest", np.max),
     )
 
 

@@ -30,11 +30,11 @@ import numpy as np
 
 from experiments.frame import attention_rates, study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import Measured, exact, interval, share
+from experiments.frame.measured import Measured, exact, interval
 from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
 from experiments.modular import by_rate, pictures
-from experiments.modular.by_rate import CENTRES, PUBLISHED, RIGHT, SOLVED, Width
+from experiments.modular.by_rate import CENTRES, PUBLISHED, RIGHT, SOLVED, Width, counted, spread
 from grokjax import figures
 from grokjax.curves import statistics
 from grokjax.interp.modular import circles
@@ -113,11 +113,6 @@ def curve(this: Study, width: Width) -> Result:
             "Gradient symmetricity is that of 100 triples, as published.",
         ],
     )
-
-
-def counted(quantity: str, holds: np.ndarray) -> Measured:
-    """A share of runs as a row."""
-    return share(quantity, int(holds.sum()), len(holds))
 
 
 def classified(widths: list[Width]) -> Result:
@@ -231,18 +226,6 @@ def live(widths: list[Width]) -> Result:
         if within.sum() >= 0.9 * len(values)
         else "refuted",
         ["100 triples a run, whose own standard error is about .04 for clocks."],
-    )
-
-
-def spread(values: np.ndarray) -> dict[str, Measured]:
-    """The median, the least and the largest of some runs as rows."""
-    end = lambda name, of: Measured(
-        f"{name} gradient symmetricity", float(of(values)) if len(values) else None, n=len(values)
-    )
-    return dict(
-        median=interval("median gradient symmetricity", statistics.quantile(values), "", len(values)),
-        least=end("least", np.min),
-        largest=end("largest", np.max),
     )
 
 

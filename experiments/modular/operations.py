@@ -22,7 +22,7 @@ runs of 0, 1, 3, 4, 5, 6 and of a symmetric group grok, and less than half of 9 
 where 9 or 10 groks with an interval above one half; open where a task has not grokked by the last step, which
 more steps, or a larger table such as the paper's modulus 97, may change.
 
-Time: 10 minutes on two cores of their own; GPU: not measured.
+Time: 17 minutes on two cores; GPU: not measured.
 """
 
 import contextlib

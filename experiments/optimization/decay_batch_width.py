@@ -2,18 +2,14 @@
 
     python -m experiments.optimization.decay_batch_width
 
-Seeds paired over every setting.
+Sequence mode, most significant digit first, 1 layer, 4 heads. Each arm is trained at three rates, 3e-4, 1e-3
+and 3e-3: the even seeds choose the rate of the odd ones, and these that of the even ones.
 
---digits 2, sequence mode, most significant digit first; decay 0, .1, .5, 1 × --batches 64,128,256 at
---d_model 32; --widths 32,64 with 4 heads each at batch 128 and decay .5. --steps 2000, --seeds 8. Time to
-exact match: the first evaluation (1024 fixed problems every 50 steps) with 90% of the answers right,
-teacher-forced (99% is out of reach of most settings in so many steps); of a
-digit: the first step at which the running median of its loss is below .5 nats.
-
-Time: 8 minutes on two cores; GPU: not measured. Found (8 seeds a cell): no decay is best and .1 as good (at
-  batch 256 90% by step 575, 500 to 650, in both), 1 is slower (800) and ends with more wrong answers (.07
-  against .045). A larger batch is sooner at every decay: 1075, 700, 575 steps without. Width 64 needs .63,
-  .65, .49 times the steps of width 32 for digits 0, 1, 2. The aim was 99% before the first run.
+- Decay 0, .1, .5, 1 × --batches 64,128,256: --digits 2, --d_model 64, --steps 6000, --seeds 8. A run is there
+  at the first evaluation (1024 fixed problems every 50 steps) with 99% of the answers right, teacher-forced.
+- Widths --widths 128,256, seed by seed: --third_digits 3, batch 128, decay .5, --wide_steps 1500; of a digit,
+  the first step at which the running median of its loss is below .5 nats.
+Time: not measured since the design changed.
 """
 
 import sys
@@ -21,161 +17,209 @@ import sys
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, exact, interval, mean, share, time
+from experiments.frame.result import Result
 from experiments.frame.study import Study
+from experiments.optimization import best_rate
+from experiments.optimization.best_rate import RATES, Arm
 from grokjax import figures
+from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
 
 DEFAULTS: dict[str, study.Setting] = {
     "digits": 2,
-    "d_model": 32,
+    "d_model": 64,
     "batches": (64, 128, 256),
-    "widths": (32, 64),
-    "steps": 2000,
+    "steps": 6000,
+    "third_digits": 3,
+    "widths": (128, 256),
+    "wide_steps": 1500,
     "seeds": 8,
+}
+LARGE: dict[str, study.Setting] = {
+    "digits": 5,
+    "d_model": 128,
+    "steps": 10000,
+    "third_digits": 5,
+    "wide_steps": 6000,
+    "seeds": 16,
 }
 SMALL: dict[str, study.Setting] = {
     "digits": 1,
     "d_model": 8,
     "batches": (16,),
-    "widths": (8, 12),
     "steps": 20,
+    "third_digits": 1,
+    "widths": (8, 12),
+    "wide_steps": 20,
     "seeds": 2,
 }
 DECAYS = (0, 0.1, 0.5, 1)
-WRONG, FALLEN = 0.1, 0.5
-Cells = dict[tuple[int, float], tuple[statistics.Times, np.ndarray]]
+NOTE = (256, 0.5)
+FALLEN, MARGIN = 0.5, 0.02
+"""Nats below which a digit's loss has fallen; shares of right answers within which two arms are as good."""
+Cells = dict[tuple[int, float], Arm]
 
 
 def measure(this: Study) -> Finding:
-    """Times and final exact match of every decay and batch; the wider model against the narrower one, seed by
-    seed.
-    """
+    """Every decay and batch; the wider model against the narrower one, seed by seed."""
     cells = {key: found for batch in this["batches"] for key, found in of_batch(this, batch).items()}
-    narrow, wide = (
-        this.sweep(f"width_{width}", digits=this["digits"], d_model=width, batch=128)
-        for width in this["widths"]
-    )
-    ratios = {
-        digit: ratio(narrow.metrics["loss"][:, :, digit], wide.metrics["loss"][:, :, digit])
-        for digit in range(this["digits"] + 1)
-    }
-    exact = [sweep.metrics["test_exact_match"] for sweep in (narrow, wide)]
-    times = [
-        statistics.until_below(1 - x, WRONG, steps=narrow.metrics["test_step"], smoothing=1) for x in exact
+    narrow, wide = (of_width(this, width) for width in this["widths"])
+    fallen = [
+        [statistics.until_below(one.loss[:, :, digit], FALLEN) for one in (narrow, wide)]
+        for digit in range(this["third_digits"] + 1)
     ]
-    gain = statistics.mean(exact[1][:, -1] - exact[0][:, -1])
-    line = lambda batch, of: figures.Points(
-        [str(decay) for decay in DECAYS], [of(*cells[batch, decay]) for decay in DECAYS]
-    )
-    panels = {
-        "step of 90% exact match": {
-            f"{batch}": line(batch, lambda times, final: times.median) for batch in this["batches"]
-        },
-        "share of wrong answers at the end": {
-            f"{batch}": line(batch, lambda times, final: statistics.mean(1 - final))
-            for batch in this["batches"]
-        },
+    rows = {
+        f"batch {batch}, decay {decay:g}": {"99% right": (one.right.time, one.right.ended)}
+        for (batch, decay), one in cells.items()
     }
     return Finding(
-        task=f"{this['digits']}-digit addition, sequence mode, most significant first",
-        size=f"1 layer, width {this['d_model']} (and {this['widths']}), 4 heads, rate 1e-3, {this['steps']} "
-        "steps",
+        task=f"{this['digits']}-digit (widths: {this['third_digits']}-digit) addition, sequence mode, most "
+        "significant first",
+        size=f"1 layer, width {this['d_model']}, {this['steps']} steps; widths "
+        f"{' and '.join(map(str, this['widths']))}, {this['wide_steps']} steps; 4 heads, the better of three "
+        "rates",
         seeds=this.seeds,
-        answers=answers(this, cells, ratios, gain, times),
+        answers=[by_setting(cells, this["steps"]), by_width(this, narrow, wide, fallen)],
         numbers={
             "cells": [
                 dict(
                     batch=batch,
                     decay=decay,
-                    reached=times.share,
-                    time=times.median,
-                    exact_match=statistics.mean(final),
+                    rates=one.rates,
+                    there=one.right.share,
+                    time=one.right.median,
+                    right_at_the_end=statistics.mean(one.end),
                 )
-                for (batch, decay), (times, final) in cells.items()
+                for (batch, decay), one in cells.items()
             ],
-            "time_ratio_wide_to_narrow_by_digit": ratios,
-            "exact_match_wide_minus_narrow": gain,
-            "time_by_width": [found.median for found in times],
+            "widths": {
+                str(width): dict(rates=one.rates, right_at_the_end=statistics.mean(one.end))
+                for width, one in zip(this["widths"], (narrow, wide), strict=True)
+            },
         },
-        plot=figures.points(
-            panels, xlabel="weight decay", ylabel="", joined=False, legend="batch", sharey=False
-        ),
+        plot=figures.times(rows, xlabel="optimiser step at which 99% of the answers are right"),
     )
 
 
 def of_batch(this: Study, batch: int) -> Cells:
     """All decays of one batch size."""
     sweep = this.sweep(
-        f"batch_{batch}", digits=this["digits"], d_model=this["d_model"], batch=batch, weight_decay=DECAYS
+        f"batch_{batch}",
+        digits=this["digits"],
+        d_model=this["d_model"],
+        batch=batch,
+        weight_decay=DECAYS,
+        learning_rate=RATES,
     )
-    exact, steps = sweep.metrics["test_exact_match"], sweep.metrics["test_step"]
-    chosen = {decay: np.isclose(sweep.hypers.weight_decay, decay) for decay in DECAYS}
-    return {
-        (batch, decay): (
-            statistics.until_below(1 - exact[runs], WRONG, steps=steps, smoothing=1),
-            exact[runs, -1],
-        )
-        for decay, runs in chosen.items()
-    }
+    return {(batch, decay): of_rates(sweep, np.isclose(sweep.hypers.weight_decay, decay)) for decay in DECAYS}
 
 
-def ratio(narrow: np.ndarray, wide: np.ndarray) -> list[float | None]:
-    """The geometric mean over seeds of time(wide) / time(narrow), with its interval; pairs in which one never
-    got there take no part.
-    """
-    first, second = (statistics.until_below(loss, FALLEN) for loss in (narrow, wide))
-    both = first.ended & second.ended & (first.time > 0)
-    found = statistics.mean(np.log(np.maximum(second.time[both], 1) / first.time[both]))
-    return [None if end is None else float(np.exp(end)) for end in found]
+def of_width(this: Study, width: int) -> Arm:
+    """One width."""
+    sweep = this.sweep(
+        f"width_{width}",
+        digits=this["third_digits"],
+        d_model=width,
+        batch=128,
+        learning_rate=RATES,
+        steps=this["wide_steps"],
+    )
+    return of_rates(sweep, np.ones(sweep.num_runs, bool))
 
 
-def answers(
-    this: Study, cells: Cells, ratios: dict, gain: statistics.Interval, times: list[statistics.Times]
-) -> list[Answer]:
-    """Decay and batch; width."""
-    ends = {key: statistics.mean(final) for key, (_, final) in cells.items()}
-    best = max(ends, key=lambda key: ends[key].value or 0.0)
-    notes = ends.get((256, 0.5), ends[best])
-    clear = [x for x in (ends[best].low, notes.high) if x is not None]
-    beaten = len(clear) == 2 and clear[0] > clear[1]
-    known = [(low, high) for _, low, high in ratios.values() if low is not None and high is not None]
-    better, worse = known and all(high < 1 for _, high in known), known and all(low > 1 for low, _ in known)
-    narrow, wide = this["widths"]
-    return [
-        Answer(
-            "000-05",
-            "batch size 256, AdamW, weight_decay=0.5",
-            f"median step of 90% exact match and exact match at step {this['steps']}, by batch/decay, width "
-            f"{this['d_model']}",
-            "; ".join(
-                f"{batch}/{decay}: {said(found.median, '.0f')}, {said(ends[batch, decay], '.3f')}"
-                for (batch, decay), (found, _) in cells.items()
-            ),
-            f"refuted: batch {best[0]} with decay {best[1]} ends above it"
-            if beaten
-            else "confirmed"
-            if best == (256, 0.5)
-            else f"open: no setting is clearly better than it ({best[0]}/{best[1]} is highest)",
+def of_rates(sweep: Sweep, kept: np.ndarray) -> Arm:
+    """The runs that are kept as one arm."""
+    at = [kept & np.isclose(sweep.hypers.learning_rate, rate) for rate in RATES]
+    right, loss = sweep.metrics["test_exact_match"], sweep.metrics["loss"]
+    return best_rate.arm([right[x] for x in at], sweep.metrics["test_step"], [loss[x] for x in at])
+
+
+def by_setting(cells: Cells, steps: int) -> Result:
+    """000-05."""
+    notes = cells.get(NOTE, next(iter(cells.values())))
+    others = {key: one for key, one in cells.items() if one is not notes}
+    p = {key: statistics.log_rank(one.right, notes.right).p for key, one in others.items()}
+    adjusted = dict(
+        zip(p, statistics.holm([1.0 if x is None else x for x in p.values()]).tolist(), strict=True)
+    )
+    restricted = lambda one: float(one.right.time.mean())
+    sooner = [key for key, x in adjusted.items() if x < 0.05 and restricted(others[key]) < restricted(notes)]
+    # the soonest is chosen on the even seeds, and told from the odd ones
+    half = lambda one, k: statistics.Times(one.right.time[k::2], one.right.ended[k::2])
+    best = min(cells, key=lambda key: float(half(cells[key], 0).time.mean()))
+    name = lambda key: f"batch {key[0]}, decay {key[1]:g}"
+    rows: dict[str, Measured] = dict(
+        notes=time("the note's setting: 99% right", notes.right, steps),
+        best=time(
+            f"the soonest, {name(best)} (chosen on other seeds): 99% right", half(cells[best], 1), steps
         ),
-        Answer(
-            "000-07",
-            "width=256 works better than 128",
-            f"here width {wide} against {narrow}, seed by seed: ratio of the steps at which a digit's loss "
-            f"falls below {FALLEN}; exact "
-            f"match at step {this['steps']}",
-            "; ".join(
-                f"digit {digit} {said(statistics.Interval(*found), '.2f')}" for digit, found in ratios.items()
+    )
+    for i, (key, one) in enumerate(cells.items()):
+        rows[f"time_{i}"] = time(f"{name(key)}, rate {one.rates}: 99% right", one.right, steps)
+        rows[f"end_{i}"] = mean(f"{name(key)}: right at the end", one.end, "")
+        if key in adjusted:
+            rows[f"p_{i}"] = exact(
+                f"{name(key)} against the note's setting: log-rank p, Holm", adjusted[key], ""
             )
-            + f"; exact match {said(gain, '+.3f')}; 90% at step {said(times[1].median, '.0f')} against "
-            f"{said(times[0].median, '.0f')}",
-            f"confirmed: at {wide} against {narrow}"
-            if better
-            else f"refuted: at {wide} against {narrow}"
-            if worse
-            else "open: not on every digit; widths 128 and 256 themselves would tell",
-        ),
-    ]
+    return Result(
+        "000-05",
+        "The note's setting is there at {notes}; the soonest of all decays and batches at {best}.",
+        rows,
+        "There: 99% of the answers right. Confirmed if more than half of the runs of the note's setting "
+        "(batch "
+        "256, decay .5) get there and no other is sooner (log-rank, Holm over all others, p < .05); refuted "
+        "if "
+        "one is sooner; open otherwise.",
+        f"refuted: {', '.join(map(name, sooner))} {'is' if len(sooner) == 1 else 'are'} sooner"
+        if sooner
+        else "confirmed"
+        if notes.right.ended.mean() > 0.5
+        else "open: half of its runs never get there; more steps would tell",
+        ["Steps, not examples: a larger batch sees more of these in as many steps."],
+    )
+
+
+def by_width(this: Study, narrow: Arm, wide: Arm, fallen: list[list[statistics.Times]]) -> Result:
+    """000-07."""
+    first, second = this["widths"]
+    ratios = [statistics.paired_ratio(two, one) for one, two in fallen]
+    p = statistics.holm([1.0 if x.p is None else x.p for x in ratios])
+    rows: dict[str, Measured] = {}
+    for digit, (ratio, times) in enumerate(zip(ratios, fallen, strict=True)):
+        rows[f"ratio_{digit}"] = interval(
+            f"digit {digit}: steps to {FALLEN} nats, width {second} over {first}, by seed (sign test, Holm: "
+            f"p {p[digit]:.2g})",
+            ratio.median,
+            "",
+            len(narrow.end),
+        )
+        for width, one in zip((first, second), times, strict=True):
+            rows[f"time_{digit}_{width}"] = time(f"digit {digit}, width {width}", one, this["wide_steps"])
+    gain = statistics.mean(wide.end - narrow.end)
+    rows["gain"] = interval(f"right at the end, width {second} less {first}", gain, "", len(narrow.end))
+    sooner = [k for k, x in enumerate(ratios) if p[k] < 0.05 and x.earlier > x.later]
+    later = [k for k, x in enumerate(ratios) if p[k] < 0.05 and x.later > x.earlier]
+    rows["sooner"] = share("digits that the wider model learns sooner", len(sooner), len(ratios), "digits")
+    no_worse = gain.low is not None and gain.low > -MARGIN
+    return Result(
+        "000-07",
+        "Twice the width is sooner in {sooner}; at the end its share of right answers is {gain} higher.",
+        rows,
+        f"Confirmed if width {second} is sooner at {FALLEN} nats in every digit (sign test by seed, Holm, "
+        f"p < .05) and its share of right answers is no more than {MARGIN} lower; refuted if it is later in "
+        "some digit and sooner in none; open if no order is shown in any; mixed otherwise.",
+        "confirmed"
+        if len(sooner) == len(ratios) and no_worse
+        else "refuted"
+        if later and not sooner
+        else "open: neither width is shown to be sooner in any digit; more seeds would tell"
+        if not sooner
+        else f"mixed: sooner in digit {', '.join(map(str, sooner))}; "
+        + ("no worse in the end" if no_worse else "the end is not settled"),
+        ["Four heads at either width."],
+    )
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def measure(this: Study) -> Finding:
         for name, digit in ((second, 2), (third, 3))
     }
     few = one | dict(seeds=this["fewer"])
-    rests["width"] = on_shelf("width", 10, 2, **few | dict(d_model=this["wide"]))
+    rests[f"width {this['wide']}"] = on_shelf("width", 10, 2, **few | dict(d_model=this["wide"]))
     rests |= {f"base {base}": on_shelf(f"base {base}", base, 2, **few) for base in this["other_bases"]}
     return Finding(
         task=f"3-digit addition, digit 2 alone; {n}-digit addition, digits 2 and 3 alone",

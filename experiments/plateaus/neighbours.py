@@ -121,6 +121,8 @@ def circle(id: str, rests: Mapping[str, Rest], main: str) -> Result:
     rows |= {
         f"off_{i}": mean(f"{name}: −ln P less 2 ln b", x, "nats") for i, (name, x) in enumerate(off.items())
     }
+    farthest = max(off, key=lambda name: abs(float(off[name].mean())))
+    rows["farthest"] = rows[f"off_{list(off).index(farthest)}"]
     known = [within(x, -SAME, SAME) for x in off.values()]
     parts = {
         "the two are alike": within(one.nats[:, 2] - one.nats[:, last], -ALIKE, ALIKE),
@@ -129,7 +131,8 @@ def circle(id: str, rests: Mapping[str, Rest], main: str) -> Result:
     }
     return Result(
         id,
-        "The two neighbours differ by {apart}; the one that wraps round is {wrap} off its like elsewhere.",
+        f"The two neighbours differ by {{apart}}; near 2 ln b they are not everywhere, in {farthest} it is "
+        "{farthest} off.",
         rows,
         f"Whole intervals. Alike: within {ALIKE} nats of each other. A circle: −ln P(9) where the carry-free "
         f"sum is 0 within {ROUND} nats of that of + 9 elsewhere. A coincidence: in some base, width or digit "
@@ -142,7 +145,7 @@ def circle(id: str, rests: Mapping[str, Rest], main: str) -> Result:
 def said(parts: Mapping[str, bool | None]) -> str:
     """The verdict of several claims, each held, refuted or undecided."""
     if all(parts.values()):
-        return "confirmed"
+        return f"confirmed: {', '.join(parts)}"
     if all(held is False for held in parts.values()):
         return "refuted"
     if all(held is None for held in parts.values()):

@@ -211,7 +211,7 @@ def cache_damaged(own: pathlib.Path, whole: pathlib.Path) -> list[str]:
     """Every program in JAX's compilation cache is damaged: half cut, half with changed bytes."""
     cache = own.with_name("compiled")
     environment = dict(JAX_COMPILATION_CACHE_DIR=str(cache))
-    wrong = fine(commands.run(flags(own), **environment))
+    wrong = fine(commands.run(flags(own), None, **environment))
     shutil.rmtree(own)
     programs = sorted(path for path in cache.rglob("*") if path.is_file() and path.stat().st_size > 100)
     if not programs:
@@ -224,7 +224,7 @@ def cache_damaged(own: pathlib.Path, whole: pathlib.Path) -> list[str]:
         else:
             content[middle : middle + 16] = b"\xff" * 16
         path.write_bytes(content)
-    return wrong + fine(commands.run(flags(own), **environment))
+    return wrong + fine(commands.run(flags(own), None, **environment))
 
 
 CASES: dict[str, Callable[[pathlib.Path, pathlib.Path], list[str]]] = {

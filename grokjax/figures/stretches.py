@@ -89,23 +89,26 @@ def shelf_map(
     (nats).
 
     levels: for a title, (name, nats) of its exact levels, drawn as dashed lines.
+    Panels share their axis of steps unless one ends before half of it.
     """
     curve_figures.check_scale(scale)
     columns = min(len(found), 2 if len(found) <= 4 else 3)
     rows = -(-len(found) // columns)
     width = style.DOUBLE if columns > 1 else style.SINGLE
     seen = np.array([level for stretches in found.values() for level, *_ in stretches if level > 0] or [1.0])
-    end = max((last for stretches in found.values() for *_, last in stretches), default=1)
+    ends = [max((last for *_, last in stretches), default=0) for stretches in found.values()]
+    end = max([*ends, 1])
+    alike = min(own or end for own in ends) > end / 2 if ends else True
     with style.settings():
-        figure, grid = style.canvas(width, 0.4 + 1.9 * rows, rows, columns, sharex=True, sharey=True)
+        figure, grid = style.canvas(width, 0.4 + 1.9 * rows, rows, columns, sharex=alike, sharey=True)
         for empty in grid.ravel()[len(found) :]:
             empty.remove()
         for above in grid[rows - 2, columns - (rows * columns - len(found)) :] if rows > 1 else ():
             above.xaxis.set_tick_params(labelbottom=True)
-        for axes, (title, stretches) in zip(grid.ravel(), found.items(), strict=False):
+        for axes, (title, stretches), own in zip(grid.ravel(), found.items(), ends, strict=False):
             _bars(axes, stretches, color=style.BLUE, alpha=0.5, linewidth=1.2)
             axes.set_title(title, loc="left")
-        axes.set_xlim(0, end)
+            axes.set_xlim(0, end if alike else own or end)
         axes.set_yscale(scale)
         axes.set_ylim((0.6 * seen.min(), 1.8 * seen.max()) if scale == "log" else (0, 1.1 * seen.max()))
         figure.supxlabel("optimiser step", fontsize=7.5)

@@ -34,3 +34,10 @@ def test_a_map_of_shelves_has_a_line_each_and_the_exact_levels():
     assert [text.get_text() for text in first.texts] == ["digit pair  0.6881"] and not second.lines
     data = figures.shelf_map(found).data
     assert data["panel"].tolist() == ["digit 1"] * 2 and data["last_step"].tolist() == [400, 900]
+
+
+def test_panels_of_shorter_runs_have_an_axis_of_their_own():
+    long, short = [(2.0, 0, 6000)], [(1.0, 0, 2000)]
+    limits = lambda found: [axes.get_xlim()[1] for axes in figures.shelf_map(found).figure.axes]
+    assert limits({"a": long, "b": short, "c": []}) == [6000, 2000, 6000]
+    assert limits({"a": long, "b": [(1.0, 0, 4000)]}) == [6000, 6000]

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from experiments.frame import study
-from experiments.plateaus import shelf_detection
+from experiments.plateaus import rival_detectors, shelf_detection
 from grokjax.curves import scoring
 
 
 @pytest.fixture(autouse=True)
 def little_tuning(monkeypatch):
-    monkeypatch.setattr(shelf_detection, "TUNED_ON", range(4))
+    monkeypatch.setattr(rival_detectors, "TUNED_ON", range(4))
 
 
 def test_ours_is_good_on_a_few_curves(tmp_path, capsys):
@@ -32,17 +32,17 @@ def test_ours_is_good_on_a_few_curves(tmp_path, capsys):
 
 def test_ruptures_is_optional(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ruptures", None)
-    assert list(shelf_detection.detectors()) == ["grokjax", "threshold"]
+    assert list(rival_detectors.detectors()) == ["grokjax", "threshold"]
     assert "ruptures is not installed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "find", [shelf_detection.threshold, shelf_detection.mean_shifts, shelf_detection.level_mean_shifts]
+    "find", [rival_detectors.threshold, rival_detectors.mean_shifts, rival_detectors.level_mean_shifts]
 )
 def test_a_rival_finds_a_plain_shelf_and_survives_short_curves(find):
     pytest.importorskip("ruptures")
     curve = np.repeat([2.0, 1.0], 200) + 0.01 * np.random.default_rng(0).standard_normal(400)
-    number = 0.02 if find is shelf_detection.threshold else 16.0
+    number = 0.02 if find is rival_detectors.threshold else 16.0
     stretches = [(s.first_step, s.last_step) for s in find(curve, number)]
     assert len(stretches) == 2 and scoring.overlap(stretches[1], (200, 399)) > 0.8
     assert find(curve[:30], number) == []
