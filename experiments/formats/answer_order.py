@@ -46,7 +46,6 @@ SMALL: dict[str, study.Setting] = {
     "narrow_steps": 50,
 }
 MEANINGS = {
-    "narrow": "width of the narrow runs",
     "narrow_batch": "examples of a step of the narrow runs",
     "narrow_steps": "optimiser steps of the narrow runs",
     "lengths": "digits of each operand of the narrow runs, each tried",
