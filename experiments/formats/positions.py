@@ -5,13 +5,15 @@
 Exact match on a grid of lengths.
 
 Operands of 1 to --trained 5 digits in a format with room for --digits 8, --order msb and lsb, with and
-without index hints; --layers 2, --d_model 64 with 4 heads, --batch 64, rate 3e-3, decay .1, --steps 2500,
+without index hints; --layers 2, --d_model 64 with 4 heads, --batch 64, rate 3e-3, decay .1, --steps 2000,
 --seeds 4, the same for every encoding. Exact match, teacher forced, of --size 200 problems for every pair of
 operand lengths 1 … 8, the untrained ones included. Abacus (McLeish et al. 2024, arXiv:2405.17399) moves its
 indices by up to 4 in training, so that all of them are trained; index hints are those of Zhou et al. 2023
 (arXiv:2310.16028). A run adds longer numbers if its exact match one digit beyond those trained is above .5.
 Where no encoding does so in most runs, the setting cannot show length generalisation, and the answers that
 ask for it are open.
+Index hints most significant digit first (--cells 10), and no positions in that order (7), are left to the
+larger size.
 Time: not measured since the design changed; about 25 minutes on two cores.
 """
 
@@ -36,10 +38,10 @@ DEFAULTS: dict[str, study.Setting] = {
     "layers": 2,
     "d_model": 64,
     "batch": 64,
-    "steps": 2500,
+    "steps": 2000,
     "seeds": 4,
     "size": 200,
-    "cells": (0, 1, 2, 3, 4, 5, 6, 8, 9, 10),
+    "cells": (0, 1, 2, 3, 4, 5, 6, 8, 9),
 }
 LARGE: dict[str, study.Setting] = {
     "layers": 3,
