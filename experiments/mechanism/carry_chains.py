@@ -13,7 +13,7 @@ the column that decides a chain of length j is turned from killing to generating
 leading digit by layer 0 at the position that reads the answer, by layer 1 from the column itself, or by
 layer 1 from what layer 0 has computed elsewhere: stepwise. The share of the change that each brings, in the
 runs whose leading digit is right in 90% of these problems; lengths of chains are averaged within a run first.
-Time: not measured since the design changed; about 15 minutes on two cores.
+Time: not measured since the design changed; about 25 minutes on two cores, half of them for 2 layers.
 """
 
 import sys
