@@ -2,46 +2,56 @@
 
     python -m experiments.optimization.one_or_two_layers
 
-The same seeds and batches at both depths: when each shelf is left, and how many problems are right in the
-end.
+Both depths at three rates each (3e-4, 1e-3 and 3e-3); the even seeds choose the rate of the odd ones, and
+these that of the even ones. Runs of one seed see the same problems at every step, whatever their depth.
 
---digits 3, --d_model 64 with 4 heads, --batch 128, rate 1e-3, decay .1, --steps 1500, --seeds 8: sequence
-mode, the most significant digit first, and single mode for each of --singles (1, the tens). Runs of one seed
-see the same problems at every step, whatever their depth. A shelf is left when the running median of the loss
-is below 95% of its level: ln b, and the entropy of the carry, which remains when
-the digit pair is known. Exact match: all digits right, on 2048 fresh problems; in single mode the one digit.
-
-Time: 6 minutes on two cores that others used too; GPU: not measured.
-
-Found: two layers leave 4 of 7 shelves sooner (leading digit .63, tens alone from the carry .72, hundreds .78
-  of the steps of one layer), the units later (1.26), the tens in sequence mode at the same time. At the end
-  they are right as often in sequence mode (.87 and .86), and more often on the tens alone (1.00 and .97).
+- Sequence mode, most significant digit first: --digits 5, --d_model 128 with 4 heads, --batch 256, decay .1,
+  --steps 2500, --seeds 6. All digits of an answer right, teacher-forced, on 1024 fixed problems every 50
+  steps: the step at which 99% are, and the share at the end. By digit, the step at which it leaves ln 10.
+- Single mode, digits --singles 2 of --third_digits 3: --third_d_model 64, batch 128, --third_steps 2500,
+  --single_seeds 8, the same; and the step at which the loss leaves the entropy of the carry, which remains
+  when the digit pair is known.
+Time: not measured since the design changed.
 """
 
 import math
 import sys
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Float
 
 from experiments.frame import study
-from experiments.frame.finding import Answer, Finding, said
+from experiments.frame.finding import Finding
+from experiments.frame.measured import Measured, exact, interval, mean, time
+from experiments.frame.result import Result
 from experiments.frame.study import Study
+from experiments.optimization import best_rate
+from experiments.optimization.best_rate import RATES, Arm
 from grokjax import figures
-from grokjax.checkpoints import Sweep, map_epochs
+from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
-from grokjax.curves.statistics import Interval, Times
-from grokjax.theory.columns import carry_probability
+from grokjax.curves.statistics import Times
+from grokjax.theory import columns, sums
 
 DEFAULTS: dict[str, study.Setting] = {
-    "digits": 3,
-    "d_model": 64,
-    "batch": 128,
-    "steps": 1500,
-    "seeds": 8,
-    "singles": (1,),
+    "digits": 5,
+    "d_model": 128,
+    "batch": 256,
+    "steps": 2500,
+    "seeds": 6,
+    "singles": (2,),
+    "third_digits": 3,
+    "third_d_model": 64,
+    "third_steps": 2500,
+    "single_seeds": 8,
+}
+LARGE: dict[str, study.Setting] = {
+    "steps": 10000,
+    "seeds": 32,
+    "third_digits": 5,
+    "third_d_model": 128,
+    "third_steps": 10000,
+    "single_seeds": 32,
 }
 SMALL: dict[str, study.Setting] = {
     "digits": 2,
@@ -50,138 +60,178 @@ SMALL: dict[str, study.Setting] = {
     "steps": 20,
     "seeds": 2,
     "singles": (1,),
+    "third_digits": 2,
+    "third_d_model": 8,
+    "third_steps": 20,
+    "single_seeds": 2,
 }
-LEFT, EXAMPLES, DEPTHS = 0.95, 2048, (1, 2)
+LEFT, MARGIN, LEARNED, DEPTHS = 0.95, 0.02, 0.5, (1, 2)
+"""A level is left below this share of it; shares of right answers within which two depths are as good,
+and from which on a depth has learned to add.
+"""
 
 
-class Shelf(NamedTuple):
-    """One shelf of one task at both depths, the same seeds in the same order."""
+class Pair(NamedTuple):
+    """One task at both depths, the same seeds in the same order, and the exits from its levels by name."""
 
-    place: str
-    kind: str
-    times: tuple[Times, Times]
-
-    @property
-    def ratio(self) -> Interval:
-        """Steps of two layers over those of one, geometric mean over the seeds that left it with both."""
-        one, two = self.times
-        both = one.ended & two.ended
-        found = statistics.mean(np.log(np.maximum(two.time[both], 1) / np.maximum(one.time[both], 1)))
-        return Interval(*(None if x is None else math.exp(x) for x in found))
+    name: str
+    arms: tuple[Arm, Arm]
+    exits: dict[str, tuple[Times, Times]]
+    steps: int
 
 
 def measure(this: Study) -> Finding:
-    """The shelves and the exact matches of every task."""
-    size = dict(digits=this["digits"], d_model=this["d_model"], batch=this["batch"], weight_decay=0.1)
-    tasks: dict[str, tuple[Sweep, Sweep]] = {
-        "sequence": pair(this, "sequence", **size),
-        **{f"single {k}": pair(this, f"single_{k}", mode="single", digit=k, **size) for k in this["singles"]},
-    }
-    shelves = [shelf for name, sweeps in tasks.items() for shelf in of_task(name, sweeps)]
-    exact = {name: [exact_match(sweep) for sweep in sweeps] for name, sweeps in tasks.items()}
-    panels = {
-        kind: {
-            f"{depth} layer{'s' * (depth > 1)}": figures.Points(
-                [s.place for s in shelves if s.kind == kind],
-                [s.times[depth - 1].median for s in shelves if s.kind == kind],
-            )
-            for depth in DEPTHS
-        }
-        for kind in dict.fromkeys(s.kind for s in shelves)
-    }
+    """Both depths on every task."""
+    n, third = this["digits"], this["third_digits"]
+    sequence = pair(this, "sequence", n, digits=n, d_model=this["d_model"], batch=this["batch"])
+    singles = [
+        pair(
+            this,
+            f"single digit {digit}",
+            third,
+            mode="single",
+            digits=third,
+            digit=digit,
+            d_model=this["third_d_model"],
+            batch=128,
+            seeds=this["single_seeds"],
+            steps=this["third_steps"],
+        )
+        for digit in this["singles"]
+    ]
     return Finding(
-        task=f"{this['digits']}-digit addition, sequence mode most significant digit first, and single mode",
-        size=f"1 and 2 layers, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 1e-3, decay "
-        f".1, {this['steps']} steps",
+        task=f"{n}-digit addition, sequence mode, most significant digit first; digits of {third} alone",
+        size=f"1 and 2 layers, 4 heads, decay .1, the best of three rates; width {this['d_model']}, batch "
+        f"{this['batch']}, {this['steps']} steps; alone: width {this['third_d_model']}, batch 128, "
+        f"{this['third_steps']} steps",
         seeds=this.seeds,
-        answers=[answer(shelves, exact)],
+        answers=[answer(sequence, singles)],
         numbers={
-            "shelves": [
-                dict(
-                    place=s.place,
-                    kind=s.kind,
-                    left=[t.share for t in s.times],
-                    step=[t.median for t in s.times],
-                    two_over_one=s.ratio,
-                )
-                for s in shelves
-            ],
-            "exact": {name: [statistics.mean(x) for x in both] for name, both in exact.items()},
+            one.name: [
+                dict(layers=depth, rates=arm.rates, there=arm.right.share, end=statistics.mean(arm.end))
+                for depth, arm in zip(DEPTHS, one.arms, strict=True)
+            ]
+            for one in (sequence, *singles)
         },
-        plot=figures.points(
-            panels,
-            xlabel="mode and digit",
-            ylabel="step at which the shelf is left",
-            scale="log",
-            joined=False,
-        ),
+        plot=pictured([sequence, *singles]),
     )
 
 
-def pair(this: Study, label: str, **options: Any) -> tuple[Sweep, Sweep]:
-    """The sweeps of one layer and of two."""
-    one, two = (this.sweep(f"{label}_{depth}", layers=depth, **options) for depth in DEPTHS)
-    return one, two
+def pictured(pairs: list[Pair]) -> figures.Plot:
+    """When each run has left ln 10 in every digit, and the level of the carry, and has 99% right."""
+    rows = {}
+    for one in pairs:
+        at_start = [times for name, times in one.exits.items() if name != "carry"]
+        for k, depth in enumerate(DEPTHS):
+            events = {
+                "left ln 10": Times(
+                    np.max([times[k].time for times in at_start], 0),
+                    np.all([times[k].ended for times in at_start], 0),
+                )
+            }
+            if "carry" in one.exits:
+                events["left carry"] = one.exits["carry"][k]
+            events["99% right"] = one.arms[k].right
+            rows[f"{one.name}, {depth} layer{'s' * (depth > 1)}"] = events
+    return figures.times(rows)
 
 
-def of_task(name: str, sweeps: tuple[Sweep, Sweep]) -> list[Shelf]:
-    """The shelves that the digits of a task have; the digit that follows the leading one in sequence mode
-    starts below ln b.
-    """
-    task, found = sweeps[0].task, []
-    for column in sorted(task.columns):
-        digit, single = (task.digit, True) if task.mode == "single" else (column, False)
-        carry = float(carry_probability(task.base, digit))
-        place = f"{'single' if single else 'seq'} {digit}"
-        levels = {"ln b": math.log(task.base)} if digit < task.num_digits - (not single) else {}
-        levels |= {"carry": -carry * math.log(carry) - (1 - carry) * math.log(1 - carry)} if digit else {}
-        for kind, level in levels.items():
-            one, two = (
-                statistics.until_below(sweep.metrics["loss"][:, :, column], LEFT * level) for sweep in sweeps
-            )
-            found.append(Shelf(place, kind, (one, two)))
-    return found
+def pair(this: Study, name: str, n: int, **options: Any) -> Pair:
+    """One task at both depths."""
+    sweeps = [
+        this.sweep(
+            f"{name.replace(' ', '_')}_{depth}",
+            layers=depth,
+            weight_decay=0.1,
+            learning_rate=RATES,
+            **options,
+        )
+        for depth in DEPTHS
+    ]
+    one, two = (of_rates(sweep) for sweep in sweeps)
+    task = sweeps[0].task
+    exits: dict[str, tuple[Times, Times]] = {}
+    until = lambda column, level: tuple(
+        statistics.until_below(arm.loss[:, :, column], LEFT * level) for arm in (one, two)
+    )
+    if task.mode == "single":
+        carry = columns.carry_probability(task.base, task.digit)
+        exits["ln 10"] = until(0, math.log(10))
+        if task.digit:
+            exits["carry"] = until(0, sums.binary_entropy(carry))
+    else:
+        # the two leading digits do not start at ln 10: the first is 0 or 1, and the next sees it
+        exits = {f"digit {digit} leaves ln 10": until(digit, math.log(10)) for digit in range(n - 1)}
+    return Pair(name, (one, two), exits, options.get("steps", this["steps"]))
 
 
-def exact_match(sweep: Sweep) -> Float[np.ndarray, " S"]:
-    """The share of fresh problems of which all answers are right at the end."""
-    batch = sweep.task.batch(jax.random.key(0), EXAMPLES)
-    right = lambda run: run.scores(batch).correct.all(-1).mean()
-    return np.asarray(map_epochs(sweep, right, sweep.epochs[-1:]))[0]
+def of_rates(sweep: Sweep) -> Arm:
+    """The runs of one depth at the rates that the other half of the seeds chose."""
+    at = [np.isclose(sweep.hypers.learning_rate, rate) for rate in RATES]
+    right, loss = sweep.metrics["test_exact_match"], sweep.metrics["loss"]
+    return best_rate.arm([right[x] for x in at], sweep.metrics["test_step"], [loss[x] for x in at])
 
 
-def answer(shelves: list[Shelf], exact: dict[str, list[np.ndarray]]) -> Answer:
+def answer(sequence: Pair, singles: list[Pair]) -> Result:
     """000-06."""
-    both = lambda pair, form: " and ".join(said(x, form) for x in pair)
-    text = "; ".join(
-        f"{s.place}, {s.kind}: {both([t.median for t in s.times], '.0f')}, ratio {said(s.ratio, '.2f')}"
-        for s in shelves
-    )
-    ends = "; ".join(f"{name} {both(map(statistics.mean, found), '.3f')}" for name, found in exact.items())
-    known = [s.ratio for s in shelves if s.ratio.low is not None and s.ratio.high is not None]
-    sooner, later = sum(x.high < 1 for x in known), sum(x.low > 1 for x in known)  # type: ignore[operator,misc]
-    change = [statistics.mean(two - one) for one, two in exact.values()]
-    better, worse = (
-        sum(end is not None and sign * end > 0 for x in change for end in [x.low if sign > 0 else x.high])
-        for sign in (1, -1)
-    )
-    summary = (
-        f"two layers leave {sooner} of {len(shelves)} shelves sooner and {later} later, and are right more "
-        f"often in {better} of "
-        f"{len(exact)} tasks and less often in {worse}"
-    )
-    return Answer(
+    rows: dict[str, Measured] = {}
+    for i, one in enumerate((sequence, *singles)):
+        for depth, arm in zip(DEPTHS, one.arms, strict=True):
+            rows[f"there_{i}_{depth}"] = time(
+                f"{one.name}, {depth} layer{'s' * (depth > 1)}, rate {arm.rates}: 99% right",
+                arm.right,
+                one.steps,
+            )
+            rows[f"end_{i}_{depth}"] = mean(
+                f"{one.name}, {depth} layer{'s' * (depth > 1)}: right at the end", arm.end, ""
+            )
+        gap = one.arms[1].end - one.arms[0].end
+        rows[f"gain_{i}"] = mean(f"{one.name}: right at the end, two layers less one, by seed", gap, "")
+        p = statistics.log_rank(*(arm.right for arm in one.arms)).p
+        rows[f"p_{i}"] = exact(f"{one.name}: 99% right as soon, log-rank p", 1.0 if p is None else p, "")
+        for k, (name, times) in enumerate(one.exits.items()):
+            ratio = statistics.paired_ratio(times[1], times[0])
+            p_exit = "" if ratio.p is None else f" (sign test p {ratio.p:.2g})"
+            rows[f"exit_{i}_{k}"] = interval(
+                f"{one.name}, {name}: steps of two layers over those of one, by seed{p_exit}",
+                ratio.median,
+                "",
+                len(times[0].time),
+            )
+    gain = rows["gain_0"]
+    learned = max(rows[f"end_0_{depth}"].value or 0 for depth in DEPTHS) > LEARNED
+    sooner = two_sooner(sequence)
+    return Result(
         "000-06",
-        "1L or 2L?",
-        "step at which each shelf is left with one layer and with two, medians, and two over one, paired by "
-        "seed; exact match at the end",
-        f"{text}; exact {ends}",
-        f"confirmed: two: {summary}"
-        if sooner > len(shelves) / 2 and not worse
-        else f"refuted: one is enough here: {summary}"
-        if not sooner and not better
-        else f"open: it depends on the digit: {summary}",
+        "With two layers the share of right answers ends {gain_0} higher than with one; nearly all are right "
+        "at {there_0_2}.",
+        rows,
+        "In sequence mode. Two layers: confirmed if they have 99% right sooner (log-rank p < .05), or end "
+        "more "
+        f"than {MARGIN} above one (whole interval by seed). Refuted, one is enough: the difference lies "
+        "within "
+        f"{MARGIN} either way, neither is sooner, and one of them has more than half right. Mixed where one "
+        "layer is better, open otherwise.",
+        "confirmed"
+        if sooner == 1 or (gain.low is not None and gain.low > MARGIN)
+        else "mixed: one layer is the better one here"
+        if sooner == -1 or (gain.high is not None and gain.high < -MARGIN)
+        else "refuted"
+        if learned and gain.low is not None and gain.low > -MARGIN and (gain.high or 0) < MARGIN
+        else "open: the interval reaches over the margin; more seeds would tell"
+        if learned
+        else "open: neither depth has learned to add in so many steps; more would tell",
+        ["A rate serves one half of the seeds, and was chosen by the other."],
     )
+
+
+def two_sooner(one: Pair) -> int:
+    """1 where two layers have 99% right sooner, −1 where later, 0 where the log-rank test does not tell."""
+    first, second = (arm.right for arm in one.arms)
+    p = statistics.log_rank(first, second).p
+    if p is None or p >= 0.05:
+        return 0
+    return 1 if second.time.mean() < first.time.mean() else -1
 
 
 if __name__ == "__main__":
