@@ -12,7 +12,7 @@ its last one; grokked is the test loss's half way. Rule, set before the numbers 
 moves before (after) grokking if the interval of the mean lag over runs lies below −50 (above 50) steps, half
 the distance of two snapshots; at it if the interval lies within; else it is undetermined.
 
-Time: not measured; GPU: not measured.
+Time: 9 minutes on two cores that others used too; GPU: not measured.
 """
 
 import sys

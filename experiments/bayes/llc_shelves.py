@@ -12,11 +12,12 @@ a run within 50 steps of each other being one. The jump is what the coefficient 
 snapshot on the shelf to the first one 150 steps or more after its end; the drift what it changed in as long a
 time before. Rule, set before the numbers were seen: it steps (confirmed) if in three of four exits |jump| is
 above two standard errors, and the interval of the mean |jump| − |drift|, exits averaged within their runs,
-lies above 0; it does not (refuted) if that mean is below 0; else it is open. The first part to move is the
-one whose restricted coefficient is first half the way through its jump, of those that jump by more than two
-standard errors.
+lies above 0; it does not (refuted) if that interval lies below 0; else it is open. The first part to move is
+the one whose restricted coefficient is first half the way through its jump, of those that jump by more than
+two standard errors.
 
-Time: not measured; GPU: not measured.
+Time: 6 minutes on two cores that others used too; GPU: not measured. Changed after a first look: a mean below
+0 counted as refuted, however wide its interval.
 """
 
 import collections
@@ -206,8 +207,8 @@ def answer(
             **{f"parts_{name}": row for name, row in estimating.mixing(parts, of="parts").items()},
         ),
         "Confirmed if in three of four exits |jump| is above two standard errors, and the interval of the "
-        "mean |jump| less |drift|, exits averaged within their runs, lies above 0; refuted if that mean "
-        "is below 0; else open.",
+        "mean |jump| less |drift|, exits averaged within their runs, lies above 0; refuted if it lies "
+        "below 0; else open.",
         verdict(clear, len(found), excess),
         [
             f"γ = {GAMMA:g}, where estimates need not have a plateau: they are compared with each other "
@@ -223,7 +224,7 @@ def verdict(clear: int, exits: int, interval: statistics.Interval) -> str:
         return "open: too few shelves end within the training; more steps or seeds would settle it"
     if clear >= 0.75 * exits and interval.low > 0:
         return "confirmed"
-    if interval.value < 0:
+    if interval.high is not None and interval.high < 0:
         return "refuted"
     return "open: it steps at some ends and drifts as much elsewhere; more seeds would settle it"
 
