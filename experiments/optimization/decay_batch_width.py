@@ -13,6 +13,7 @@ Time: not measured since the design changed.
 """
 
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -129,7 +130,7 @@ def of_width(this: Study, width: int) -> Arm:
     return of_rates(sweep, np.ones(sweep.num_runs, bool))
 
 
-def of_rates(sweep: Sweep, kept: np.ndarray) -> Arm:
+def of_rates(sweep: Sweep, kept: Any) -> Arm:
     """The runs that are kept as one arm."""
     at = [kept & np.isclose(sweep.hypers.learning_rate, rate) for rate in RATES]
     right, loss = sweep.metrics["test_exact_match"], sweep.metrics["loss"]

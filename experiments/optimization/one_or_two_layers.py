@@ -151,8 +151,9 @@ def pair(this: Study, name: str, n: int, **options: Any) -> Pair:
     one, two = (of_rates(sweep) for sweep in sweeps)
     task = sweeps[0].task
     exits: dict[str, tuple[Times, Times]] = {}
-    until = lambda column, level: tuple(
-        statistics.until_below(arm.loss[:, :, column], LEFT * level) for arm in (one, two)
+    until = lambda column, level: (
+        statistics.until_below(one.loss[:, :, column], LEFT * level),
+        statistics.until_below(two.loss[:, :, column], LEFT * level),
     )
     if task.mode == "single":
         carry = columns.carry_probability(task.base, task.digit)

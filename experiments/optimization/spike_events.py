@@ -55,7 +55,8 @@ def found_in(curves: Float[np.ndarray, "S T"]) -> list[list[spikes.Spike]]:
 def chosen(of: Sweep, found: list[list[spikes.Spike]], most: int) -> list[Event]:
     """One random spike of each of at most so many random runs, and after each the quiet step that matches."""
     random, loss = np.random.default_rng(0), of.metrics["loss"][:, :, 0]
-    decay, events = np.asarray(of.hypers.weight_decay), []
+    decay = np.asarray(of.hypers.weight_decay)
+    events: list[Event] = []
     for run in random.permutation(len(found)):
         own = [x for x in found[run] if x.start >= EARLY and calm(found[run], x.start, but=x.start)]
         if not own or len(events) >= 2 * most:

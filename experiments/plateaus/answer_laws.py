@@ -54,7 +54,8 @@ def laws(task: Any, every: int) -> Laws:
     )
 
 
-Found = dict[str, Float[Array, "..."]]
+Found = dict[str, Any]
+"""Means over inputs by name, one of each run where runs are mapped."""
 
 
 def of_run(made: Laws, run: Run) -> Found:

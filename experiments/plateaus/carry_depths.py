@@ -109,4 +109,4 @@ def lasting(held: Bool[np.ndarray, "E S"]) -> Bool[np.ndarray, " S"]:
     """Whether something holds at LASTING snapshots in a row."""
     if len(held) < LASTING:
         return np.zeros(held.shape[1], bool)
-    return np.lib.stride_tricks.sliding_window_view(held, LASTING, axis=0).all(-1).any(0)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(held, LASTING, axis=0).all(-1).any(0))

@@ -208,14 +208,14 @@ def cascade(hits: Sequence[Hit], cells: Sequence[Cell]) -> Result:
     """001-69."""
     asked = sorted({one.j for one in hits})
     appears = [j for j in asked if any(one.sure for one in hits if one.j == j)]
-    rows = {}
+    rows: dict[str, Measured] = {}
     for j in asked:
         found = pooled([one for one in hits if one.j == j], f"j = {j}, all cells")
         rows |= {f"{name}_{j}": row for name, row in found.items()}
     rows |= {f"cell_{i}": one.row for i, one in enumerate(one for one in hits if one.sure)}
     binary = [one for one in cells if one.base == 2 and 0 in one.cascade and one.digit < one.n]
     for i, one in enumerate(binary):
-        near = [found.level for own in one.shelves if (found := tolerance.at(own, one.cascade[0]))]
+        near = [shelf.level for own in one.shelves if (shelf := tolerance.at(own, one.cascade[0]))]
         rows[f"binary_{i}"] = mean(f"{one.title}: shelves about j = 0", np.array(near), "nats")
         rows[f"binary_exact_{i}"] = exact(f"{one.title}: level of j = 0; ln 2 is .6931", one.cascade[0])
     shown = {j: rows[f"hit_{j}"] for j in (0, 1) if f"hit_{j}" in rows}

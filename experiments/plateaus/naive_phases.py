@@ -138,11 +138,11 @@ def on_phases(found: dict[int, Phases], steps: int) -> list[Result]:
         runs = len(one.pair_alone)
         for name, times in one.known.items():
             rows[f"{name}_{base}"] = time(f"base {base}: {CURVES[name]} at least {KNOWN}", times, steps)
-        for name, text, had in (
+        for name, text, shown in (
             ("alone", "pair known, carries not", one.pair_alone),
             ("first", "depth 1 known, depth 2 not", one.first_alone),
         ):
-            rows[f"{name}_{base}"] = share(f"base {base}: runs with a phase, {text}", int(had.sum()), runs)
+            rows[f"{name}_{base}"] = share(f"base {base}: runs with a phase, {text}", int(shown.sum()), runs)
         order = statistics.paired_ratio(one.known["auc_1"], one.known["auc_2"])
         rows[f"order_{base}"] = share(
             f"base {base}: runs that know depth 1 before depth 2",
