@@ -121,7 +121,7 @@ def circle(id: str, rests: Mapping[str, Rest], main: str) -> Result:
     rows |= {
         f"off_{i}": mean(f"{name}: −ln P less 2 ln b", x, "nats") for i, (name, x) in enumerate(off.items())
     }
-    farthest = max(off, key=lambda name: abs(float(off[name].mean())))
+    farthest = max(off, key=lambda name: abs(float(off[name].mean())) if off[name].size else -1.0)
     rows["farthest"] = rows[f"off_{list(off).index(farthest)}"]
     known = [within(x, -SAME, SAME) for x in off.values()]
     parts = {
