@@ -4,13 +4,29 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Tree = Any
 
 
 def pick(tree: Tree, run: Any) -> Tree:
-    """One run (or several, by a slice or an array) of a tree whose leaves begin with the run axis."""
-    return jax.tree.map(lambda x: x[run], tree)
+    """One run (or several, by a slice or an array) of a tree whose leaves begin with the run axis.
+
+    What lies on several devices of this process is picked on the host: to pick it where it lies is a program
+    in which the devices wait for each other, and while they also train, XLA ends the process if one comes late.
+    """
+    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[run]) if on_several_devices(x) else x[run], tree)
+
+
+def on_several_devices(x: Any) -> bool:
+    """Whether an array lies on several devices of this process, and can be read by it."""
+    return (
+        isinstance(x, jax.Array)
+        and not isinstance(x, jax.core.Tracer)
+        and not jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+        and len(x.sharding.device_set) > 1
+        and x.is_fully_addressable
+    )
 
 
 def stack(trees: list[Tree]) -> Tree:

@@ -32,3 +32,15 @@ def test_entries_and_bytes_are_counted_for_arrays_and_for_shapes():
 @pytest.mark.parametrize("count", (1, 3))
 def test_a_typed_key_is_eight_bytes(count):
     assert trees.num_bytes(jax.random.split(jax.random.key(0), count)) == 8 * count
+
+
+@pytest.mark.parametrize("index", [0, 3, slice(1, 3), np.array([2, 0]), np.array([True, False, False, True])])
+def test_what_lies_on_several_devices_is_picked_without_a_program_over_them(index):
+    """In such a program devices wait for each other, which ends the process where one trains meanwhile."""
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("runs",))
+    whole = np.arange(8.0).reshape(4, 2)
+    spread = jax.device_put(whole, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("runs")))
+    assert trees.on_several_devices(spread)
+    picked = trees.pick({"a": spread}, index)["a"]
+    np.testing.assert_array_equal(picked, whole[index])
+    assert len(picked.sharding.device_set) == 1

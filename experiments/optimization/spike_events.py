@@ -5,7 +5,6 @@ with one thing changed: for `spikes`.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -126,8 +125,7 @@ def places(of: Sweep, events: list[Event]) -> dict[tuple[int, int], Place]:
     for epoch in training.train(of.task, of.config, of.recipe, hypers, steps=max(wanted), epoch_steps=10):
         for run in wanted.get(epoch.step, ()):
             row = rows[run]
-            one = jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], epoch.runs)
-            found[run, epoch.step] = Place(one, replay.chosen(epoch, row))
+            found[run, epoch.step] = Place(epoch.runs[row : row + 1], replay.chosen(epoch, row))
     return found
 
 
