@@ -13,7 +13,7 @@ def pick(tree: Tree, run: Any) -> Tree:
     """One run (or several, by a slice or an array) of a tree whose leaves begin with the run axis.
 
     What lies on several devices of this process is picked on the host: to pick it where it lies is a program
-    in which the devices wait for each other, and while they also train, XLA ends the process if one comes late.
+    in which the devices wait for each other. While they also train, XLA ends the process if one comes late.
     """
     return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[run]) if on_several_devices(x) else x[run], tree)
 

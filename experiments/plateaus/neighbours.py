@@ -131,7 +131,8 @@ def circle(id: str, rests: Mapping[str, Rest], main: str) -> Result:
     }
     return Result(
         id,
-        f"The neighbours differ by {{apart}}; farthest from twice ln b they are in {farthest}, by {{farthest}}.",
+        f"The neighbours differ by {{apart}}; farthest from twice ln b they are in {farthest}, by "
+        "{farthest}.",
         rows,
         f"Whole intervals. Alike: within {ALIKE} nats of each other. A circle: −ln P(9) where the carry-free "
         f"sum is 0 within {ROUND} nats of that of + 9 elsewhere. A coincidence: in some base, width or digit "
