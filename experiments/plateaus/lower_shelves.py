@@ -15,7 +15,7 @@ Sequence mode, most significant digit first, at the note's size as well.
 One tolerance for all rows: a shelf lies at a level if it is from 5% below to 15% above it (the tens are known
 to rest up to 13% above theirs, `tens_excess`). The null: how often the same runs have a shelf at levels
 shifted by factors of 1/4 to 4 that no exact level of the cascade shares a loss with.
-Time: not measured since the design changed.
+Time: 8 minutes on two cores that others used too; GPU: not measured.
 """
 
 import sys
