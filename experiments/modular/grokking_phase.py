@@ -81,13 +81,18 @@ class Cell(NamedTuple):
     @property
     def late(self) -> Bool[np.ndarray, " S"]:
         """Which runs grok, and late."""
-        both = self.memorised.ended & self.grokked.ended
-        return both & (self.grokked.time >= SEPARATED * np.maximum(self.memorised.time, 1))
+        return grok_late(self.memorised, self.grokked)
 
     @property
     def delay(self) -> statistics.Interval:
         """The median of steps to grokking over steps to memorising."""
         return statistics.paired_ratio(self.grokked, self.memorised).median
+
+
+def grok_late(memorised: statistics.Times, grokked: statistics.Times) -> Bool[np.ndarray, " S"]:
+    """Which runs grok, and at SEPARATED times their step of memorising or later."""
+    both = memorised.ended & grokked.ended
+    return both & (grokked.time >= SEPARATED * np.maximum(memorised.time, 1))
 
 
 def measure(this: Study) -> Finding:

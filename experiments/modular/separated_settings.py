@@ -23,7 +23,7 @@ from experiments.frame.finding import Finding
 from experiments.frame.measured import Measured, interval, share, time
 from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
-from experiments.modular.grokking_phase import SEPARATED, SOLVED
+from experiments.modular.grokking_phase import SEPARATED, SOLVED, grok_late
 from experiments.modular.modular_grokking import majority
 from grokjax import figures
 from grokjax.checkpoints import Sweep
@@ -47,8 +47,7 @@ class Runs(NamedTuple):
     @property
     def late(self) -> np.ndarray:
         """Which runs grok, and late, [S]."""
-        both = self.memorised.ended & self.grokked.ended
-        return both & (self.grokked.time >= SEPARATED * np.maximum(self.memorised.time, 1))
+        return grok_late(self.memorised, self.grokked)
 
     @property
     def delay(self) -> statistics.Interval:

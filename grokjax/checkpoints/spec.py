@@ -153,10 +153,12 @@ def read(directory: pathlib.Path) -> dict[str, Any]:
     format, or older than parts of its sweep that lie beside it.
     """
     found = description.read(directory)
-    if belonging.unknown_part(directory, found):
+    part = belonging.unknown_part(directory, found)
+    if part is not None:
         # a sweep that is being added to writes its new description before the first file of a new part
         found = description.read(directory)
-    if part := belonging.unknown_part(directory, found):
+        part = belonging.unknown_part(directory, found)
+    if part is not None:
         raise ValueError(
             f"{directory / 'config.json'} is older than {part}, whose runs belong to this sweep and are not "
             f"in it: put back the config.json and {description.HYPERS} that were written when they were added"

@@ -24,9 +24,8 @@ def main(argv: Sequence[str]) -> int:
     if name in COMMANDS:  # JAX starts only for a command that computes
         return importlib.import_module(f"grokjax.cli.{name}").main(rest)
     if name == "--version":
-        from importlib import (
-            metadata,
-        )  # it takes longer than all else here, and signals are handled only after it
+        # it takes longer than all else here, and signals are handled only after the imports
+        from importlib import metadata
 
         print(f"grokjax {metadata.version('grokjax')}")
         return 0
