@@ -9,8 +9,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = (
-    {"config", "tap", "keys", "trees", "mapping", "figures"},
-    {"theory", "curves", "presets"},
+    {"config", "tap", "keys", "trees", "programs", "figures"},
+    {"theory", "curves", "presets", "mapping"},
     {"tasks", "model", "sweep"},
     {"objective"},
     {"run"},
