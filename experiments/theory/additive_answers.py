@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
+
 from experiments.frame.measured import exact
 from experiments.frame.result import Result
-from experiments.theory.joint_laws import CARRY, FLAT, SAME, UNEVEN, Case, noisy_sum
+from experiments.theory.joint_laws import CARRY, FLAT, SAME, UNEVEN, Case, of_sum
 from grokjax.theory import experts
 
 
@@ -60,7 +62,7 @@ def of_flat_tokens(off: float) -> Result:
 def of_noisy_sums() -> Result:
     """004-13."""
     noisy = max(
-        abs(experts.additive(noisy_sum(q, b)).loss - math.log(b))
+        abs(experts.additive(of_sum(np.full(b, 1 / b), np.full(b, 1 / b), q)).loss - math.log(b))
         for b in (2, 3, 5, 10)
         for q in (0.1, 0.3, 0.45, 0.5, 0.9)
     )

@@ -44,16 +44,19 @@ def case(joint: np.ndarray) -> Case:
 
 def of_sum(first: Any, second: Any, noise: float = 0.0) -> np.ndarray:
     """P(x, y, z): z is x + y, or with chance `noise` x + y + 1, both mod b."""
-    size = len(first)
-    x, y = np.indices((size, size))
-    own = np.eye(size)[(x + y) % size] * (1 - noise) + np.eye(size)[(x + y + 1) % size] * noise
-    return np.multiply.outer(np.asarray(first), np.asarray(second))[..., None] * own
+    return np.multiply.outer(np.asarray(first), np.asarray(second))[..., None] * given_pair(noise, len(first))
 
 
 def noisy_sum(noise: float, base: int) -> np.ndarray:
-    """P(x, y, z) of uniform digits: z is their sum, or with chance `noise` one more, mod base."""
-    flat = np.full(base, 1 / base)
-    return of_sum(flat, flat, noise)
+    """The same of uniform digits."""
+    # divided once, not twice: a rounding of the last place sends a search for heads another way
+    return given_pair(noise, base) / base**2
+
+
+def given_pair(noise: float, base: int) -> np.ndarray:
+    """P(z | x, y): z is x + y, or with chance `noise` x + y + 1, both mod b."""
+    x, y = np.indices((base, base))
+    return np.eye(base)[(x + y) % base] * (1 - noise) + np.eye(base)[(x + y + 1) % base] * noise
 
 
 def of_carry(base: int) -> np.ndarray:
@@ -69,10 +72,11 @@ def of_three(base: int) -> np.ndarray:
 
 def cases() -> dict[str, Case]:
     """The laws that the notes speak of, by name."""
+    flat = lambda size: np.full(size, 1 / size)
     laws = {
-        "XOR": noisy_sum(0.0, 2),
-        "sum mod 10": noisy_sum(0.0, 10),
-        NOISY: noisy_sum(0.45, 10),
+        "XOR": of_sum(flat(2), flat(2)),
+        "sum mod 10": of_sum(flat(10), flat(10)),
+        NOISY: of_sum(flat(10), flat(10), 0.45),
         THREE: of_three(5),
         UNEVEN: of_sum((0.5, 0.3, 0.2), (0.5, 0.3, 0.2)),
         CARRY: of_carry(10),
