@@ -62,7 +62,13 @@ def test_typed_keys_are_an_argument_like_others():
 
 
 @pytest.mark.parametrize(
-    ("runs", "given"), [((np.ones(3), np.ones(4)), "3, 4"), ((np.ones(()),), "a scalar"), (({},), "nothing")]
+    ("runs", "given"),
+    [
+        ((np.ones(3), np.ones(4)), "3, 4"),
+        ((np.ones(()),), "a scalar"),
+        (({},), "nothing"),
+        ((np.ones(0),), "0"),
+    ],
 )
 def test_what_is_not_stacked_alike_is_refused(runs, given):
     with pytest.raises(ValueError, match=f"it was given leaves of {given}"):

@@ -49,6 +49,14 @@ def test_results_have_names_axes_and_units_and_go_on_where_they_stopped(director
         np.testing.assert_array_equal(again[name][1], values, err_msg=name)
 
 
+def test_how_runs_are_cut_into_blocks_changes_no_bit(directory):
+    """Three runs of two epochs go through the devices together, or two runs and one alone."""
+    assert run(directory, "--epochs=0,2") == run(directory, "--epochs=0,2", "--name=whole", "--block=4") == 0
+    cut, whole = (measured.read(directory / "bayes" / f"{name}.npz") for name in ("llc", "whole"))
+    for name, (_, values, _) in cut.items():
+        np.testing.assert_array_equal(whole[name][1], values, err_msg=name)
+
+
 def test_other_settings_are_refused_where_results_lie(directory, capsys):
     assert run(directory, "--epochs=0", "--name=other") == 0
     assert run(directory, "--epochs=0", "--name=other", "--gamma=20") == 1
