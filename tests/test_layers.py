@@ -9,7 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = (
-    {"config", "tap", "keys", "trees", "mapping", "figures"},
+    {"config", "tap", "keys", "trees", "mapping", "figures", "version"},
     {"theory", "curves", "presets"},
     {"tasks", "model", "sweep"},
     {"objective"},
