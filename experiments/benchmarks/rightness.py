@@ -12,7 +12,7 @@ from grokjax import objective, tasks
 from grokjax.config import Hyper, ModelConfig, Recipe
 from grokjax.model import init, transformer
 
-CASES = {
+CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "5 digits": (tasks.Addition(num_digits=5), {}),
     "5 digits, 2 layers": (tasks.Addition(num_digits=5), dict(num_layers=2)),
     "modulus 113": (tasks.ModularArithmetic(), {}),

@@ -74,7 +74,8 @@ class Timed:
         """The median of calls."""
         self.call()
         seconds = [self.call() for _ in range(7)]
-        step = float(np.median(seconds)) / STEPS
+        step, needs = float(np.median(seconds)) / STEPS, self.compiled.memory_analysis()
+        assert needs is not None
         return dict(
             model=self.workload.label,
             form=self.form,
@@ -84,12 +85,12 @@ class Timed:
             least_ms=round(1e3 * min(seconds) / STEPS, 3),
             run_steps_per_second=round(self.block / step),
             compile_seconds=round(self.took, 1),
-            temporaries_gb=round(self.compiled.memory_analysis().temp_size_in_bytes / 1e9, 2),
+            temporaries_gb=round(needs.temp_size_in_bytes / 1e9, 2),
         )
 
     def free(self) -> None:
         """Let the memory of the card go."""
-        self.given = self.lowered = self.compiled = None
+        del self.given, self.lowered, self.compiled
 
 
 def speed(lines: Lines, folder: pathlib.Path, quick: bool, most: int) -> None:
