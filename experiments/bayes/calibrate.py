@@ -24,6 +24,7 @@ from grokjax import checkpoints
 from grokjax.cli import machine
 from grokjax.interp import llc
 from grokjax.interp.bayes import calibration, hessian
+from grokjax.mapping import map_runs
 
 
 def main(argv: list[str]) -> int:
@@ -77,9 +78,9 @@ def measure(sweep: checkpoints.Sweep, options: Any, console: Console) -> None:
             draw_every=options.draw_every,
         )
 
-    grid = jax.tree.map(
-        np.asarray, jax.jit(lambda: calibration.grid(estimate, options.epsilon, nbeta, options.gamma))()
-    )
+    axes = np.meshgrid(*map(np.float32, (options.epsilon, nbeta, options.gamma)), indexing="ij")
+    found = map_runs(estimate)(*(axis.ravel() for axis in axes))
+    grid = jax.tree.map(lambda x: x.reshape(*axes[0].shape, *x.shape[1:]), found)
     spectrum = jax.jit(
         lambda: hessian.of_large(run, own, key=random.key(1), num_steps=options.lanczos, weight_decay=decay)
     )()

@@ -5,6 +5,7 @@ every array, which `read` opens. One line makes a dataset of it: `xarray.Dataset
 """
 
 import functools
+import itertools
 import json
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from jaxtyping import PyTree
 from rich.console import Console
 from rich.progress import track
 
-from grokjax import checkpoints
+from grokjax import checkpoints, mapping
 from grokjax.checkpoints import disk
 from grokjax.mapping import map_runs
 from grokjax.run import Run
@@ -47,18 +48,22 @@ def over_training(
     """
     claim(folder, settings)
     lifted = map_runs(function if at_once == 1 else jax.vmap(function))
-    group = (-1,) if at_once == 1 else (-1, at_once)
     cells = [(epoch, first) for epoch in epochs for first in range(0, sweep.num_runs, block)]
     open_cells = [cell for cell in cells if not _file(folder, *cell).exists()]
-    runs, read = None, None
-    for epoch, first in track(open_cells, "blocks of runs", console=console, disable=not open_cells):
-        if read != epoch:
-            runs, read = (runs_at or sweep.runs)(epoch), epoch
-        chosen = np.minimum(np.arange(first, first + block), sweep.num_runs - 1)
-        picked = jax.tree.map(functools.partial(_picked, chosen, group), (runs, data))
-        found = {name: x.reshape(block, *x.shape[len(group) :]) for name, x in lifted(*picked).items()}
-        kept = {name: x[: sweep.num_runs - first] for name, x in found.items()}
-        disk.write(_file(folder, epoch, first), functools.partial(_save, kept))
+    runs = functools.lru_cache(1)(runs_at or sweep.runs)
+    size = lambda first: min(block, sweep.num_runs - first)
+    together = mapping.stacks_at_once(-(-size(0) // at_once))
+    groups = [open_cells[i : i + together] for i in range(0, len(open_cells), together)]
+    for cells in track(groups, "blocks of runs", console=console, disable=not groups):
+        stacks = [
+            jax.tree.map(functools.partial(_picked, _rows(first, size(first), at_once)), (runs(epoch), data))
+            for epoch, first in cells
+        ]
+        found = lifted(*mapping.stacked(stacks))
+        ends = np.cumsum([0, *(run.hyper.seed.shape[0] for run, _ in stacks)])
+        for (epoch, first), (begin, end) in zip(cells, itertools.pairwise(ends), strict=True):
+            kept = {name: _in_line(x[begin:end], at_once)[: size(first)] for name, x in found.items()}
+            disk.write(_file(folder, epoch, first), functools.partial(_save, kept))
     return _joined(folder, epochs, range(0, sweep.num_runs, block))
 
 
@@ -99,9 +104,19 @@ def _save(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
     np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def _picked(rows: np.ndarray, group: tuple[int, ...], leaf: Any) -> np.ndarray:
-    """Some runs of a leaf [S, ...], in groups."""
-    return np.asarray(leaf)[rows].reshape(*group, *np.shape(leaf)[1:])
+def _rows(first: int, number: int, at_once: int) -> np.ndarray:
+    """The places of some runs; in groups [S / at_once, at_once], the last one filled with its last run."""
+    rows = np.minimum(np.arange(first, first + number + -number % at_once), first + number - 1)
+    return rows if at_once == 1 else rows.reshape(-1, at_once)
+
+
+def _picked(rows: np.ndarray, leaf: Any) -> np.ndarray:
+    return np.asarray(leaf)[rows]
+
+
+def _in_line(x: np.ndarray, at_once: int) -> np.ndarray:
+    """What groups of runs gave, run by run."""
+    return x if at_once == 1 else x.reshape(-1, *x.shape[2:])
 
 
 def _file(folder: pathlib.Path, epoch: int, first: int) -> pathlib.Path:

@@ -12,9 +12,9 @@ import numpy as np
 
 from experiments.benchmarks.measuring import seconds
 from experiments.benchmarks.workloads import Workload
-from grokjax import sweep, training, trees
+from grokjax import programs, sweep, training, trees
 from grokjax.model.fast import stream
-from grokjax.training import data, flight, loop, programs, step
+from grokjax.training import data, flight, loop, step
 from grokjax.training.devices import default_block
 from grokjax.training.state import shapes
 

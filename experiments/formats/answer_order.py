@@ -128,31 +128,39 @@ def shelves_of(sweep: Sweep) -> list[dict[str, Any]]:
     ]
 
 
+def of_length(n: int, lsb: Arm, msb: Arm) -> dict[str, Measured]:
+    """The times and shelves of both orders at one length, and how they differ by seed."""
+    rows = {}
+    for order, one in (("lsb", lsb), ("msb", msb)):
+        until = float(one.sweep.metrics["test_step"][-1])
+        rows[f"{order}_{n}"] = time(f"99% exact match, {order}, {n} digits", one.times, until)
+        rows[f"shelf_{order}_{n}"] = share(
+            f"runs with a shelf on the way, {order}, {n} digits", one.resting, len(one.wrong)
+        )
+    ratio = statistics.paired_ratio(lsb.times, msb.times)
+    rows[f"ratio_{n}"] = interval(
+        f"time of lsb over that of msb, by seed, {n} digits", ratio.median, "", len(lsb.wrong)
+    )
+    rows[f"wrong_{n}"] = mean(
+        f"wrong at the end, msb less lsb, {n} digits", msb.wrong[:, -1] - lsb.wrong[:, -1], ""
+    )
+    return rows
+
+
 def answer(arms: dict[tuple[int, str], Arm], lengths: list[int]) -> Result:
     """001-72."""
     rows: dict[str, Measured] = {}
-    p, ratios = [], {}
+    p = []
     for n in lengths:
         lsb, msb = (arms[n, order] for order in ("lsb", "msb"))
-        for order, one in (("lsb", lsb), ("msb", msb)):
-            until = float(one.sweep.metrics["test_step"][-1])
-            rows[f"{order}_{n}"] = time(f"99% exact match, {order}, {n} digits", one.times, until)
-            rows[f"shelf_{order}_{n}"] = share(
-                f"runs with a shelf on the way, {order}, {n} digits", one.resting, len(one.wrong)
-            )
+        rows |= of_length(n, lsb, msb)
         test = statistics.log_rank(lsb.times, msb.times).p
         p.append(1.0 if test is None else test)
-        ratio = statistics.paired_ratio(lsb.times, msb.times)
-        rows[f"ratio_{n}"] = ratios[n] = interval(
-            f"time of lsb over that of msb, by seed, {n} digits", ratio.median, "", len(lsb.wrong)
-        )
-        rows[f"wrong_{n}"] = mean(
-            f"wrong at the end, msb less lsb, {n} digits", msb.wrong[:, -1] - lsb.wrong[:, -1], ""
-        )
     holm = dict(zip(lengths, statistics.holm(p), strict=True))
     rows |= {f"p_{n}": exact(f"Holm's p of the log-rank test, {n} digits", x, "") for n, x in holm.items()}
     apart = [n for n in lengths if holm[n] < LEVEL]
-    alike = all(above(ratios[n], 1 / EQUAL) and below(ratios[n], EQUAL) for n in lengths)
+    ratios = [rows[f"ratio_{n}"] for n in lengths]
+    alike = all(above(ratio, 1 / EQUAL) and below(ratio, EQUAL) for ratio in ratios)
     longest = max(lengths)
     return Result(
         "001-72",

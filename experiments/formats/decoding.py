@@ -94,27 +94,21 @@ def measure(this: Study) -> Finding:
         numbers={
             "exact_match_at_the_end": {name: statistics.mean(values) for name, values in exact.items()},
         },
-        plot=figures.points(
-            pictured(right.mean(3), [sequence.steps(epoch) for epoch in sequence.epochs]),
-            xlabel="optimiser step",
-            ylabel="share of right answers",
-            legend="prefix",
-        ),
+        plot=pictured(right.mean(3), [sequence.steps(epoch) for epoch in sequence.epochs]),
     )
 
 
-def pictured(
-    shares: Float[np.ndarray, "E S prefix C"], steps: list[int]
-) -> dict[str, dict[str, figures.Points]]:
+def pictured(shares: Float[np.ndarray, "E S prefix C"], steps: list[int]) -> figures.Plot:
     """A panel for each digit, the leading one first."""
     terms = shares.shape[-1]
-    return {
+    panels = {
         f"digit {terms - 1 - place}": {
             prefix: figures.Points(steps, [statistics.mean(values) for values in shares[:, :, i, place]])
             for i, prefix in enumerate(PREFIXES)
         }
         for place in range(terms)
     }
+    return figures.points(panels, xlabel="optimiser step", ylabel="share of right answers", legend="prefix")
 
 
 def after_prefixes(this: Study, sweep: Sweep) -> Bool[np.ndarray, "E S prefix B C"]:

@@ -167,19 +167,14 @@ def by_format(beyond: Beyond) -> Result:
         groups[name] or list(beyond.does), key=lambda label: beyond.rows[f"{key(label)}_next"].value or 0.0
     )
     first, last = best("least significant first"), best("most significant first")
-    parts = {
-        "least significant first generalises": does["least significant first"],
-        "index hints generalise": does["index hints"],
-        "most significant first does not": does_not["most significant first"],
-    }
-    against = {
-        "least significant first generalises": does_not["least significant first"],
-        "index hints generalise": does_not["index hints"],
-        "most significant first does not": does["most significant first"],
+    claims = {
+        "least significant first generalises": ("least significant first", does, does_not),
+        "index hints generalise": ("index hints", does, does_not),
+        "most significant first does not": ("most significant first", does_not, does),
     }
     words = {
-        part: "confirmed" if holds else "refuted" if against[part] else "open"
-        for part, holds in parts.items()
+        part: "confirmed" if holds[name] else "refuted" if against[name] else "open"
+        for part, (name, holds, against) in claims.items()
     }
     found = set(words.values())
     return Result(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval, Times
@@ -45,6 +46,11 @@ def mean(quantity: str, values: Sequence[float] | np.ndarray, unit: str, of: str
     kept = np.asarray(values, float)
     kept = kept[np.isfinite(kept)]
     return interval(quantity, statistics.mean(kept.tolist()), unit, len(kept), of)
+
+
+def of_each_column(values: ArrayLike) -> list[Interval]:
+    """The mean over runs of each column of values [S, C]; NaN is left out."""
+    return [statistics.mean(column[np.isfinite(column)]) for column in np.asarray(values, float).T]
 
 
 def share(quantity: str, successes: int, n: int, of: str = "runs") -> Measured:

@@ -1,7 +1,6 @@
 """The answers that probes for carries give, with their rules."""
 
 import math
-from typing import Any
 
 import jax
 import numpy as np
@@ -120,10 +119,6 @@ def extracted(reads: Read, exact_match: np.ndarray, compared: Compared, of: Clas
     mid, held, _, post = ways.values()
     gain = _difference("way, resid_mid less attention held", reads, (SITES[0], HELD), of, base)
     rest = _difference("way, resid_post less resid_mid", reads, (SITES[1], SITES[0]), of, base)
-    turned = {
-        f"turned_{i}": mean(f"answers turned by an edit: {name}", np.asarray(flips.flipped).mean(1), "")
-        for i, (name, flips) in enumerate(compared.turned.items())
-    }
     return Result(
         "002-06",
         "Attention goes {mid} of the way from a sum of tokens to a carry; with its patterns held at their "
@@ -138,7 +133,7 @@ def extracted(reads: Read, exact_match: np.ndarray, compared: Compared, of: Clas
             linear=exact("correlation ratio where the way begins", reading.linear_limit(base), ""),
             whole=crossed("all answers right", exact_match[:, 0], ""),
             whole_held=crossed("all answers right, patterns held at their mean", exact_match[:, 1], ""),
-            **turned,
+            **turned(compared),
         ),
         f"Confirmed if resid_mid is more than {1 - MARGIN:g} of the way (ratio 1); refuted if less than "
         f"{MARGIN:g}, or no more than with patterns held; mixed between, if it is by content: more than with "
@@ -159,6 +154,14 @@ def extracted(reads: Read, exact_match: np.ndarray, compared: Compared, of: Clas
     )
 
 
+def turned(compared: Compared) -> dict[str, Measured]:
+    """How many answers each edit turns."""
+    return {
+        f"turned_{i}": mean(f"answers turned by an edit: {name}", np.asarray(flips.flipped).mean(1), "")
+        for i, (name, flips) in enumerate(compared.turned.items())
+    }
+
+
 def _difference(quantity: str, reads: Read, places: tuple[str, str], of: Classes, base: int) -> Measured:
     """Paired by run; the problems' error is common to both and nearly cancels."""
     limit = reading.linear_limit(base)
@@ -168,26 +171,9 @@ def _difference(quantity: str, reads: Read, places: tuple[str, str], of: Classes
 
 def directions(compared: Compared, d_model: int) -> Result:
     """002-07."""
-    alike = jax.tree.map(np.asarray, compared.alike)
-    tables = {"cosine": alike.probes, "correlation": np.asarray(compared.whitened)}
-    rows: dict[str, Any] = {}
-    for name, table in tables.items():
-        rows[f"{name}"] = mean(f"{name} of probes of the two sites", across(table), "")
-        rows[f"{name}_mid"] = mean(f"{name} of two fits at resid_mid", table[:, :, 0, 0].mean(1), "")
-        rows[f"{name}_post"] = mean(f"{name} of two fits at resid_post", table[:, :, 1, 1].mean(1), "")
-        gap = (table[:, :, 0, 0] + table[:, :, 1, 1]).mean(1) / 2 - across(table)
-        rows[f"{name}_gap"] = mean(f"{name}: two fits at a site less between the sites", gap, "")
-    rows["means"] = mean("cosine of the class means' differences of the two sites", across(alike.means), "")
-    rows["random"] = exact("mean cosine of random directions", 0.0, "")
-    rows["random_spread"] = exact("its standard deviation", 1 / math.sqrt(d_model), "")
-    for i, j in ((0, 1), (1, 0), (0, 0), (1, 1)):
-        where = f"{SITES[i]} probe read at {SITES[j]}"
-        rows[f"transfer_{i}{j}"] = mean(f"balanced accuracy, {where}", alike.transfer[:, :, i, j].mean(1), "")
-        rows[f"threshold_{i}{j}"] = mean(
-            f"the same with a threshold of its own, {where}", alike.direction_only[:, :, i, j].mean(1), ""
-        )
-    differ = all(above(rows[f"{name}_gap"], MARGIN) for name in tables)
-    same = any(below(rows[f"{name}_gap"], MARGIN) for name in tables)
+    rows = likeness(compared, d_model) | transfer(compared)
+    gaps = [rows["cosine_gap"], rows["correlation_gap"]]
+    differ, same = all(above(gap, MARGIN) for gap in gaps), any(below(gap, MARGIN) for gap in gaps)
     useful = [
         f"{SITES[i]} to {SITES[j]}" for i, j in ((0, 1), (1, 0)) if above(rows[f"threshold_{i}{j}"], 0.75)
     ]
@@ -213,6 +199,34 @@ def directions(compared: Compared, d_model: int) -> Result:
             "Both ways of transfer: with a threshold of its own, and (in the rows) as the probe is.",
         ],
     )
+
+
+def likeness(compared: Compared, d_model: int) -> dict[str, Measured]:
+    """How alike probes of the two sites are, beside two fits at one site and random directions."""
+    alike = jax.tree.map(np.asarray, compared.alike)
+    rows: dict[str, Measured] = {}
+    for name, table in (("cosine", alike.probes), ("correlation", np.asarray(compared.whitened))):
+        rows[f"{name}"] = mean(f"{name} of probes of the two sites", across(table), "")
+        rows[f"{name}_mid"] = mean(f"{name} of two fits at resid_mid", table[:, :, 0, 0].mean(1), "")
+        rows[f"{name}_post"] = mean(f"{name} of two fits at resid_post", table[:, :, 1, 1].mean(1), "")
+        gap = (table[:, :, 0, 0] + table[:, :, 1, 1]).mean(1) / 2 - across(table)
+        rows[f"{name}_gap"] = mean(f"{name}: two fits at a site less between the sites", gap, "")
+    rows["means"] = mean("cosine of the class means' differences of the two sites", across(alike.means), "")
+    rows["random"] = exact("mean cosine of random directions", 0.0, "")
+    rows["random_spread"] = exact("its standard deviation", 1 / math.sqrt(d_model), "")
+    return rows
+
+
+def transfer(compared: Compared) -> dict[str, Measured]:
+    """How well a probe of one site reads the other."""
+    alike, rows = jax.tree.map(np.asarray, compared.alike), {}
+    for i, j in ((0, 1), (1, 0), (0, 0), (1, 1)):
+        where = f"{SITES[i]} probe read at {SITES[j]}"
+        rows[f"transfer_{i}{j}"] = mean(f"balanced accuracy, {where}", alike.transfer[:, :, i, j].mean(1), "")
+        rows[f"threshold_{i}{j}"] = mean(
+            f"the same with a threshold of its own, {where}", alike.direction_only[:, :, i, j].mean(1), ""
+        )
+    return rows
 
 
 def across(table: np.ndarray) -> Float[np.ndarray, " S"]:

@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike
 
 from experiments.frame import adder, study
 from experiments.frame.finding import Finding
+from experiments.frame.measured import of_each_column
 from experiments.frame.study import Study
 from experiments.mechanism import carry_answers, carry_reading
 from experiments.mechanism.carry_directions import Compared, compare
@@ -82,11 +83,6 @@ def measure(this: Study) -> Finding:
     )
 
 
-def each(values: ArrayLike) -> list[statistics.Interval]:
-    """The mean over runs of each column."""
-    return [statistics.mean(column[np.isfinite(column)]) for column in np.asarray(values, float).T]
-
-
 def whole(values: ArrayLike) -> statistics.Interval:
     """The mean over runs of the mean over columns."""
     of_run = np.asarray(values, float).mean(1)
@@ -109,7 +105,7 @@ def pictured(
     what edits do.
     """
     at, steps = list(carry_reading.columns(sweep.task)), [sweep.steps(epoch) for epoch in sweep.epochs]
-    point = lambda values: figures.Points(at, each(values))
+    point = lambda values: figures.Points(at, of_each_column(values))
     exact = by_column(limit, of)
     found = {name: by_column(carry_answers.of_source(reads, name), of) for name in (HELD, *SITES)}
     panels = {
@@ -136,7 +132,7 @@ def numbers(sweep: Sweep, reads: Read, of: Classes, compared: Compared, ratios: 
     """Means over runs, by column from 1 on."""
     found: dict[str, Any] = {
         name: {
-            title: each(values)
+            title: of_each_column(values)
             for title, values in by_column(carry_answers.of_source(reads, name), of).items()
         }
         for name in SOURCES

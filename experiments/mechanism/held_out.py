@@ -78,16 +78,7 @@ def measure(this: Study) -> Finding:
         sizes[count] = float(np.mean([len(one) for one in hidden]))
         pairs[count] = [np.stack([part[i] for part in parts], 1) for i in range(2)]
         order[f"{count} pairs held out"] = in_embedding(sweeps[0])
-    modular = this.sweep(
-        "modular", task="modular", modulus=this["modulus"], d_model=this["d_model"], train_fraction=FRACTIONS
-    )
-    table = {
-        fraction: [
-            modular.metrics[name][np.isclose(modular.hypers.train_fraction, fraction), -1, 0]
-            for name in ("accuracy", "test_accuracy")
-        ]
-        for fraction in FRACTIONS
-    }
+    table = on_table(this)
     digits = range(this["digits"] + 1)
     times = {
         name: [statistics.until_below(sweep.metrics["loss"][:, :, digit], FALLEN) for digit in digits]
@@ -112,6 +103,20 @@ def measure(this: Study) -> Finding:
         },
         plot=pictured(this["modulus"], sizes, pairs, table),
     )
+
+
+def on_table(this: Study) -> dict[float, list[Float[np.ndarray, " S"]]]:
+    """Each run's accuracy of modular addition, by the fraction shown: on what was shown, and on the rest."""
+    modular = this.sweep(
+        "modular", task="modular", modulus=this["modulus"], d_model=this["d_model"], train_fraction=FRACTIONS
+    )
+    return {
+        fraction: [
+            modular.metrics[name][np.isclose(modular.hypers.train_fraction, fraction), -1, 0]
+            for name in ("accuracy", "test_accuracy")
+        ]
+        for fraction in FRACTIONS
+    }
 
 
 def drawn_pairs(count: int, draw: int) -> list[tuple[int, int]]:

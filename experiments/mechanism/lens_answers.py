@@ -122,13 +122,6 @@ def reason(
         )
         for part in PARTS
     }
-    read = {
-        f"read_{where.replace('resid_', '')}_{part}": mean(
-            f"variance between answers that W_U reads, {where}, {part}", of_part(lying.share[:, i], part), ""
-        )
-        for i, where in ((MID, "resid_mid"), (-1, "resid_post"))
-        for part in PARTS
-    }
     words = {part: sided(gaps[part], MOST, "confirmed", "refuted", "open") for part in ("leading", "others")}
     ways = closed(
         "way from guessing to the model, tuned lens, others", lens, guess, model, "others", scored_on
@@ -141,7 +134,7 @@ def reason(
             **gaps,
             way=ways,
             **accuracies("tuned lens", lens, scored_on),
-            **read,
+            **read(lying),
             random=exact("share that W_U reads of a random direction", chance, ""),
         ),
         f"Misalignment is the reason if a tuned lens, free to turn the basis, closes more than {MOST:g} of "
@@ -150,3 +143,14 @@ def reason(
         of_both(words),
         ["What no affine map reads may still be there for a reader that is not linear: the MLP finds it."],
     )
+
+
+def read(lying: lenses.Alignment) -> dict[str, Measured]:
+    """How much of what tells answers apart lies where W_U reads, at both sites."""
+    return {
+        f"read_{where.replace('resid_', '')}_{part}": mean(
+            f"variance between answers that W_U reads, {where}, {part}", of_part(lying.share[:, i], part), ""
+        )
+        for i, where in ((MID, "resid_mid"), (-1, "resid_post"))
+        for part in PARTS
+    }

@@ -16,10 +16,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
 from experiments.frame import adder, study
 from experiments.frame.finding import Finding
+from experiments.frame.measured import of_each_column
 from experiments.frame.study import Study
 from experiments.mechanism.lens_answers import SHARE, failure, of_part, reason
 from grokjax import figures
@@ -77,11 +77,6 @@ def place(name: str) -> str:
     return name.removeprefix("blocks.0.")
 
 
-def each(values: ArrayLike) -> list[statistics.Interval]:
-    """The mean over runs of each answer."""
-    return [statistics.mean(column[np.isfinite(column)]) for column in np.asarray(values, float).T]
-
-
 def pictured(
     sweep: Sweep, direct: lenses.Reading, tuned: lenses.Reading, lying: lenses.Alignment, training: tuple
 ) -> tuple[dict[str, dict[str, figures.Points]], dict[str, str]]:
@@ -89,7 +84,7 @@ def pictured(
     places = [place(name) for name in lenses.names(sweep.run(0))]
     digits = [str(digit) for digit in sweep.task.columns]
     steps = [sweep.steps(epoch) for epoch in sweep.epochs]
-    by_digit = lambda reading, i, field: figures.Points(digits, each(getattr(reading, field)[:, i]))
+    by_digit = lambda reading, i, field: figures.Points(digits, of_each_column(getattr(reading, field)[:, i]))
     panels = {}
     for title, field in (("accuracy", "accuracy"), ("loss (nats)", "loss")):
         panels[title] = {f"logit lens, {name}": by_digit(direct, i, field) for i, name in enumerate(places)}
@@ -97,7 +92,7 @@ def pictured(
             f"tuned lens, {name}": by_digit(tuned, i, field) for i, name in enumerate(places[:-1])
         }
     panels["share of the answers' variance that W_U reads"] = {
-        f"logit lens, {name}": figures.Points(digits, each(lying.share[:, i]))
+        f"logit lens, {name}": figures.Points(digits, of_each_column(lying.share[:, i]))
         for i, name in enumerate(places)
     }
     over_training = lambda values, i: figures.Points(
@@ -119,10 +114,10 @@ def numbers(
     found: dict[str, Any] = {"digits": list(sweep.task.columns)}
     for name, reading in (("logit lens", direct), ("tuned lens", tuned)):
         found[name] = {
-            where: {field: each(getattr(reading, field)[:, i]) for field in reading._fields}
+            where: {field: of_each_column(getattr(reading, field)[:, i]) for field in reading._fields}
             for i, where in enumerate(places)
         }
-    found["share read by W_U"] = {where: each(lying.share[:, i]) for i, where in enumerate(places)}
+    found["share read by W_U"] = {where: of_each_column(lying.share[:, i]) for i, where in enumerate(places)}
     angles = lambda i: np.asarray(lying.angles, float)[:, i, 1:].mean(1).T
     found["principal angles to W_U (degrees)"] = {
         where: [statistics.mean(one) for one in angles(i)] for i, where in enumerate(places)

@@ -172,12 +172,8 @@ def by_drops(happened: Events, fallen: list[list[Fall]]) -> list[Result]:
     more, ended = f"--seeds={ENOUGH}", happened.grokked.ended
     several = np.array([len(each) > 1 for each in fallen])
     other = np.array([any(fall.other for fall in each[1:]) for each in fallen])
-    drops = interval(
-        "median number of drops",
-        statistics.quantile([len(each) for each in fallen]),
-        "",
-        len(fallen),
-    )
+    number = statistics.quantile([len(each) for each in fallen])
+    drops = interval("median number of drops", number, "", len(fallen))
     caveat = (
         "A drop is a fall of the test loss by a factor of 2 or more within a twentieth of the steps, above "
         f"{SOLVED} nats."

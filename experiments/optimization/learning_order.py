@@ -71,10 +71,6 @@ def measure(this: Study) -> Finding:
     }
     orders = {share: alike(np.stack([ended(one) for one in of.values()], 1)) for share, of in times.items()}
     names = sorted(cells, key=lambda name: order(times[SHARES[0]][name]))
-    panels = {
-        f"{share:.0%} right": {"": figures.Points(names, [times[share][name].median for name in names])}
-        for share in SHARES
-    }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant first",
         size=f"1 layer, width {this['d_model']}, 4 heads, batch {this['batch']}, no decay, {this['steps']} "
@@ -93,13 +89,22 @@ def measure(this: Study) -> Finding:
             ],
             "orders": {f"{share:.0%}": found for share, found in orders.items()},
         },
-        plot=figures.points(
-            panels,
-            xlabel="answer digit, and how many columns below it its carry begins (0: no carry)",
-            ylabel="optimiser step",
-            scale="log",
-            joined=False,
-        ),
+        plot=pictured(times, names),
+    )
+
+
+def pictured(times: dict[float, dict[str, statistics.Times]], names: list[str]) -> figures.Plot:
+    """When each cell is learned, the first ones first."""
+    panels = {
+        f"{share:.0%} right": {"": figures.Points(names, [times[share][name].median for name in names])}
+        for share in SHARES
+    }
+    return figures.points(
+        panels,
+        xlabel="answer digit, and how many columns below it its carry begins (0: no carry)",
+        ylabel="optimiser step",
+        scale="log",
+        joined=False,
     )
 
 

@@ -175,30 +175,7 @@ def of_rates(sweep: Sweep) -> Arm:
 
 def answer(sequence: Pair, singles: list[Pair]) -> Result:
     """000-06."""
-    rows: dict[str, Measured] = {}
-    for i, one in enumerate((sequence, *singles)):
-        for depth, arm in zip(DEPTHS, one.arms, strict=True):
-            rows[f"there_{i}_{depth}"] = time(
-                f"{one.name}, {depth} layer{'s' * (depth > 1)}, rate {arm.rates}: 99% right",
-                arm.right,
-                one.steps,
-            )
-            rows[f"end_{i}_{depth}"] = mean(
-                f"{one.name}, {depth} layer{'s' * (depth > 1)}: right at the end", arm.end, ""
-            )
-        gap = one.arms[1].end - one.arms[0].end
-        rows[f"gain_{i}"] = mean(f"{one.name}: right at the end, two layers less one, by seed", gap, "")
-        p = statistics.log_rank(*(arm.right for arm in one.arms)).p
-        rows[f"p_{i}"] = exact(f"{one.name}: 99% right as soon, log-rank p", 1.0 if p is None else p, "")
-        for k, (name, times) in enumerate(one.exits.items()):
-            ratio = statistics.paired_ratio(times[1], times[0])
-            p_exit = "" if ratio.p is None else f" (sign test p {ratio.p:.2g})"
-            rows[f"exit_{i}_{k}"] = interval(
-                f"{one.name}, {name}: steps of two layers over those of one, by seed{p_exit}",
-                ratio.median,
-                "",
-                len(times[0].time),
-            )
+    rows = {name: row for i, one in enumerate((sequence, *singles)) for name, row in of_pair(i, one).items()}
     gain = rows["gain_0"]
     learned = max(rows[f"end_0_{depth}"].value or 0 for depth in DEPTHS) > LEARNED
     sooner = two_sooner(sequence)
@@ -224,6 +201,29 @@ def answer(sequence: Pair, singles: list[Pair]) -> Result:
         else "open: neither depth has learned to add in so many steps; more would tell",
         ["A rate serves one half of the seeds, and was chosen by the other."],
     )
+
+
+def of_pair(i: int, one: Pair) -> dict[str, Measured]:
+    """Both depths on the i-th task: times, shares at the end, and exits from levels."""
+    rows: dict[str, Measured] = {}
+    for depth, arm in zip(DEPTHS, one.arms, strict=True):
+        named = f"{one.name}, {depth} layer{'s' * (depth > 1)}"
+        rows[f"there_{i}_{depth}"] = time(f"{named}, rate {arm.rates}: 99% right", arm.right, one.steps)
+        rows[f"end_{i}_{depth}"] = mean(f"{named}: right at the end", arm.end, "")
+    gap = one.arms[1].end - one.arms[0].end
+    rows[f"gain_{i}"] = mean(f"{one.name}: right at the end, two layers less one, by seed", gap, "")
+    p = statistics.log_rank(*(arm.right for arm in one.arms)).p
+    rows[f"p_{i}"] = exact(f"{one.name}: 99% right as soon, log-rank p", 1.0 if p is None else p, "")
+    for k, (name, times) in enumerate(one.exits.items()):
+        ratio = statistics.paired_ratio(times[1], times[0])
+        p_exit = "" if ratio.p is None else f" (sign test p {ratio.p:.2g})"
+        rows[f"exit_{i}_{k}"] = interval(
+            f"{one.name}, {name}: steps of two layers over those of one, by seed{p_exit}",
+            ratio.median,
+            "",
+            len(times[0].time),
+        )
+    return rows
 
 
 def two_sooner(one: Pair) -> int:

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats
 
-from experiments.frame.measured import Measured, interval, mean, share
+from experiments.frame.measured import Measured, interval, share
 from experiments.frame.result import Result
 from experiments.optimization.spike_events import FOLLOWED, LEADS, SOON, Event
-from experiments.optimization.spike_norms import KINDS, LAST, Seen
+from experiments.optimization.spike_norms import Seen
 from grokjax.curves import statistics
 
 NONE = "open: no spike late enough to be replayed; more steps or a higher rate would make one"
@@ -19,7 +18,6 @@ AT = LEADS[1]
 """Steps before an event at which the rules judge changes."""
 INFORMATIVE = 0.75
 """The AUC of a norm, spikes against quiet steps, from which on it tells them apart."""
-MOVED = 0.05
 Effects = Mapping[int, Mapping[str, Float[np.ndarray, "N 2"]]]
 
 
@@ -46,31 +44,7 @@ def why(id: str, events: Sequence[Event], effects: Effects) -> Result:
     """State or batch, and what averts a spike."""
     if not events:
         return Result(id, NOT_SEEN, {}, "Spikes against quiet steps.", NONE)
-    at, rows = spiked(events), {}
-    for lead, of in effects.items():
-        for name, values in of.items():
-            key = f"{''.join(c if c.isascii() and c.isalnum() else '_' for c in name)}_{lead}"
-            spans = (("soon", 0, SOON), ("late", 1, FOLLOWED))
-            for when, column, steps in spans if lead == AT else spans[1:]:
-                own = values[at, column]
-                kept = own[np.isfinite(own)]
-                rows[f"averted_{when}_{key}"] = interval(
-                    f"{name}, {lead} steps before: averted for {steps}",
-                    estimate(1 - kept),
-                    "",
-                    len(kept),
-                    "spikes",
-                )
-            if lead != AT:
-                continue
-            quiet = values[~at, 1]
-            rows[f"quiet_{key}"] = interval(
-                f"{name}, {lead} steps before quiet ones: a spike within {FOLLOWED}",
-                estimate(quiet),
-                "",
-                int(np.isfinite(quiet).sum()),
-                "quiet steps",
-            )
+    at, rows = spiked(events), averted_by(events, effects)
     data = effects[AT]["other data"][:, 0]
     apart = statistics.auc(data[~at], data[at])
     rows["state"] = interval(
@@ -106,93 +80,34 @@ def why(id: str, events: Sequence[Event], effects: Effects) -> Result:
     )
 
 
-def norms(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
-    """Does a norm lead the loss?"""
-    if not events:
-        return Result(id, NOT_SEEN, {}, "Spikes against quiet steps.", NONE)
+def averted_by(events: Sequence[Event], effects: Effects) -> dict[str, Measured]:
+    """The share of spikes that each change averts, and how often one comes after a quiet step."""
     at, rows = spiked(events), {}
-    spike, quiet = (
-        [x for x, is_one in zip(seen, at, strict=True) if is_one == which] for which in (True, False)
-    )
-    p = {}
-    for i, kind in enumerate(KINDS):
-        early = [sum(x.early[kind] for x in of) for of in (spike, quiet)]
-        rows[f"early_{i}"] = share(
-            f"{kind}: total norm leaves its band before a spike", early[0], len(spike), "spikes"
-        )
-        rows[f"chance_{i}"] = share(
-            f"{kind}: the same before quiet steps", early[1], len(quiet), "quiet steps"
-        )
-        table = [[early[0], len(spike) - early[0]], [early[1], len(quiet) - early[1]]]
-        p[kind] = float(stats.fisher_exact(table, alternative="greater").pvalue)
-        rows[f"lag_{i}"] = interval(
-            f"{kind}: median lag of its changes before those of the loss",
-            statistics.median([float(x.lags[kind]) for x in spike]),
-            "steps",
-            len(spike),
-            "spikes",
-        )
-    for i, kind in enumerate((*KINDS, "loss")):
-        rows[f"auc_{i}"] = interval(
-            f"{kind}: AUC of its deviation in the {LAST} steps before, spikes over quiet steps",
-            statistics.auc([x.deviation[kind] for x in quiet], [x.deviation[kind] for x in spike]),
-            "",
-            len(seen),
-            "events",
-        )
-    adjusted = dict(zip(p, statistics.holm(list(p.values())).tolist(), strict=True))
-    leads = [kind for kind, x in adjusted.items() if x < 0.05]
-    lag, tells = rows["lag_0"], rows["auc_0"]
-    tracks = lag.value == 0
-    dull = "gradient" not in leads and tells.high is not None and tells.high < INFORMATIVE
-    told = "gradient" in leads or (tells.low is not None and tells.low > 0.5)
-    others = [kind for kind in leads if kind != "gradient"]
-    return Result(
-        id,
-        "The total gradient norm moves with the loss at a lag of {lag_0}; it leaves its band before "
-        "{early_0}.",
-        rows,
-        "Tracks: confirmed if the median lag is 0. Uninformative: refuted if the norm leaves its band before "
-        "spikes more often than before quiet steps (Fisher, Holm over three kinds, p < .05) or its deviation "
-        f"tells them apart (AUC above ½, whole interval); confirmed if neither, and the AUC is below "
-        f"{INFORMATIVE}.",
-        ("confirmed" if tracks else "mixed: refuted that it moves at lag 0; confirmed that it tells nothing")
-        if dull
-        else (
-            f"mixed: {'confirmed' if tracks else 'refuted'} that it tracks the loss; refuted that it tells "
-            "nothing"
-        )
-        if told
-        else "open: too few spikes to say what it tells; more would",
-        [
-            f"Of the other kinds {' and '.join(others) or 'none'} leaves its band before spikes more than "
-            "by chance."
-        ],
-    )
-
-
-def attention(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
-    """How far attention moves in a spike."""
-    if not events:
-        return Result(id, NOT_SEEN, {}, "Spikes against quiet steps.", NONE)
-    at, moved = spiked(events), np.array([x.moved for x in seen])
-    gap = statistics.mean(moved[at] - moved[~at])
-    return Result(
-        id,
-        "Through a spike the head that moves most moves its attention by {spike}, in quiet steps by {quiet}.",
-        dict(
-            spike=mean("total variation from =, into a spike", moved[at], "", "spikes"),
-            quiet=mean("the same, as many quiet steps", moved[~at], "", "quiet steps"),
-            gap=interval("difference, matched pairs", gap, "", int(at.sum()), "pairs"),
-        ),
-        f"Confirmed that attention takes part if it moves more in spikes than in their matched quiet steps; "
-        f"refuted if less than {MOVED} more (whole intervals).",
-        "confirmed"
-        if gap.low is not None and gap.low > 0
-        else "refuted"
-        if gap.high is not None and gap.high < MOVED
-        else "open: too few spikes to tell; more would",
-    )
+    for lead, of in effects.items():
+        for name, values in of.items():
+            key = f"{''.join(c if c.isascii() and c.isalnum() else '_' for c in name)}_{lead}"
+            spans = (("soon", 0, SOON), ("late", 1, FOLLOWED))
+            for when, column, steps in spans if lead == AT else spans[1:]:
+                own = values[at, column]
+                kept = own[np.isfinite(own)]
+                rows[f"averted_{when}_{key}"] = interval(
+                    f"{name}, {lead} steps before: averted for {steps}",
+                    estimate(1 - kept),
+                    "",
+                    len(kept),
+                    "spikes",
+                )
+            if lead != AT:
+                continue
+            quiet = values[~at, 1]
+            rows[f"quiet_{key}"] = interval(
+                f"{name}, {lead} steps before quiet ones: a spike within {FOLLOWED}",
+                estimate(quiet),
+                "",
+                int(np.isfinite(quiet).sum()),
+                "quiet steps",
+            )
+    return rows
 
 
 def reproduced(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:

@@ -4,10 +4,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from scipy import stats
 
-from experiments.frame.measured import exact, interval, mean
+from experiments.frame.measured import Measured, exact, interval, mean
 from experiments.frame.measured import share as counted
 from experiments.frame.result import Result
 from grokjax.checkpoints import Sweep
@@ -47,31 +46,17 @@ def by_decay(
     id: str, cells: Mapping[float, Cell], of: Sweep, found: Sequence[Sequence[spikes.Spike]], steps: int
 ) -> Result:
     """Are spikes a matter of weight decay?"""
-    count = {value: (sum(bool(own) for own in cell), len(cell)) for value, cell in cells.items()}
-    rows = {
-        f"decay_{i}": counted(f"decay {value:g}: runs with a spike", *count[value])
-        for i, value in enumerate(cells)
-    }
-    for i, (value, cell) in enumerate(cells.items()):
-        gaps = between(cell)
-        rows[f"rate_{i}"] = mean(f"decay {value:g}: spikes per 1000 steps", rate(cell, steps), "")
-        rows[f"gap_{i}"] = interval(
-            f"decay {value:g}: median steps between two", statistics.median(gaps), "steps", len(gaps), "pairs"
-        )
     norm = of.metrics["parameter_norm"]
-    rows["norm"] = mean(
-        "parameter norm at a run's first spike",
-        [float(norm[run, own[0].start]) for run, own in enumerate(found) if own],
-        "",
-    )
-    both = {
-        name: np.sum([count[value] for value in values], 0)
+    first = [float(norm[run, own[0].start]) for run, own in enumerate(found) if own]
+    pooled = {
+        name: [own for value in values for own in cells[value]]
         for name, values in (("noted", NOTED), ("free", FREE))
     }
+    rows = of_each_decay(cells, steps)
+    rows["norm"] = mean("parameter norm at a run's first spike", first, "")
+    both = {name: (sum(bool(own) for own in cell), len(cell)) for name, cell in pooled.items()}
     rows |= {
-        name: counted(
-            f"decay {' and '.join(f'{x:g}' for x in values)}: runs with a spike", *both[name].tolist()
-        )
+        name: counted(f"decay {' and '.join(f'{x:g}' for x in values)}: runs with a spike", *both[name])
         for name, values in (("noted", NOTED), ("free", FREE))
     }
     table = [[k, n - k] for k, n in (both["noted"], both["free"])]
@@ -94,6 +79,23 @@ def by_decay(
         else "open: too few spikes at any decay to tell; more steps would",
         ["A spike is 3-fold above the median of the 100 steps before, and .05 nats above it."],
     )
+
+
+def of_each_decay(cells: Mapping[float, Cell], steps: int) -> dict[str, Measured]:
+    """Runs with a spike, spikes per 1000 steps and steps between two, by decay."""
+    rows = {
+        f"decay_{i}": counted(
+            f"decay {value:g}: runs with a spike", sum(bool(own) for own in cell), len(cell)
+        )
+        for i, (value, cell) in enumerate(cells.items())
+    }
+    for i, (value, cell) in enumerate(cells.items()):
+        gaps = between(cell)
+        rows[f"rate_{i}"] = mean(f"decay {value:g}: spikes per 1000 steps", rate(cell, steps), "")
+        rows[f"gap_{i}"] = interval(
+            f"decay {value:g}: median steps between two", statistics.median(gaps), "steps", len(gaps), "pairs"
+        )
+    return rows
 
 
 def by_layers(id: str, plain: Cell, deep: Cell, steps: int) -> Result:

@@ -29,9 +29,10 @@ from jaxtyping import Float
 from experiments.frame import study
 from experiments.frame.finding import Finding
 from experiments.frame.study import Study
-from experiments.optimization import spike_causes, spike_events, spike_norms, spike_rates
+from experiments.optimization import spike_causes, spike_events, spike_norms, spike_rates, spike_signs
 from experiments.optimization.spike_events import LEADS, Event
 from grokjax import figures, replay
+from grokjax.checkpoints import Sweep
 
 DEFAULTS: dict[str, study.Setting] = {"d_model": 32, "batch": 256, "steps": 4000, "seeds": 16, "replayed": 12}
 LARGE: dict[str, study.Setting] = {"d_model": 128, "steps": 20000, "seeds": 32, "replayed": 40}
@@ -51,17 +52,7 @@ CHANGES: dict[str, replay.Change] = {
 
 def measure(this: Study) -> Finding:
     """Rates by decay and layers, then the replays."""
-    options = dict(
-        mode="single",
-        digits=2,
-        digit=1,
-        d_model=this["d_model"],
-        batch=this["batch"],
-        learning_rate=RATE,
-        epoch_steps=100,
-    )
-    one = this.sweep("decay", weight_decay=list(DECAYS), **options)
-    two = this.sweep("layers_2", weight_decay=0, num_layers=2, **options)
+    one, two = trained(this)
     found, deep = (spike_events.found_in(sweep.metrics["loss"][:, :, 0]) for sweep in (one, two))
     decay = np.asarray(one.hypers.weight_decay)
     cells = {
@@ -85,8 +76,8 @@ def measure(this: Study) -> Finding:
             spike_rates.by_decay("001-37", cells, one, found, this["steps"]),
             spike_rates.by_layers("001-21", cells[0.0], deep, this["steps"]),
             spike_causes.why("001-20", events, effects),
-            spike_causes.norms("001-22", events, seen),
-            spike_causes.attention("001-24", events, seen),
+            spike_signs.norms("001-22", events, seen),
+            spike_signs.attention("001-24", events, seen),
             spike_causes.reproduced("001-38", events, seen),
         ],
         numbers={
@@ -94,6 +85,23 @@ def measure(this: Study) -> Finding:
             "two_layers": spike_rates.row(deep, this["steps"]),
         },
         plot=pictured(cells, events, places, effects),
+    )
+
+
+def trained(this: Study) -> tuple[Sweep, Sweep]:
+    """The runs of one layer, with every decay, and those of two without."""
+    options = dict(
+        mode="single",
+        digits=2,
+        digit=1,
+        d_model=this["d_model"],
+        batch=this["batch"],
+        learning_rate=RATE,
+        epoch_steps=100,
+    )
+    return (
+        this.sweep("decay", weight_decay=list(DECAYS), **options),
+        this.sweep("layers_2", weight_decay=0, num_layers=2, **options),
     )
 
 

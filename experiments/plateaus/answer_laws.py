@@ -1,5 +1,6 @@
 """The law of the whole answer that a run predicts, beside the exact ones: for `joint_distribution`."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -63,35 +64,9 @@ def of_run(made: Laws, run: Run) -> Found:
     calibration of the margins.
     """
     tables = {name: jnp.asarray(table, jnp.float32) for name, table in made.exact.items()}
-
-    def one(problem: tuple) -> Found:
-        prompt, rows, naive, right, key = problem
-        law = answer_distribution.joint(run, prompt)
-        single = answer_distribution.margins(law)
-        candidates = jnp.zeros(10).at[naive].set(0.55).at[(naive + 1) % 10].set(0.45)
-        found = {
-            f"variation, {name}": answer_distribution.total_variation(law, tables[name][row])
-            for name, row in rows.items()
-        }
-        found |= {f"variation, {EVERYTHING}": (law.sum() + 1) / 2 - law[tuple(right)]}
-        bins = jnp.clip((single * BINS).astype(int), 0, BINS - 1)
-        # an answer drawn from the margin itself: what the bins give of one that is calibrated
-        drawn = jax.random.categorical(key, jnp.log(single[2]))
-        hits = [(jnp.arange(10) == answer).astype(jnp.float32) for answer in (right[2], drawn)]
-        binned = jnp.stack([jnp.zeros(BINS).at[bins[2]].add(x) for x in (single[2], *hits)])
-        even = answer_distribution.total_variation(single[0], jnp.zeros(10).at[:2].set(0.5))
-        return found | dict(
-            correlation=answer_distribution.total_correlation(law),
-            mass=law.sum(),
-            binned=binned,
-            leading=even,
-            units=answer_distribution.total_variation(single[2], jnp.full(10, 0.1)),
-            tens=answer_distribution.total_variation(single[1], candidates),
-        )
-
     with jax.default_matmul_precision("float32"):
         each = jax.lax.map(
-            one,
+            functools.partial(of_problem, run, tables),
             (
                 jnp.asarray(made.prompts),
                 {k: jnp.asarray(v) for k, v in made.rows.items()},
@@ -105,6 +80,35 @@ def of_run(made: Laws, run: Run) -> Found:
     chance, hit, drawn = means.pop("binned")
     error = jnp.abs(chance - hit).sum()
     return means | dict(calibration=error, beyond=error - jnp.abs(chance - drawn).sum())
+
+
+def of_problem(run: Run, tables: dict[str, Float[Array, "K V V V"]], problem: tuple) -> Found:
+    """What `of_run` takes the mean of; `binned`: the units' margin, its hits, and those of draws from it.
+
+    problem: the prompt, its rows of the exact laws, its carry-free sum, the right answer, and a key
+    """
+    prompt, rows, naive, right, key = problem
+    law = answer_distribution.joint(run, prompt)
+    single = answer_distribution.margins(law)
+    candidates = jnp.zeros(10).at[naive].set(0.55).at[(naive + 1) % 10].set(0.45)
+    found = {
+        f"variation, {name}": answer_distribution.total_variation(law, tables[name][row])
+        for name, row in rows.items()
+    }
+    found |= {f"variation, {EVERYTHING}": (law.sum() + 1) / 2 - law[tuple(right)]}
+    bins = jnp.clip((single * BINS).astype(int), 0, BINS - 1)
+    # an answer drawn from the margin itself: what the bins give of one that is calibrated
+    drawn = jax.random.categorical(key, jnp.log(single[2]))
+    hits = [(jnp.arange(10) == answer).astype(jnp.float32) for answer in (right[2], drawn)]
+    even = answer_distribution.total_variation(single[0], jnp.zeros(10).at[:2].set(0.5))
+    return found | dict(
+        correlation=answer_distribution.total_correlation(law),
+        mass=law.sum(),
+        binned=jnp.stack([jnp.zeros(BINS).at[bins[2]].add(x) for x in (single[2], *hits)]),
+        leading=even,
+        units=answer_distribution.total_variation(single[2], jnp.full(10, 0.1)),
+        tens=answer_distribution.total_variation(single[1], candidates),
+    )
 
 
 def resting(loss: Float[np.ndarray, "S T"], nats: float) -> Bool[np.ndarray, " S"]:

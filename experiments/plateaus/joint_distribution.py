@@ -20,16 +20,15 @@ inputs of --every were every fourth, say, of a list, and left the odd units of a
 import functools
 import math
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
 from experiments.frame import snapshots, study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import exact as enumerated
-from experiments.frame.measured import interval, mean, share
-from experiments.frame.result import Result
 from experiments.frame.study import Study
 from experiments.plateaus import answer_laws
+from experiments.plateaus.joint_answers import even_odds, joint_or_not, margins
 from grokjax import figures
 from grokjax.curves import statistics
 from grokjax.mapping import map_runs
@@ -64,10 +63,6 @@ REGIMES = {
 """A run is in a regime at the snapshot whose loss of this digit, the mean of the steps before it, is nearest
 to this (nats).
 """
-DEPENDENT, CALIBRATED, EVEN = 0.05, 0.05, 0.1
-"""Nats of total correlation from which on digits depend on each other; the most calibration error (share of
-the probability) of a calibrated margin; total variation within which odds are even.
-"""
 MEANINGS = {"every": "one in so many of all inputs, drawn at random"}
 
 
@@ -98,14 +93,6 @@ def measure(this: Study) -> Finding:
         name: float(np.mean([answer_laws.dependence(law) for law in made.exact[name]]))
         for name in answer_laws.KNOWN
     } | {answer_laws.EVERYTHING: 0.0}
-    panels = {
-        "": {
-            name: figures.Points(
-                list(found), [statistics.mean(x[f"variation, {name}"].tolist()) for x in found.values()]
-            )
-            for name in correlation
-        }
-    }
     return Finding(
         task=f"2-digit addition, sequence mode, most significant first; digit 2 of {this['third_digits']} "
         "digits alone",
@@ -122,122 +109,24 @@ def measure(this: Study) -> Finding:
                 for name, x in found.items()
             },
         },
-        plot=figures.points(
-            panels,
-            xlabel="snapshot of each run",
-            ylabel="total variation of the predicted joint law\nto the exact one",
-            joined=False,
-            legend="exact law given",
-        ),
+        plot=pictured(found, list(correlation)),
     )
 
 
-def joint_or_not(found: dict[str, answer_laws.Found], correlation: dict[str, float]) -> Result:
-    """000-11."""
-    sure = 1 - 0.05 / len(found)
-    n = len(next(iter(found.values()))["correlation"])
-    rows = {
-        f"at_{i}": interval(f"total correlation, {name}", statistics.mean(x["correlation"], sure), "nats", n)
-        for i, (name, x) in enumerate(found.items())
-    }
-    for i, (name, x) in enumerate(found.items()):
-        known = min(correlation, key=lambda one, x=x: float(np.mean(x[f"variation, {one}"])))  # type: ignore[misc]
-        rows[f"near_{i}"] = mean(
-            f"{name}: total variation to the nearest exact law, that given {known}",
-            x[f"variation, {known}"],
-            "",
+def pictured(found: dict[str, answer_laws.Found], known: Sequence[str]) -> figures.Plot:
+    """The total variation to the law given each thing known, in every regime."""
+    panel = {
+        name: figures.Points(
+            list(found), [statistics.mean(x[f"variation, {name}"].tolist()) for x in found.values()]
         )
-    rows |= {
-        f"exact_{i}": enumerated(f"total correlation of the exact law given {name}", x)
-        for i, (name, x) in enumerate(correlation.items())
+        for name in known
     }
-    at = [rows[f"at_{i}"] for i in range(len(found))]
-    joint = any(row.low is not None and row.low > DEPENDENT for row in at)
-    separable = all(row.high is not None and row.high < DEPENDENT for row in at)
-    return Result(
-        "000-11",
-        "A joint one: where the units are at ln 10 its digits share {at_1}, and {at_3} at the end.",
-        rows,
-        f"Joint if in some regime the total correlation of the predicted law is above {DEPENDENT} nats, "
-        "separable if it is below in all (whole intervals, Bonferroni over the regimes): confirmed if joint, "
-        "refuted if separable.",
-        "confirmed"
-        if joint
-        else "refuted"
-        if separable
-        else "open: the intervals reach over the threshold; more seeds would tell",
-    )
-
-
-def margins(found: dict[str, answer_laws.Found]) -> Result:
-    """000-12."""
-    rows, good, bad = {}, [], []
-    for i, (name, x) in enumerate(found.items()):
-        row = rows[f"beyond_{i}"] = mean(
-            f"calibration error of the units' margin beyond chance, {name}", x["beyond"], ""
-        )
-        rows[f"raw_{i}"] = mean(f"the same, chance included, {name}", x["calibration"], "")
-        good += [name] * (row.high is not None and row.high < CALIBRATED)
-        bad += [name] * (row.low is not None and row.low > CALIBRATED)
-    return Result(
-        "000-12",
-        "They are extracted by summing the chain rule; the units' margin is off by {beyond_1} at ln 10, by "
-        "{beyond_2} where the tens are at ln 2.",
-        rows,
-        f"Confirmed if in every regime the calibration error beyond chance is below {CALIBRATED}, refuted if "
-        "above it in every one (whole intervals), mixed otherwise.",
-        "confirmed"
-        if len(good) == len(found)
-        else "refuted"
-        if len(bad) == len(found)
-        else f"mixed: calibrated in {', '.join(good) or 'no regime'}; not in {', '.join(bad) or 'no regime'}"
-        if good or bad
-        else "open: the intervals reach over the threshold; more seeds would tell",
-        ["A margin sums over wrong digits written before, which training never shows."],
-    )
-
-
-def even_odds(
-    found: dict[str, answer_laws.Found], rests: dict[str, np.ndarray], third: np.ndarray, on_shelf: np.ndarray
-) -> Result:
-    """001-75."""
-    claims = {
-        "leading": ("0 or 1", found["leading at ln 2"]["leading"], rests["leading at ln 2"]),
-        "units": ("0 to 9", found["units at ln 10"]["units"], rests["units at ln 10"]),
-        "sum": ("sum or sum + 1", third[on_shelf], on_shelf),
-    }
-    rows = {key: mean(f"total variation to even odds, {name}", x, "") for key, (name, x, _) in claims.items()}
-    rows |= {
-        f"rest_{key}": share(f"runs with a shelf there, {name}", int(on_it.sum()), len(on_it))
-        for key, (name, _, on_it) in claims.items()
-    }
-    rows["passing"] = mean(
-        "tens in sequence mode passing ln 2, to .55 : .45", found["tens at ln 2"]["tens"], ""
-    )
-    even = [
-        name for key, (name, *_) in claims.items() if (high := rows[key].high) is not None and high < EVEN
-    ]
-    off = [name for key, (name, *_) in claims.items() if (low := rows[key].low) is not None and low > EVEN]
-    rest = [name for name, *_ in claims.values() if name not in (*even, *off)]
-    return Result(
-        "001-75",
-        "On their shelves ten digits are {units} from even odds in total variation, the two sums {sum}.",
-        rows,
-        f"Confirmed if each of the three laws is within {EVEN} of even odds in total variation, refuted if "
-        "none is (whole intervals), mixed otherwise. Sum and sum + 1: the runs with a shelf there.",
-        "confirmed"
-        if len(even) == len(claims)
-        else "refuted"
-        if len(off) == len(claims)
-        else "mixed: "
-        + "; ".join(
-            f"{what} of {', '.join(names)}"
-            for what, names in (("confirmed", even), ("refuted", off), ("undecided", rest))
-            if names
-        )
-        if even or off
-        else "open: the intervals reach over the threshold; more seeds would tell",
-        ["Sum and sum + 1 have the exact odds .505 : .495 in digit 2."],
+    return figures.points(
+        {"": panel},
+        xlabel="snapshot of each run",
+        ylabel="total variation of the predicted joint law\nto the exact one",
+        joined=False,
+        legend="exact law given",
     )
 
 

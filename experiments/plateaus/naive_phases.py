@@ -66,6 +66,10 @@ CURVES = {
     "auc_2": "carry of depth 2: AUC",
     "right_2": "P(right), depth 2",
 }
+PHASE = (
+    f"A phase is {LASTING} snapshots in a row (25 steps apart) in which one thing is known (at least "
+    f"{KNOWN}) and the next is not (AUC within {UNKNOWN} of ½)."
+)
 
 
 def measure(this: Study) -> Finding:
@@ -133,68 +137,80 @@ def pictured(found: dict[int, Phases], rest: neighbours.Rest) -> figures.Plot:
 
 def on_phases(found: dict[int, Phases], steps: int) -> list[Result]:
     """The three rows on phases."""
-    rows: dict[str, Measured] = {}
-    for base, one in found.items():
-        runs = len(one.pair_alone)
-        for name, times in one.known.items():
-            rows[f"{name}_{base}"] = time(f"base {base}: {CURVES[name]} at least {KNOWN}", times, steps)
-        for name, text, shown in (
-            ("alone", "pair known, carries not", one.pair_alone),
-            ("first", "depth 1 known, depth 2 not", one.first_alone),
-        ):
-            rows[f"{name}_{base}"] = share(f"base {base}: runs with a phase, {text}", int(shown.sum()), runs)
-        order = statistics.paired_ratio(one.known["auc_1"], one.known["auc_2"])
-        rows[f"order_{base}"] = share(
-            f"base {base}: runs that know depth 1 before depth 2",
-            order.earlier,
-            order.earlier + order.later,
-            "runs whose order is known",
-        )
-        rows[f"ratio_{base}"] = interval(
-            f"base {base}: steps to depth 1 over steps to depth 2", order.median, "", runs
-        )
-    largest = max(found)
+    rows = {name: row for base, one in found.items() for name, row in of_base(base, one, steps).items()}
     had = {base: (one.pair_alone.mean() > 0.5, one.first_alone.mean() > 0.5) for base, one in found.items()}
-    own = lambda base: {name: row for name, row in rows.items() if name.endswith(f"_{base}")}
-    rule = (
-        f"A phase is {LASTING} snapshots in a row (25 steps apart) in which one thing is known (at least "
-        f"{KNOWN}) and the next is not (AUC within {UNKNOWN} of ½)."
+    largest = max(found)
+    own = of_base(largest, found[largest], steps)
+    return [drawn(largest, own), in_largest(largest, own, had[largest]), in_every(rows, had)]
+
+
+def of_base(base: int, one: Phases, steps: int) -> dict[str, Measured]:
+    """When things are known, how many runs have each phase, and the order of the depths, in one base."""
+    runs, rows = len(one.pair_alone), {}
+    for name, times in one.known.items():
+        rows[f"{name}_{base}"] = time(f"base {base}: {CURVES[name]} at least {KNOWN}", times, steps)
+    for name, text, shown in (
+        ("alone", "pair known, carries not", one.pair_alone),
+        ("first", "depth 1 known, depth 2 not", one.first_alone),
+    ):
+        rows[f"{name}_{base}"] = share(f"base {base}: runs with a phase, {text}", int(shown.sum()), runs)
+    order = statistics.paired_ratio(one.known["auc_1"], one.known["auc_2"])
+    rows[f"order_{base}"] = share(
+        f"base {base}: runs that know depth 1 before depth 2",
+        order.earlier,
+        order.earlier + order.later,
+        "runs whose order is known",
     )
+    rows[f"ratio_{base}"] = interval(
+        f"base {base}: steps to depth 1 over steps to depth 2", order.median, "", runs
+    )
+    return rows
+
+
+def drawn(largest: int, own: dict[str, Measured]) -> Result:
+    """001-12."""
+    return Result(
+        "001-12",
+        f"Drawn for every depth; in base {largest} the first is known at {{auc_1_{largest}}}, the second "
+        f"at {{auc_2_{largest}}}.",
+        own,
+        "Built if a command draws what a run knows of each depth over training, on sets with and without "
+        "a carry.",
+        "built: python -m experiments.plateaus.naive_phases",
+    )
+
+
+def in_largest(largest: int, own: dict[str, Measured], had: tuple[bool, bool]) -> Result:
+    """001-13."""
+    return Result(
+        "001-13",
+        f"In base {largest} {{alone_{largest}}} know the pair and no carry for a while, "
+        f"{{first_{largest}}} the first depth and not the second.",
+        own,
+        f"{PHASE} Confirmed if in base {largest} more than half of the runs have each of both phases, "
+        "refuted if neither is had by more than half, mixed if one is.",
+        by_phase(had),
+    )
+
+
+def in_every(rows: dict[str, Measured], had: dict[int, tuple[bool, bool]]) -> Result:
+    """001-14."""
+    largest, least = max(had), min(had)
     both = [base for base, phases_ in had.items() if all(phases_)]
     none = [base for base, phases_ in had.items() if not any(phases_)]
-    return [
-        Result(
-            "001-12",
-            f"Drawn for every depth; in base {largest} the first is known at {{auc_1_{largest}}}, the second "
-            f"at {{auc_2_{largest}}}.",
-            own(largest),
-            "Built if a command draws what a run knows of each depth over training, on sets with and without "
-            "a carry.",
-            "built: python -m experiments.plateaus.naive_phases",
-        ),
-        Result(
-            "001-13",
-            f"In base {largest} {{alone_{largest}}} know the pair and no carry for a while, "
-            f"{{first_{largest}}} the first depth and not the second.",
-            own(largest),
-            f"{rule} Confirmed if in base {largest} more than half of the runs have each of both phases, "
-            "refuted if neither is had by more than half, mixed if one is.",
-            by_phase(had[largest]),
-        ),
-        Result(
-            "001-14",
-            f"The first depth is known alone for a while in {{first_{min(found)}}} of base {min(found)}"
-            + (f", in {{first_{largest}}} of base {largest}." if largest > min(found) else "."),
-            rows,
-            f"{rule} Confirmed if in every base more than half of the runs have each of both phases, refuted "
-            "if in none they have either, mixed otherwise.",
-            "confirmed"
-            if both == list(found)
-            else "refuted"
-            if none == list(found)
-            else "mixed: " + "; ".join(f"base {base}: {by_phase(had[base])}" for base in found),
-        ),
-    ]
+    return Result(
+        "001-14",
+        f"The first depth is known alone for a while in {{first_{least}}} of base {least}"
+        + (f", in {{first_{largest}}} of base {largest}." if largest > least else "."),
+        rows,
+        f"{PHASE} Confirmed if in every base more than half of the runs have each of both phases, refuted "
+        "if in none they have either, mixed otherwise.",
+        "confirmed"
+        if both == list(had)
+        else "refuted"
+        if none == list(had)
+        else "mixed: " + "; ".join(f"base {base}: {by_phase(had[base])}" for base in had),
+    )
 
 
 def by_phase(had: tuple[bool, bool]) -> str:

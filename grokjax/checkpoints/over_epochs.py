@@ -4,9 +4,9 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 
 import jax
-import numpy as np
 from jaxtyping import PyTree
 
+from grokjax import mapping
 from grokjax.checkpoints.sweep import Sweep, open_sweep
 from grokjax.mapping import map_runs
 
@@ -24,12 +24,17 @@ def map_epochs(
     function: takes a Run and what is in `own`, returns an array or a tree of arrays
     epochs: numbers of saved epochs (-1: the last); None: all of them
     own: further arguments, stacked, an entry for each run: `[modular.grid.training_rows(sweep.runs())]`
+    Where a sweep has fewer runs than there are devices, or a few more, several epochs are read at once.
     Raises ValueError where no epoch is saved or asked for, or one of them is not saved.
     """
     sweep = sweep if isinstance(sweep, Sweep) else open_sweep(sweep)
     chosen = sweep.epochs if epochs is None else list(epochs)
     if not chosen:
         raise ValueError(f"no epoch of {sweep.directory} is {'saved yet' if epochs is None else 'asked for'}")
-    mapped = map_runs(function)
-    results = [mapped(sweep.runs(epoch), *own) for epoch in chosen]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *results)
+    mapped, at_once = map_runs(function), mapping.stacks_at_once(sweep.num_runs)
+    results = []
+    for first in range(0, len(chosen), at_once):
+        stacks = [(sweep.runs(epoch), *own) for epoch in chosen[first : first + at_once]]
+        found = mapped(*mapping.stacked(stacks))
+        results.append(jax.tree.map(lambda x: x.reshape(-1, sweep.num_runs, *x.shape[1:]), found))
+    return mapping.stacked(results)

@@ -10,8 +10,9 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from grokjax import programs
 from grokjax.config import Hyper
-from grokjax.training import data, loop, programs
+from grokjax.training import data, loop
 from grokjax.training.devices import Turn, joined
 from grokjax.training.state import Program, RunState, shapes
 

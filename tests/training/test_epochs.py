@@ -10,8 +10,8 @@ import optax
 import pytest
 
 import grokjax as gj
-from grokjax import objective
-from grokjax.training import data, devices, flight, metrics, programs
+from grokjax import objective, programs
+from grokjax.training import data, devices, flight, metrics
 from grokjax.trees import named_leaves, pick
 
 TASK = gj.Addition(num_digits=2, batch_size=16)

@@ -8,7 +8,7 @@ import contextlib
 import io
 import pickle
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -30,8 +30,25 @@ def compiled(
     """Device -> the jitted `function`, compiled for static arguments and the shapes of its keywords.
 
     It is compiled for the first device of this process whichever are asked for, so that one entry of the
-    compilation cache serves all of them.
+    compilation cache serves all of them. The copies for other devices stay loaded, and are given again.
     """
+    return _on_each(function, static, shapes, devices, kept_copy)
+
+
+def compiled_once(
+    function: Any, static: tuple[Any, ...], shapes: dict[str, PyTree], devices: list[Any]
+) -> dict[Any, jax.stages.Compiled]:
+    """Returns what `compiled` does, for a caller that keeps it: nothing stays loaded when it is dropped."""
+    return _on_each(function, static, shapes, devices, copy)
+
+
+def _on_each(
+    function: Any,
+    static: tuple[Any, ...],
+    shapes: dict[str, PyTree],
+    devices: list[Any],
+    copied: Callable[[jax.stages.Compiled, Any], jax.stages.Compiled | None],
+) -> dict[Any, jax.stages.Compiled]:
     first = next(device for device in jax.local_devices() if device.platform == devices[0].platform)
     with one_entry_for_all_devices():
         source = compiled_for(function, static, shapes, first)
@@ -40,8 +57,8 @@ def compiled(
             if device == first:
                 return source
             # What was read from the cache cannot be copied (the copy would lack functions): it is read again.
-            copied = None if is_cached() else copy(source, device)
-            return copied or compiled_for(function, static, shapes, device)
+            made = None if is_cached() else copied(source, device)
+            return made or compiled_for(function, static, shapes, device)
 
         with ThreadPoolExecutor(len(devices)) as pool:
             return dict(zip(devices, pool.map(on, devices), strict=True))
@@ -91,26 +108,32 @@ def one_entry_for_all_devices() -> Iterator[None]:
                 setattr(cache_key, name, _Entries.own)
 
 
-def copy(source: jax.stages.Compiled, device: Any) -> jax.stages.Compiled | None:
-    """A freshly compiled program on another device of its kind; None where this version of JAX cannot do it.
-
-    `serialize_executable.deserialize_and_load` would load it on the device that it was compiled for.
-    """
+def kept_copy(source: jax.stages.Compiled, device: Any) -> jax.stages.Compiled | None:
+    """The copy of a program on another device, made once while few others are; None where it cannot be."""
     key = (id(source.runtime_executable()), device)
     if key in _copies:
         return _copies[key][1]
-    try:
-        written, in_tree, out_tree = serialize_executable.serialize(source)
-        executable, arguments, no_kwargs = _Reader(io.BytesIO(written), device).load()
-        given = in_tree.unflatten(arguments)
-        found = jax.stages.Compiled(executable.load(), [], given, out_tree, no_kwargs=no_kwargs)
-    except Exception:  # the interface is not promised; the caller compiles then, which only takes longer
+    if (found := copy(source, device)) is None:
         return None
     while len(_copies) >= MOST_KEPT:
         _copies.pop(next(iter(_copies)))
     # the executable is kept beside its copy, so that no other is given its id
     _copies[key] = source.runtime_executable(), found
     return found
+
+
+def copy(source: jax.stages.Compiled, device: Any) -> jax.stages.Compiled | None:
+    """A freshly compiled program on another device of its kind; None where this version of JAX cannot do it.
+
+    `serialize_executable.deserialize_and_load` would load it on the device that it was compiled for.
+    """
+    try:
+        written, in_tree, out_tree = serialize_executable.serialize(source)
+        executable, arguments, no_kwargs = _Reader(io.BytesIO(written), device).load()
+        given = in_tree.unflatten(arguments)
+        return jax.stages.Compiled(executable.load(), [], given, out_tree, no_kwargs=no_kwargs)
+    except Exception:  # the interface is not promised; the caller compiles then, which only takes longer
+        return None
 
 
 class _Reader(pickle.Unpickler):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from grokjax.training import programs
+from grokjax import programs
 
 two_devices = pytest.mark.skipif(len(jax.devices()) < 2, reason="one device")
 

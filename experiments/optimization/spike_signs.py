@@ -1,0 +1,111 @@
+"""What goes before a spike and with it, norms and attention, beside quiet steps: answers of `spikes`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from experiments.frame.measured import Measured, interval, mean, share
+from experiments.frame.result import Result
+from experiments.optimization.spike_causes import INFORMATIVE, NONE, NOT_SEEN, spiked
+from experiments.optimization.spike_events import Event
+from experiments.optimization.spike_norms import KINDS, LAST, Seen
+from grokjax.curves import statistics
+
+MOVED = 0.05
+
+
+def norms(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
+    """Does a norm lead the loss?"""
+    if not events:
+        return Result(id, NOT_SEEN, {}, "Spikes against quiet steps.", NONE)
+    rows, p = of_norms(events, seen)
+    adjusted = dict(zip(p, statistics.holm(list(p.values())).tolist(), strict=True))
+    leads = [kind for kind, x in adjusted.items() if x < 0.05]
+    lag, tells = rows["lag_0"], rows["auc_0"]
+    tracks = lag.value == 0
+    dull = "gradient" not in leads and tells.high is not None and tells.high < INFORMATIVE
+    told = "gradient" in leads or (tells.low is not None and tells.low > 0.5)
+    others = [kind for kind in leads if kind != "gradient"]
+    return Result(
+        id,
+        "The total gradient norm moves with the loss at a lag of {lag_0}; it leaves its band before "
+        "{early_0}.",
+        rows,
+        "Tracks: confirmed if the median lag is 0. Uninformative: refuted if the norm leaves its band before "
+        "spikes more often than before quiet steps (Fisher, Holm over three kinds, p < .05) or its deviation "
+        f"tells them apart (AUC above ½, whole interval); confirmed if neither, and the AUC is below "
+        f"{INFORMATIVE}.",
+        ("confirmed" if tracks else "mixed: refuted that it moves at lag 0; confirmed that it tells nothing")
+        if dull
+        else (
+            f"mixed: {'confirmed' if tracks else 'refuted'} that it tracks the loss; refuted that it tells "
+            "nothing"
+        )
+        if told
+        else "open: too few spikes to say what it tells; more would",
+        [
+            f"Of the other kinds {' and '.join(others) or 'none'} leaves its band before spikes more than "
+            "by chance."
+        ],
+    )
+
+
+def of_norms(events: Sequence[Event], seen: Sequence[Seen]) -> tuple[dict[str, Measured], dict[str, float]]:
+    """How often each norm leaves its band, its lag behind the loss and how well it tells spikes apart; and p
+    of its leaving more often before spikes.
+    """
+    rows, p, at = {}, {}, spiked(events)
+    spike, quiet = (
+        [x for x, is_one in zip(seen, at, strict=True) if is_one == which] for which in (True, False)
+    )
+    for i, kind in enumerate(KINDS):
+        early = [sum(x.early[kind] for x in of) for of in (spike, quiet)]
+        rows[f"early_{i}"] = share(
+            f"{kind}: total norm leaves its band before a spike", early[0], len(spike), "spikes"
+        )
+        rows[f"chance_{i}"] = share(
+            f"{kind}: the same before quiet steps", early[1], len(quiet), "quiet steps"
+        )
+        table = [[early[0], len(spike) - early[0]], [early[1], len(quiet) - early[1]]]
+        p[kind] = float(stats.fisher_exact(table, alternative="greater").pvalue)
+        rows[f"lag_{i}"] = interval(
+            f"{kind}: median lag of its changes before those of the loss",
+            statistics.median([float(x.lags[kind]) for x in spike]),
+            "steps",
+            len(spike),
+            "spikes",
+        )
+    for i, kind in enumerate((*KINDS, "loss")):
+        rows[f"auc_{i}"] = interval(
+            f"{kind}: AUC of its deviation in the {LAST} steps before, spikes over quiet steps",
+            statistics.auc([x.deviation[kind] for x in quiet], [x.deviation[kind] for x in spike]),
+            "",
+            len(seen),
+            "events",
+        )
+    return rows, p
+
+
+def attention(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
+    """How far attention moves in a spike."""
+    if not events:
+        return Result(id, NOT_SEEN, {}, "Spikes against quiet steps.", NONE)
+    at, moved = spiked(events), np.array([x.moved for x in seen])
+    gap = statistics.mean(moved[at] - moved[~at])
+    return Result(
+        id,
+        "Through a spike the head that moves most moves its attention by {spike}, in quiet steps by {quiet}.",
+        dict(
+            spike=mean("total variation from =, into a spike", moved[at], "", "spikes"),
+            quiet=mean("the same, as many quiet steps", moved[~at], "", "quiet steps"),
+            gap=interval("difference, matched pairs", gap, "", int(at.sum()), "pairs"),
+        ),
+        f"Confirmed that attention takes part if it moves more in spikes than in their matched quiet steps; "
+        f"refuted if less than {MOVED} more (whole intervals).",
+        "confirmed"
+        if gap.low is not None and gap.low > 0
+        else "refuted"
+        if gap.high is not None and gap.high < MOVED
+        else "open: too few spikes to tell; more would",
+    )
