@@ -24,7 +24,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # for it.
 gc.set_threshold(50_000, 5, 5)
 
-AS_USERS_RUN_IT = ("training", "golden", "checkpoints", "test_seed_sweep", "test_scale")
+AS_USERS_RUN_IT = ("training", "golden", "checkpoints", "test_replay", "test_seed_sweep", "test_scale")
 """Folders and files whose subject is the compiled program itself, its bits. Elsewhere compilation would take
 most of the time.
 """
