@@ -143,7 +143,7 @@ def _on_host(leaf):
     if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return np.asarray(leaf).__getitem__
     data, kind = np.asarray(jax.random.key_data(leaf)), jax.random.key_impl(leaf)
-    return lambda rows: jax.random.wrap_key_data(data[rows], impl=kind)
+    return lambda rows: jax.random.wrap_key_data(jnp.asarray(data[rows]), impl=kind)
 
 
 def _common_length(runs):
