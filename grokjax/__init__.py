@@ -13,6 +13,8 @@ Losses are in nats; a step is one optimiser step; an epoch is the stretch of ste
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from grokjax.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from grokjax import checkpoints as checkpoints
     from grokjax import comparison as comparison
@@ -107,7 +109,6 @@ NAMES = {
     "train": "training",
     "set_up": "training.machine",
 }
-__version__ = "0.1.0"
 __all__ = [*MODULES, *NAMES]
 
 

@@ -39,7 +39,9 @@ def map_runs(function: Callable[..., Tree]) -> Callable[..., Tree]:
 
     def of_runs(*runs: Tree) -> Tree:
         size = _common_length(runs)
-        one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), runs)
+        # as JAX takes them: numpy's numbers of 64 bits become 32
+        taken = jax.eval_shape(lambda *runs: runs, *runs)
+        one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), taken)
         shapes, structure = jax.tree.flatten(one)
         return lifted(structure, *shapes)(jax.tree.leaves(runs), size)
 

@@ -2,6 +2,7 @@
 reference data.
 """
 
+import functools
 import gc
 import os
 import pathlib
@@ -30,6 +31,7 @@ AS_USERS_RUN_IT = (
     "test_seed_sweep",
     "test_scale",
     "test_mapping",
+    "test_replay",
     "test_programs",
 )
 """Folders and files whose subject is the compiled program itself, its bits. Elsewhere compilation would take
@@ -41,12 +43,19 @@ MOST_MEMORY = 4 * 2**30
 """Bytes of one process of the tests beyond which it forgets what it has compiled: thousands of programs."""
 
 
+FAST_TO_COMPILE = {"xla_cpu_use_fusion_emitters": False}
+"""Options of XLA for plain programs. The CPU's newer code generator takes four fifths of the compilation of a
+training program, unoptimised or not; the older one computes the same.
+"""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def compilation(request):
     """Full optimisation where programs are run as users run them; none where only the arithmetic is the
     subject.
     """
     import jax  # after the environment above is set
+    from jax._src import compiler
 
     plain = not {request.path.parent.name, request.path.stem} & set(AS_USERS_RUN_IT)
     full = psutil.Process().memory_info().rss > MOST_MEMORY
@@ -54,6 +63,21 @@ def compilation(request):
         jax.clear_caches()  # what is compiled in one way must not serve in the other
         compilation_is_plain[0] = plain
         jax.config.update("jax_disable_most_optimizations", plain)
+    with pytest.MonkeyPatch.context() as patch:
+        if plain:  # JAX has no setting for options of all programs of a process that begin and end
+            patch.setattr(compiler, "get_compile_options", fast_to_compile(compiler.get_compile_options))
+        yield
+
+
+def fast_to_compile(own):
+    """JAX's function of the options of a program, with FAST_TO_COMPILE beneath those of the caller."""
+
+    @functools.wraps(own)
+    def options(*sizes, env_options_overrides=None, **others):
+        overrides = FAST_TO_COMPILE | (env_options_overrides or {})
+        return own(*sizes, env_options_overrides=overrides, **others)
+
+    return options
 
 
 compilation_is_plain = [False]

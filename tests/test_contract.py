@@ -85,6 +85,11 @@ EXEMPT = {
     "steering.removed": GIVES_A_FUNCTION,
 }
 """Modules and functions that need not survive jit, and why."""
+MAGNIFIES_ROUNDING = ("lenses.tuned_lens",)
+"""Fits to so few examples that what is left out depends on the last bit: compiled as users compile them, they
+round under vmap as alone.
+"""
+AS_USERS_COMPILE_IT = {"xla_cpu_use_fusion_emitters": True}
 
 
 def made(key, task=TASK, config=CONFIG):
@@ -342,12 +347,13 @@ def example(name):
 @pytest.mark.parametrize("name", [*OTHERS, *COLLECTED])
 def test_it_compiles_once_and_under_vmap_gives_what_each_run_gives(name):
     function, make = example(name)
+    options = AS_USERS_COMPILE_IT if name in MAGNIFIES_ROUNDING else None
     arguments = [make(key) for key in random.split(random.key(0), RUNS)]
     stack = lambda trees: jax.tree.map(lambda *leaves: jnp.stack([*map(jnp.asarray, leaves)]), *trees)
     chex.clear_trace_counter()
-    compiled = jax.jit(chex.assert_max_traces(lambda *one: function(*one), n=1))
+    compiled = jax.jit(chex.assert_max_traces(lambda *one: function(*one), n=1), compiler_options=options)
     each = stack([compiled(*one) for one in arguments])
-    together = jax.jit(jax.vmap(function))(*stack(arguments))
+    together = jax.jit(jax.vmap(function), compiler_options=options)(*stack(arguments))
     chex.assert_trees_all_close(together, each, rtol=2e-5, atol=2e-6)
     differ = [(np.asarray(leaf)[1:] != np.asarray(leaf)[0]).any() for leaf in jax.tree.leaves(each)]
     assert any(differ), "the examples are all alike"

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = (
-    {"config", "tap", "keys", "trees", "programs", "figures"},
+    {"config", "tap", "keys", "trees", "programs", "figures", "version"},
     {"theory", "curves", "presets", "mapping"},
     {"tasks", "model", "sweep"},
     {"objective"},

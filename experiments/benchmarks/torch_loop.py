@@ -80,7 +80,7 @@ def transformer(config: ModelConfig) -> Any:
         def forward(self, x: Any) -> Any:
             q, k, v = (torch.einsum("bpd,hdk->bhpk", x, W) for W in (self.W_Q, self.W_K, self.W_V))
             scores = torch.einsum("bhqk,bhpk->bhqp", q, k) / K**0.5
-            hidden = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+            hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=x.device).triu(1)
             pattern = scores.masked_fill(hidden, float("-inf")).softmax(-1)
             x = x + torch.einsum("bhqp,bhpk,hkd->bqd", pattern, v, self.W_O)
             return x + self.out(torch.relu(self.into(x)))

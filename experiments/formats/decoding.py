@@ -11,7 +11,7 @@ the right answer digits (as in training), after the run's own, and after random 
 1; intervals hold the errors of runs and of problems. Adam does not see a constant factor on the loss but for
 its eps: with eps divided by the number of terms, the mean is trained as their sum would be. With 12 logits
 the mass on `+` and `=` is followed beside the loss among the digits alone.
-Time: not measured since the design changed.
+Time: 4 minutes on two cores that others used too; GPU: not measured.
 """
 
 import sys

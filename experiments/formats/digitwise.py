@@ -9,7 +9,7 @@ no weight decay. A digit is at 0 where its loss (median of 11 steps) is below 1e
 lies between 2.2 and .05. Each neuron and head in turn is held at its mean over 2000 problems, twice, on other
 problems: units are ranked by their damage (the fall of the log-odds of a digit's right answer, nats) on one
 half, and counted on the other until they make up 90% of it; sets of two digits are compared across halves.
-Time: not measured since the design changed.
+Time: a minute on two cores that others used too; GPU: not measured.
 """
 
 import functools

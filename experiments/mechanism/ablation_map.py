@@ -11,7 +11,7 @@ the units that a digit needs are ranked on one half, and counted on the other un
 damage there; sets of two digits are compared across the halves, beside those of one digit. Then, for each
 answer digit, another digit pair (with the same carry) is copied into one place at a time, at the position
 where the digit is read, and the rise of the new answer's logit above the old one's is measured.
-Time: not measured since the design changed.
+Time: 40 s on two cores that others used too; GPU: not measured.
 """
 
 import sys

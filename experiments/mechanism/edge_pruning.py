@@ -10,7 +10,7 @@ the class, one after another from the least attribution on, as long as the mean 
 .2 nats. The sets are scored on as many other problems, with other replacements. Two runs' sets are compared
 under the permutation of heads that suits best, over pairs that have no run in common, beside random sets of
 the same sizes compared in the same way.
-Time: not measured since the design changed.
+Time: 6 minutes on two cores that others used too; GPU: not measured.
 """
 
 import itertools

@@ -9,7 +9,7 @@ their mean, one after the other, always the one whose removal costs the least lo
 512 problems; once for all answers, and once for each answer digit by itself. Scored on --scored 2048 others.
 Needed is the smallest number with which, and with every larger one, accuracy is at least .99 of what it is
 with all of them. The numbers are upper bounds: another choice, or training, may need fewer.
-Time: not measured since the design changed.
+Time: 5 minutes on two cores that others used too; GPU: not measured.
 """
 
 import functools

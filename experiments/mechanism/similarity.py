@@ -7,7 +7,7 @@
 compared up to rotation (debiased linear CKA, position by position, over training too), neurons and heads one
 by one (the best assignment, by the correlation of their activity over problems). The interval of a mean over
 pairs is the jackknife's over runs; neurons and heads are matched in pairs that have no run in common.
-Time: not measured since the design changed.
+Time: a minute on two cores that others used too; GPU: not measured.
 """
 
 import functools

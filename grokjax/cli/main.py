@@ -14,6 +14,8 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from grokjax.version import __version__
+
 COMMANDS = ("sweep", "report", "compare")
 STOPPED = "stopped: go on with the same command and --resume"
 
@@ -24,10 +26,7 @@ def main(argv: Sequence[str]) -> int:
     if name in COMMANDS:  # JAX starts only for a command that computes
         return importlib.import_module(f"grokjax.cli.{name}").main(rest)
     if name == "--version":
-        # it takes longer than all else here, and signals are handled only after the imports
-        from importlib import metadata
-
-        print(f"grokjax {metadata.version('grokjax')}")
+        print(f"grokjax {__version__}")
         return 0
     if name in ("-h", "--help", "help"):
         print(str(__doc__).strip())

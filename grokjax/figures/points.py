@@ -12,8 +12,10 @@ from grokjax.figures.plot import Plot
 
 MARKERS = "osD^vPX"
 MOST_TICKS = 8
-MOST_LETTERS = 60
-"""Letters of the names of places in a row; longer names stand upright."""
+LETTERS = 13
+"""Letters that stand beside each other in an inch of a panel's share of the width; longer rows of names stand
+upright.
+"""
 
 
 class Points(NamedTuple):
@@ -152,7 +154,11 @@ def _draw(
 def _ticks(axes: Axes, at: Sequence[float | str], places: Sequence[str]) -> None:
     """A tick at every setting where there are few."""
     if places:
-        upright = sum(len(place) + 2 for place in places) > MOST_LETTERS
+        grid = axes.get_subplotspec()
+        inches = axes.figure.bbox.width / axes.figure.dpi
+        upright = sum(len(place) + 2 for place in places) > LETTERS * inches / (
+            grid.get_gridspec().ncols if grid else 1
+        )
         axes.set_xticks(range(len(places)), places, rotation=90 if upright else 0)
         axes.set_xlim(-0.6, len(places) - 0.4)
     elif len(numbers := sorted({float(x) for x in at})) <= MOST_TICKS:

@@ -1,6 +1,5 @@
 """`report`: a sweep as one HTML file, finished or not; and all that is written at the end of a sweep."""
 
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -15,6 +14,7 @@ from grokjax.runner import exact, page, settings
 from grokjax.runner import report as tables
 from grokjax.runner.page import contents
 from grokjax.runner.session import Session
+from grokjax.version import __version__
 
 NAME = "report.html"
 
@@ -65,7 +65,7 @@ def write(found: tables.Found, early: Any, output: str | os.PathLike | None = No
         runs=tables.run_rows(found, early),
     )
     path = found.sweep.directory / NAME if output is None else pathlib.Path(output).expanduser()
-    text = page.page(made, importlib.metadata.version("grokjax"))
+    text = page.page(made, __version__)
     disk.write(path, lambda file: file.write(text.encode()))
     return path
 

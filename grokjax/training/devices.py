@@ -18,9 +18,9 @@ from grokjax.config import ModelConfig
 from grokjax.objective import Task
 from grokjax.training.data import Split
 
-WORKING_SET = 2**31
+WORKING_SET = 2**33
 """Bytes of activations that a block may hold on an accelerator."""
-LARGEST_BLOCK = 64
+LARGEST_BLOCK = 128
 TURN = 2**20
 """Bytes of state that the blocks of one turn may hold. Only for small models the beginning of a turn takes
 long beside the turn itself.

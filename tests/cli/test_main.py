@@ -4,8 +4,10 @@ import os
 import pathlib
 import subprocess
 import sys
+from importlib import metadata
 
 import grokjax
+from grokjax.checkpoints import surroundings
 from grokjax.cli import main
 
 ROOT = pathlib.Path(grokjax.__file__).parents[1]
@@ -37,3 +39,16 @@ def test_a_package_named_experiments_is_not_in_the_way(tmp_path):
 def test_the_installed_script_is_the_command():
     text = (ROOT / "setup.cfg").read_text()
     assert "grokjax = grokjax.cli.main:console_script" in text
+
+
+def test_a_checkout_that_is_not_installed_has_a_version(monkeypatch, capsys):
+    def nothing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", nothing)
+    assert main.main(["--version"]) == 0
+    assert grokjax.__version__ in capsys.readouterr().out
+    surroundings.versions.cache_clear()
+    assert surroundings.versions()["grokjax"] == "not installed"
+    monkeypatch.undo()
+    surroundings.versions.cache_clear()

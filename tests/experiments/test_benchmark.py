@@ -5,21 +5,28 @@ import json
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments import benchmark
 from experiments.benchmarks import (
+    accelerator,
+    forms,
     matmul,
     measuring,
     ours,
     overheads,
     plain,
+    rightness,
     rows,
     table,
     torch_loop,
     workloads,
 )
+from grokjax import tasks
+from grokjax.model import fast
+from grokjax.model.fast import layers, stream
 from grokjax.training import devices
 
 FIELDS = {
@@ -227,3 +234,29 @@ def test_the_torch_rival_sees_the_same_task():
     step = torch_loop.training_step(SMALL)
     losses = [step() for _ in range(200)]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_lines_of_an_accelerator_are_kept_and_what_fails_is_one_of_them(tmp_path, monkeypatch, capsys):
+    case = (tasks.ModularArithmetic(modulus=5), dict(d_model=8, num_heads=2))
+    monkeypatch.setattr(rightness, "CASES", {"tiny": case, "impossible": (None, {})})
+    assert accelerator.main([str(tmp_path / "out"), "--parts=right"]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "out" / "lines.jsonl").read_text().splitlines()]
+    found = [line for line in lines if line["part"] == "right"]
+    measured = [line for line in found if line["case"] == "tiny"]
+    assert {(line["form"], line["precision"]) for line in measured} == {
+        (form, precision) for form in forms.FORMS for precision in ("float32", "tensorfloat32")
+    }
+    assert max(max(line["loss"], line["gradient"]) for line in measured) < 1e-6
+    assert next(line["failed"] for line in found if line["case"] == "impossible").startswith("AttributeError")
+    assert str(lines[-1]["of"]) == "right" and len(capsys.readouterr().out.splitlines()) == len(lines)
+
+
+def test_forms_differ_in_their_programs_and_are_undone():
+    whole = stream.cutting
+    with forms.form_is("chunks"):
+        cut, joined = layers.cutting(3000, 700)
+        assert len(cut(jnp.ones((3000, 2)))) == -(-3000 * 700 // stream.CHUNK)
+        np.testing.assert_array_equal(joined(cut(jnp.arange(3000.0)[:, None]))[:, 0], np.arange(3000))
+    assert layers.cutting is whole
+    with forms.form_is("plain"):
+        assert not fast.accepts(None, None)

@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from grokjax.model.fast.arithmetic import matmul
 
 CHUNK = 3 * 2**16
-"""Floats of activations in one chunk of rows: they fit a core's second-level cache."""
+"""Floats of activations in one chunk of rows on a CPU: they fit a core's second-level cache.
+
+An accelerator takes all rows at once.
+"""
 
 
 class Stream(NamedTuple):
@@ -60,7 +64,7 @@ def cutting(rows: int, floats: int) -> tuple[Callable[[Array], Array], Callable[
 
     All are equal where a number of chunks near that divides the rows; else the last is filled up with zeros.
     """
-    least = -(-rows * floats // CHUNK)
+    least = -(-rows * floats // CHUNK) if jax.default_backend() == "cpu" else 1
     chunks = next((k for k in range(least, 2 * least) if rows % k == 0), least)
     size = -(-rows // chunks)
     cut = lambda x: jnp.pad(x, ((0, chunks * size - rows), (0, 0))).reshape(chunks, size, -1)
