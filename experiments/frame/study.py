@@ -13,7 +13,7 @@ from rich.console import Console
 from experiments.frame import meanings
 from experiments.frame.finding import conclude
 from grokjax.checkpoints import Sweep, open_sweep
-from grokjax.cli import machine, running
+from grokjax.cli import interruption, machine, running
 from grokjax.cli.values import UsageError, integer
 from grokjax.runner import request
 
@@ -79,7 +79,8 @@ def main(module: ModuleType, argv: Sequence[str]) -> int:
     except (ValueError, OSError) as error:
         print(f"{short}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        interruption.drop(error)
         print(f"{short}: stopped; the same command goes on", file=sys.stderr)
         return 130
     return 0

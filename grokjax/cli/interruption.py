@@ -1,10 +1,12 @@
 """Ctrl-C, a polite kill, a closed terminal: the sweep stops after the epoch under way, and says so."""
 
 import contextlib
+import gc
 import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Self
@@ -62,6 +64,22 @@ class Interruption:
             with contextlib.suppress(OSError):
                 os.write(2, f"\n{STOPPED}\n".encode())
             os._exit(130)
+
+
+def drop(error: BaseException) -> None:
+    """Lets go of what was under way when the user stopped at once.
+
+    An event loop of the storage library that ends in the middle of a save would print that nobody closed it.
+    """
+    ignored = sys.unraisablehook
+    sys.unraisablehook = lambda found: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+            gc.collect()
+    finally:
+        sys.unraisablehook = ignored
 
 
 @contextlib.contextmanager

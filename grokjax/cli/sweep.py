@@ -14,7 +14,7 @@ import rich.console
 
 from grokjax.checkpoints import multihost
 from grokjax.cli import cluster, flags, machine, request, running, tables
-from grokjax.cli.interruption import STOPPED
+from grokjax.cli.interruption import STOPPED, drop
 from grokjax.cli.request import as_flags
 from grokjax.cli.values import UsageError
 from grokjax.runner import Session, TensorBoard
@@ -46,7 +46,8 @@ def main(argv: Sequence[str], *, program: str = "grokjax sweep", introduction: s
         if sentence := out_of_memory(error):
             return failed(sentence, 1)
         raise
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        drop(error)
         return failed(STOPPED, 130)
 
 

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
 import grokjax
+from grokjax.cli import interruption
 
 ROOT = pathlib.Path(grokjax.__file__).parents[1]
 ENDLESS = [
@@ -72,3 +74,26 @@ def test_an_output_that_nobody_reads_ends_it_as_a_signal_does(tmp_path):
         process.returncode == 130 and "the output is closed: stopped, and what is finished is saved" in said
     )
     assert "Traceback" not in said and grokjax.open_sweep(tmp_path / "sweep").epochs
+
+
+class UnclosedLoop:
+    """What is left of a save in the middle of which the user stopped at once."""
+
+    def __del__(self):
+        warnings.warn("a coroutine was never awaited", RuntimeWarning, stacklevel=1)
+        raise ValueError("nobody closed it")
+
+
+def test_what_was_under_way_goes_without_a_word(monkeypatch):
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+
+    def interrupted():
+        loop = UnclosedLoop()
+        raise KeyboardInterrupt(id(loop))
+
+    try:
+        interrupted()
+    except KeyboardInterrupt as error:
+        interruption.drop(error)
+    assert said == [] and sys.unraisablehook == said.append
