@@ -102,6 +102,9 @@ def rate(
 
 def main(arguments: list[str]) -> int:
     """Measure the parts that are asked for."""
+    if not arguments or arguments[0].startswith("-"):
+        print(__doc__)
+        return 2
     chosen = dict(each[2:].split("=", 1) for each in arguments if each.startswith("--") and "=" in each)
     quick, folder = "--quick" in arguments, pathlib.Path(arguments[0])
     lines = Lines(folder, float(chosen.get("seconds", 500)))

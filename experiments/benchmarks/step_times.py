@@ -25,12 +25,7 @@ def settings(quick: bool) -> list[tuple[workloads.Workload, str, int, str]]:
     if quick:
         small = workloads.single_digit(16, 0.0086)
         return [(small, form, 4, "float32") for form in FORMS]
-    single, small = workloads.single_digit(64, 0.0776), workloads.modular(23, 0.7, 64, 0.1116)
-    addition, modular, deep = (
-        workloads.addition(1),
-        workloads.modular(113, 0.3, 128, 3.84),
-        workloads.addition(2),
-    )
+    (addition, deep, modular), (single, _, small) = workloads.large(), workloads.tiny()
     both = (addition, modular)
     found = [
         (each, "look-ups", 128, precision) for precision in ("tensorfloat32", "float32") for each in both

@@ -26,7 +26,7 @@ from experiments.benchmarks import (
 )
 from grokjax import tasks
 from grokjax.model import fast
-from grokjax.model.fast import layers, stream
+from grokjax.model.fast import stream
 from grokjax.training import devices
 
 FIELDS = {
@@ -251,12 +251,14 @@ def test_lines_of_an_accelerator_are_kept_and_what_fails_is_one_of_them(tmp_path
     assert str(lines[-1]["of"]) == "right" and len(capsys.readouterr().out.splitlines()) == len(lines)
 
 
-def test_forms_differ_in_their_programs_and_are_undone():
-    whole = stream.cutting
+def test_forms_differ_in_their_programs_and_are_undone(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    chunks = lambda: len(stream.cutting(3000, 700)[0](jnp.ones((3000, 2))))
+    assert chunks() == 1
     with forms.form_is("chunks"):
-        cut, joined = layers.cutting(3000, 700)
-        assert len(cut(jnp.ones((3000, 2)))) == -(-3000 * 700 // stream.CHUNK)
-        np.testing.assert_array_equal(joined(cut(jnp.arange(3000.0)[:, None]))[:, 0], np.arange(3000))
-    assert layers.cutting is whole
+        assert chunks() >= 3000 * 700 / stream.CHUNK
+    assert chunks() == 1
+    accepts = fast.accepts
     with forms.form_is("plain"):
         assert not fast.accepts(None, None)
+    assert fast.accepts is accepts

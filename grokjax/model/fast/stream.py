@@ -58,13 +58,18 @@ def with_bias(stream: Stream, rows: Float[Array, "f+c O"], bias: Array | float) 
     return rows + jnp.pad(carrying, ((0, len(rows) - stream.carrier), (0, 0)))
 
 
+def has_cache_to_fit() -> bool:
+    """Whether rows are cut into chunks: on a CPU."""
+    return jax.default_backend() == "cpu"
+
+
 def cutting(rows: int, floats: int) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
     """Two functions, [rows, c] -> [chunks, n, c] and back, for chunks of so many floats a row that fit the
     cache.
 
     All are equal where a number of chunks near that divides the rows; else the last is filled up with zeros.
     """
-    least = -(-rows * floats // CHUNK) if jax.default_backend() == "cpu" else 1
+    least = -(-rows * floats // CHUNK) if has_cache_to_fit() else 1
     chunks = next((k for k in range(least, 2 * least) if rows % k == 0), least)
     size = -(-rows // chunks)
     cut = lambda x: jnp.pad(x, ((0, chunks * size - rows), (0, 0))).reshape(chunks, size, -1)
