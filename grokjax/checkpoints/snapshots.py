@@ -14,6 +14,7 @@ import tensorstore
 
 from grokjax.checkpoints import checksums, disk
 from grokjax.checkpoints.identity import Identity
+from grokjax.training import interventions
 from grokjax.trees import named_leaves
 
 ITEMS = ("params", "rest")
@@ -170,6 +171,7 @@ def shaped(leaves: dict[str, np.ndarray], target: Any, where: str) -> Any:
     Raises ValueError if they are not those of a state [S, ...] of it.
     """
     names = {as_stored(name): leaf for name, leaf in named_leaves(target).items()}
+    leaves = interventions.completed(leaves, STORED["opt_state"])
     for name in [*names, *sorted(leaves.keys() - names.keys())]:
         if name not in leaves or name not in names:
             raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
@@ -24,6 +25,8 @@ class Intervened(NamedTuple):
     seen: gradients so far
     slow: grokfast_ema: the average gradient, as one vector
     window: grokfast_ma: the last W gradients, step t in row t mod W
+    oldest: grokfast_ma: the row of the window that the next step replaces
+    total: grokfast_ma: the sum of the window, and what rounding has taken from it
     initial_norm: norm_clamp: the norm of all parameters before the first step
     """
 
@@ -31,6 +34,8 @@ class Intervened(NamedTuple):
     seen: Int[Array, ""]
     slow: Float[Array, " n"] | None
     window: Float[Array, "W n"] | None
+    oldest: Float[Array, " n"] | None
+    total: Float[Array, "2 n"] | None
     initial_norm: Float[Array, ""] | None
 
 
@@ -45,6 +50,8 @@ def begun(recipe: Recipe, params: PyTree, inner: optax.OptState) -> Any:
         jnp.int32(0),
         zeros() if recipe.intervenes("grokfast_ema") else None,
         zeros(recipe.grokfast_window) if recipe.intervenes("grokfast_ma") else None,
+        zeros() if recipe.intervenes("grokfast_ma") else None,
+        zeros(2) if recipe.intervenes("grokfast_ma") else None,
         jnp.linalg.norm(flat) if recipe.intervenes("norm_clamp") else None,
     )
 
@@ -84,13 +91,50 @@ def amplified(
         slow = jnp.where(state.seen == 0, g, kept * state.slow + (1 - kept) * g)
         changed = changed + hyper.grokfast_strength * slow
         state = state._replace(slow=jnp.where(going, slow, state.slow))
-    if state.window is not None:
-        row = state.seen % len(state.window)
-        window = state.window.at[row].set(jnp.where(going, g, state.window[row]))
-        full = state.seen + 1 >= len(window)
-        changed = changed + jnp.where(full, hyper.grokfast_strength, 0.0) * window.mean(0)
-        state = state._replace(window=window)
+    if state.window is not None and state.oldest is not None and state.total is not None:
+        row, length = state.seen % len(state.window), len(state.window)
+        # a row is read after the step before has written its own: read before, it would cost a copy of all
+        window = state.window.at[row].set(jnp.where(going, g, state.oldest))
+        total = added(added(state.total, g), -state.oldest)
+        full = state.seen + 1 >= length
+        changed = changed + jnp.where(full, hyper.grokfast_strength, 0.0) * total.sum(0) / length
+        state = state._replace(
+            window=window,
+            oldest=jnp.where(going, window[(row + 1) % length], state.oldest),
+            total=jnp.where(going, total, state.total),
+        )
     return unravelled(changed), state
+
+
+def added(total: Float[Array, "2 n"], term: Float[Array, " n"]) -> Float[Array, "2 n"]:
+    """A sum and its rounding error, with a term more (Knuth's two-sum).
+
+    A running sum of floats alone would keep the rounding errors of its largest terms for ever: gradients of
+    1 at the beginning leave 1e-7, which is more than the gradients of a run that has memorised. Without a
+    running sum every step would read the whole window.
+    """
+    before, error = total
+    after = before + term
+    taken = after - before
+    return jnp.stack([after, error + ((before - (after - taken)) + (term - taken))])
+
+
+def completed(leaves: dict[str, np.ndarray], within: str) -> dict[str, np.ndarray]:
+    """The leaves [S, ...] of states by name, with what follows from the window: sweeps of revisions before
+    the running sum were saved without it.
+
+    within: the name of the optimiser's state
+    """
+    named = lambda field: f"{within}.{field}"
+    if named("window") not in leaves or named("total") in leaves:
+        return leaves
+    window, seen = leaves[named("window")], leaves[named("seen")]
+    exact = window.sum(1, dtype=np.float64)
+    rounded = exact.astype(window.dtype)
+    return leaves | {
+        named("oldest"): window[np.arange(len(window)), seen % window.shape[1]],
+        named("total"): np.stack([rounded, (exact - rounded).astype(window.dtype)], 1),
+    }
 
 
 def across(hyper: Hyper, gradient: Array, weight: Array) -> Array:

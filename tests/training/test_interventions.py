@@ -10,6 +10,7 @@ import grokjax as gj
 from grokjax import objective
 from grokjax.cli import request
 from grokjax.presets import INTERVENTIONS
+from grokjax.training import interventions
 from grokjax.training.optimizer import gradient_point, initial, updated
 from grokjax.trees import named_leaves
 
@@ -101,6 +102,33 @@ def test_the_moving_average_of_grokfast_acts_once_its_window_is_full():
     hyper = HYPER.replace(grokfast_strength=2.0)
     recipe = gj.Recipe(interventions="grokfast_ma", grokfast_window=3)
     same(ours(recipe, hyper, stops_at=4), theirs(hyper, before))
+
+
+def test_the_running_sum_forgets_large_gradients():
+    """A sum of floats alone would keep errors of the gradients of 1 as large as the later ones of 1e-7."""
+    recipe = gj.Recipe(optimizer="sgd", interventions="grokfast_ma", grokfast_window=5)
+    hyper = gj.Hyper(grokfast_strength=1.0)
+    weights = {"W_E": jnp.zeros(50)}
+    sizes = np.where(np.arange(400) < 200, 1.0, 1e-7)[:, None]
+    seen = jnp.asarray(draw(0, 400, 50) * sizes, jnp.float32)
+
+    def step(state, g):
+        changed, state = interventions.filtered(recipe, hyper, {"W_E": g}, weights, state, jnp.bool_(True))
+        return state, changed["W_E"] - g
+
+    state, average = jax.jit(lambda seen: jax.lax.scan(step, initial(recipe, hyper, weights), seen))(seen)
+    for i in (4, 150, 203, 300, 399):
+        exact = np.asarray(seen[i - 4 : i + 1], float).mean(0)
+        np.testing.assert_allclose(average[i], exact, atol=1e-5 * sizes[i - 4 : i + 1].max())
+    np.testing.assert_array_equal(state.oldest, seen[395])
+
+
+def test_a_state_saved_without_the_running_sum_is_completed():
+    window, row = draw(1, 2, 3, 4).astype(np.float32), np.array([7, 5], np.int32)
+    found = interventions.completed({"moments.window": window, "moments.seen": row}, "moments")
+    np.testing.assert_allclose(found["moments.total"].sum(1), window.sum(1), rtol=1e-5)
+    np.testing.assert_array_equal(found["moments.oldest"], [window[0, 1], window[1, 2]])
+    assert interventions.completed(found, "moments") is found
 
 
 def test_orthograd_leaves_the_norm_and_nothing_along_the_weights():
