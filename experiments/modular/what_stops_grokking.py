@@ -24,7 +24,7 @@ and then averaged, so an interval (Student's, at 95% for all six together) is ov
 runs: a difference matters where the interval of its effect excludes 0, and does not where it lies within .05
 of 0. In addition each tensor is left untrained alone, all else as published.
 
-Time: 19 minutes on two cores that others used too; GPU: not measured.
+Time: 33 minutes on two cores that others used a little; GPU: not measured.
 """
 
 import itertools
