@@ -21,7 +21,7 @@ A run counts where its test accuracy ends at .99 or more; how many do is said. R
 - Clocks and pizzas are separated if nine tenths of the runs have a class, and gradient symmetricity tells
   clocks from pizzas with an AUC whose interval lies above .9.
 
-Time: about 20 minutes on two cores, not yet measured; GPU: not measured.
+Time: about 35 minutes on two cores; GPU: not measured.
 """
 
 import sys

@@ -197,33 +197,29 @@ def of_tensors(frozen: dict[str, statistics.Times], steps: int) -> Result:
 
 
 def picture(this: Study, cells: Cells) -> figures.Plot:
-    """Main effects on the diagonal, interactions beside it: of the share, and of the time. Those whose
-    interval holds 0 stay white.
-    """
-    size = range(len(FACTORS))
+    """The main effect of each difference, with its interval: on the share of runs that grok, on the time."""
 
-    def table(values: np.ndarray, scale: float) -> np.ndarray:
-        found = [[effect(values, tuple(sorted({i, j}))) for j in size] for i in size]
-        return np.array([[apart_from_0(one) * scale for one in row] for row in found])
+    def effects(values: np.ndarray, scale: float) -> dict[str, figures.Points]:
+        found = [effect(values, (i,)) for i in range(len(FACTORS))]
+        scaled = lambda x: None if x is None else x * scale
+        return {
+            "": figures.Points(
+                FACTORS, [(scaled(one.value), scaled(one.low), scaled(one.high)) for one in found]
+            )
+        }
 
-    return figures.matrices(
-        {
-            "share of runs that grok (%)": table(cells.grokked, 100),
-            f"time (% of {this['steps']} steps)": table(cells.time, 100 / this["steps"]),
-        },
-        rows="difference",
-        columns="difference (diagonal: alone; white: the interval holds 0)",
-        label="change (percentage points)",
-        row_names=FACTORS,
-        column_names=FACTORS,
+    panels = {
+        "share of runs that grok (percentage points)": effects(cells.grokked, 100),
+        "steps until then": effects(cells.time, 1),
+    }
+    return figures.points(
+        panels,
+        xlabel="difference from the published setting",
+        ylabel="change, mean over 32 pairs of settings",
+        joined=False,
+        levels={title: [("", 0.0)] for title in panels},
+        sharey=False,
     )
-
-
-def apart_from_0(found: Interval) -> float:
-    """The value of an interval; NaN where it holds 0."""
-    if found.value is None or found.low is None or found.high is None or found.low <= 0 <= found.high:
-        return np.nan
-    return found.value
 
 
 if __name__ == "__main__":
