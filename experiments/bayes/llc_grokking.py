@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.bayes import estimating, pictures
+from experiments.bayes import curve, estimating, pictures
 from experiments.frame import study
 from experiments.frame.finding import Finding
 from experiments.frame.measured import Measured, interval, share
@@ -99,17 +99,6 @@ def losses(sweep: Sweep) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     }
 
 
-def half_way(steps: np.ndarray, values: np.ndarray) -> float:
-    """The step at which a curve has first gone half the way from its first value to its last one, between
-    snapshots by a straight line; NaN where it does not move or is not finite.
-    """
-    gone = (values - values[0]) / (values[-1] - values[0] or np.nan)
-    if not np.isfinite(gone).all():
-        return np.nan
-    first = int(np.argmax(gone >= 0.5))
-    return float(np.interp(0.5, gone[first - 1 : first + 1], steps[first - 1 : first + 1]))
-
-
 def lag(sweep: Sweep, mean: np.ndarray) -> np.ndarray:
     """By how many steps the coefficient [E, S] of each run moves after its test loss, [S]; NaN for a run that
     has not memorised, or not grokked: whose test loss does not end below a tenth of where it then was.
@@ -123,7 +112,7 @@ def lag(sweep: Sweep, mean: np.ndarray) -> np.ndarray:
         kept, late = steps >= memorised.time[run], at >= memorised.time[run]
         if kept.sum() < 3 or late.sum() < 3 or test[run, late][-1] > 0.1 * test[run, late][0]:
             continue
-        lags[run] = half_way(steps[kept], mean[kept, run]) - half_way(at[late], test[run, late])
+        lags[run] = curve.half_way(steps[kept], mean[kept, run]) - curve.half_way(at[late], test[run, late])
     return lags
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.bayes import llc_grokking
+from experiments.bayes import curve
 from grokjax.checkpoints import Sweep
 from grokjax.curves import shelves
 
@@ -63,7 +63,7 @@ def at_exits(found: list[Exit], of: dict[str, np.ndarray], column: int, steps: n
         half = np.nan
         if abs(jump) > 2 * error:
             part = slice(before, after + 1)
-            half = llc_grokking.half_way(steps[part], values[part]) - step
+            half = curve.half_way(steps[part], values[part]) - step
         jumps.append(Jump(jump, values[before] - values[early], error, half))
     return jumps
 

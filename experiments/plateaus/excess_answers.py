@@ -72,7 +72,7 @@ def more_with_carry(top: Cell) -> Result:
     gap = mean("excess on +1 less excess on +0, paired (the note's: .059)", paired, "nats")
     return Result(
         "001-10",
-        "The excess on the +1 set is {gap} larger than on the +0 set.",
+        "From the +0 set to the +1 set the excess changes by {gap}.",
         dict(gap=gap, seen=seen_at(top)),
         f"At {top.name}: confirmed if the paired difference is above 0 (whole interval), refuted if below.",
         decided(

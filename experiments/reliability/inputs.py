@@ -31,6 +31,8 @@ TINY: dict[str, dict[str, Any]] = {
 SMALL = dict(d_model=8, heads=2, seeds=2, evaluation_size=4, evaluate_every=2)
 LARGEST = 3e8
 """Bytes above which an accepted request is only planned."""
+PROGRAMS_KEPT = 25
+"""Inputs after which the compiled programs are dropped."""
 TEXTS: tuple[str, ...] = (
     "",
     " ",
@@ -201,6 +203,8 @@ def tried(
 def noted(counts: collections.Counter[str], failures: list[str], outcome: str, text: str, wrong: str) -> None:
     """Counts an outcome, and writes down what is wrong with it."""
     counts[outcome] += 1
+    if counts.total() % PROGRAMS_KEPT == 0:
+        jax.clear_caches()  # every input is another program, and a process may map only so many
     if wrong:
         failures.append(f"{text}: {wrong}")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.bayes import llc_grokking, llc_shelves, separation
+from experiments.bayes import curve, llc_grokking, llc_shelves, separation
 
 
 def test_the_area_counts_pairs_and_its_interval_does_not_collapse():
@@ -44,8 +44,8 @@ def test_what_the_others_explain_is_taken_away():
 
 def test_half_way_is_interpolated_and_its_word_follows_the_rule():
     steps = np.array([0.0, 100, 200, 300])
-    assert llc_grokking.half_way(steps, np.array([10.0, 10, 2, 0])) == pytest.approx(162.5)
-    assert np.isnan(llc_grokking.half_way(steps, np.array([1.0, 2, 3, 1])))
+    assert curve.half_way(steps, np.array([10.0, 10, 2, 0])) == pytest.approx(162.5)
+    assert np.isnan(curve.half_way(steps, np.array([1.0, 2, 3, 1])))
     said = lambda *ends: llc_grokking.word(llc_grokking.statistics.Interval(0.0, *ends))
     assert said(-300, -60) == "before grokking" and said(60, 90) == "after grokking"
     assert said(-40, 30) == "at grokking" and said(-60, 30) == said(None, None) == "undetermined"
