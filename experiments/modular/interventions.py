@@ -24,7 +24,7 @@ that they give. Rule, set before the runs: a change makes runs earlier (or later
 over pairs has p < .05 after Holm's correction for all changes at all decays; it makes no difference where the
 interval of the median ratio lies between .8 and 1.25.
 
-Time: 8 minutes on two cores; GPU: not measured.
+Time: 18 minutes on two cores; GPU: not measured.
 """
 
 import sys
