@@ -196,6 +196,8 @@ def grid(hyper: Hyper, seeds: int | Sequence[int], lists: dict[str, Any]) -> Hyp
         raise ValueError("seed is given by seeds, how many or which")
     if isinstance(seeds, int | np.integer):
         at_least("seeds", int(seeds), 1)
+    elif isinstance(seeds, str) or not len(seeds):
+        raise ValueError(f"seeds={seeds!r} must be how many, or a list of at least one")
     sizes = [np.size(value) for value in lists.values()]
     number = int(seeds) if isinstance(seeds, int | np.integer) else len(seeds)
     if number * math.prod(sizes) > MOST_RUNS:

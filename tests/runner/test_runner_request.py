@@ -56,3 +56,9 @@ def test_a_mistake_names_the_value_and_what_is_allowed(knobs, words):
     with pytest.raises(ValueError) as error:
         made(**knobs)
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+@pytest.mark.parametrize("seeds", ["full", [], ()])
+def test_seeds_that_are_none_are_refused_by_their_name(seeds):
+    with pytest.raises(ValueError, match=r"^seeds=.* must be how many, or a list of at least one$"):
+        made("modular", modulus=5, seeds=seeds, steps=2, epoch_steps=2)
