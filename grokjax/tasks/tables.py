@@ -25,8 +25,8 @@ def split(
     size = int(fraction * num_examples)
     if not size:
         raise ValueError(
-            f"train_fraction={fraction} of num_examples={num_examples} leaves none to train on; at least 1 is "
-            "needed"
+            f"train_fraction={fraction} of num_examples={num_examples} leaves none to train on; "
+            "at least 1 is needed"
         )
     rows = list(range(num_examples))
     python_random.Random(int(seed)).shuffle(rows)
