@@ -81,17 +81,42 @@ def sure(row: Measured) -> str:
     """How sure the number is: its interval and what it rests on."""
     if row.n is None:
         return "exact"
-    counted = f"{row.n} {row.of}" + (f", {row.left} still there at the end" if row.left else "")
-    if row.low is None and row.high is None:
-        return counted
+    ends = _ends(row)
+    return f"{ends}; {_counted(row)}" if ends else _counted(row)
+
+
+def sure_of_all(rows: Sequence[Measured]) -> str:
+    """How sure the numbers of a sentence are, each beside its own interval; what all rest on is said once."""
+    if len(rows) == 1:
+        return sure(rows[0])
+    grounds = ["exact" if row.n is None else _counted(row) for row in rows]
+    one_ground = len(set(grounds)) == 1
+    said = []
+    for row, ground in zip(rows, grounds, strict=True):
+        told = one_ground or row.count is not None  # a share names its runs itself: "7 of 8 runs"
+        behind = "; ".join(filter(None, [_ends(row), "" if told else ground]))
+        said.append(f"{value(row)} ({behind})" if behind else value(row))
+    shared = one_ground and not all(row.count is not None for row in rows)
+    return "; ".join([*dict.fromkeys(said), *(grounds[:1] if shared else [])])
+
+
+def _counted(row: Measured) -> str:
+    return f"{row.n} {row.of}" + (f", {row.left} still there at the end" if row.left else "")
+
+
+def _ends(row: Measured) -> str:
+    """The interval in words; empty where the number has none."""
+    if row.n is None or (row.low is None and row.high is None):
+        return ""
     unit = "" if row.unit == "share" else row.unit
     low, high = (None if end is None else number(end, unit) for end in (row.low, row.high))
     if low is None:
-        return f"up to {high}; {counted}"
+        return f"up to {high}"
     if high is None:
-        beyond = f"to > {number(row.until, unit)}" if row.left and row.until is not None else "or more"
-        return f"{low} {beyond}; {counted}"
-    return f"{low} to {high}; {counted}"
+        return f"{low} " + (
+            f"to > {number(row.until, unit)}" if row.left and row.until is not None else "or more"
+        )
+    return f"{low} to {high}"
 
 
 def number(x: float, unit: str = "", digits: int = 3) -> str:

@@ -55,7 +55,8 @@ def top(made: Mapping[str, Row], used: list[str]) -> str:
             "",
             f"{row.answer} {one.meaning}",
             "",
-            f"*{row.verdict}; {row.sure}; [{one.id}]({link(row)})*",
+            f"*{row.verdict[:1].upper()}{row.verdict[1:]}. 95% intervals: {row.sure}. Rule and numbers: "
+            f"[{one.id}]({link(row)}).*",
             "",
             *([f"![{one.heading}](findings/{row.experiment}.png)", ""] if row.experiment else []),
         ]

@@ -101,7 +101,7 @@ def of_result(question: Question, name: str, found: result.Result) -> Row:
     ]
     caveats = [f"- {caveat}" for caveat in found.caveats]
     detail = [f"Rule: {found.rule}", "", *table, *(["", "Caveats:", "", *caveats] if caveats else [])]
-    sure = "; ".join(dict.fromkeys(measured.sure(row) for row in shown))
+    sure = measured.sure_of_all(shown)
     return Row(
         question, result.written(found.sentence, found.rows), sure, found.verdict, name, "\n".join(detail)
     )

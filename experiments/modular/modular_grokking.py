@@ -113,9 +113,9 @@ def by_phases(this: Study, happened: Events) -> Result:
     }
     return Result(
         "000-03",
-        "{late} grok at ten times their memorising step or later, the median one at {grokked}.",
+        "{late} do not grok before ten times their memorising step; the median one groks at {grokked}.",
         dict(
-            late=share("runs that grok late, of those of which it is known", late, known),
+            late=share("runs that grok late or not yet, of those of which it is known", late, known),
             **{
                 name: time(f"step of {word}", each, this["steps"])
                 for (name, each), word in zip(
@@ -124,9 +124,9 @@ def by_phases(this: Study, happened: Events) -> Result:
             },
             ordered=share("runs with memorising, forming and grokking in this order", ordered, all_three),
         ),
-        f"Two claims: grokking comes at {LATE} times the memorising step or later; memorising, forming and "
-        "grokking come in this order. Each is confirmed where Wilson's interval of the share of runs lies "
-        "above one half, refuted where it lies below, else open.",
+        f"Two claims: grokking does not come before {LATE} times the memorising step; memorising, forming "
+        "and grokking come in this order. Each is confirmed where Wilson's interval of the share of runs "
+        "lies above one half, refuted where it lies below, else open.",
         both(parts),
         [
             f"Memorised, grokked: a loss below {SOLVED} nats; formed: an excluded loss of {FORMED:g} nats.",

@@ -186,13 +186,14 @@ def its_law(cells: list[Cell], law: dict[str, statistics.Interval], explained: f
     power = law["power_of_base"]
     settled = left > runs / 2 and explained > 0.8
     apart = [
-        n for n, x in law.items() if x.low is not None and x.high is not None and not x.low <= 0 <= x.high
+        n.replace("_", " ")
+        for n, x in law.items()
+        if n != "constant" and x.low is not None and x.high is not None and not x.low <= 0 <= x.high
     ]
     return Result(
         "001-15",
         "At digit 0 the step grows as the base to the power {power_of_base}, and by a factor e^{per_digit} "
-        "for each digit "
-        "of the operands.",
+        "for each digit of the operands.",
         dict(
             power_of_base=rows["power_of_base"],
             per_digit=rows["per_digit"],
@@ -207,8 +208,7 @@ def its_law(cells: list[Cell], law: dict[str, statistics.Interval], explained: f
             seen=share("exits seen", left, runs, "runs × digits"),
         ),
         "Confirmed as a law if more than half of the exits are seen and it explains more than 80% of the "
-        "variance between "
-        "cells; a term counts where its interval leaves out 0.",
+        "variance between cells; a term counts where its interval leaves out 0.",
         f"confirmed: {', '.join(apart)} differ from 0"
         if settled and power.low is not None and apart
         else "open: a log-linear law does not fit, or too few exits are seen; more bases at more steps "

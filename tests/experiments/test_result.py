@@ -86,3 +86,16 @@ def test_numbers_of_numpy_are_kept_as_plain_ones():
     row = measured.interval("exits", statistics.Interval(np.float32(1.5), None, None), "", np.int64(3))
     kept = json.loads(json.dumps(measured.plain(row)))
     assert kept["value"] == 1.5 and kept["n"] == 3
+
+
+def test_the_numbers_of_a_sentence_stand_each_beside_its_interval():
+    a, b = Measured("a", 0.5, 0.4, 0.6, "nats", 8), Measured("b", 2.0, 1.0, None, "", 8)
+    assert measured.sure_of_all([a]) == measured.sure(a)
+    assert measured.sure_of_all([a, b]) == "0.5 nats (0.4 to 0.6); 2 (1 or more); 8 runs"
+    assert (
+        measured.sure_of_all([a, b._replace(n=4)]) == "0.5 nats (0.4 to 0.6; 8 runs); 2 (1 or more; 4 runs)"
+    )
+    seven = measured.share("share", 7, 8)
+    assert measured.sure_of_all([seven, a]) == "7 of 8 runs (0.529 to 0.978); 0.5 nats (0.4 to 0.6); 8 runs"
+    assert measured.sure_of_all([seven, seven]) == "7 of 8 runs (0.529 to 0.978)"
+    assert measured.sure_of_all([measured.exact("x", 2), measured.exact("y", 3)]) == "2 nats; 3 nats; exact"
