@@ -93,7 +93,7 @@ def pictured(this: Study, cells: list[Cell]) -> figures.Plot:
     """The shares of runs by width, a panel for each digit and what was done."""
     panels = {
         f"{NAMES[digit]}, {what}": {
-            f"{heads} heads": points(cells, digit, heads, what) for heads in this["heads"]
+            f"{heads} head{'s' * (heads > 1)}": points(cells, digit, heads, what) for heads in this["heads"]
         }
         for digit in this["digits"]
         for what in ("left ln 10", "learned")
