@@ -130,12 +130,11 @@ def of_devinterp(run: Run, own: Any, options: Any) -> Callable[[], tuple[float, 
     """The same of devinterp's chains: its losses after the burn-in, against the loss at w* on all data."""
     os.environ.setdefault("TQDM_DISABLE", "1")
     import torch
-    from datasets import Dataset
     from devinterp.slt import sampling
 
     model = ported(run)
     table = np.concatenate([np.asarray(own.tokens), np.asarray(own.labels)], 1)
-    examples = Dataset.from_dict({"input_ids": table.tolist()}).with_format("torch")
+    examples = [{"input_ids": row} for row in torch.tensor(table).long()]
     loss = functools.partial(per_example, width=table.shape[1] - 1)
     with torch.no_grad():
         baseline = float(loss(model, torch.tensor(table).long()).mean())
