@@ -30,16 +30,21 @@ def read(argv: Sequence[str], command: str = "") -> Asked:
     given = parse(argv)
     try:
         return build(given, command)
-    except UsageError:
-        raise
-    except ValueError as error:
-        raise UsageError(as_flags(str(error))) from None
+    except (UsageError, ValueError) as error:
+        raise UsageError(as_flags(str(error), argv)) from None
 
 
-def as_flags(sentence: str) -> str:
-    """A sentence of the library in the words of the command: --layers=0 where it says num_layers=0."""
+def as_flags(sentence: str, argv: Sequence[str] = ()) -> str:
+    """A sentence of the library in the words of the command: --layers=0 where it says num_layers=0.
+
+    A flag of two names has the one that was typed in argv.
+    """
+    typed = {
+        short: field for field, short in FLAGS.items() if re.search(rf"(?m)^--?{field}\b", "\n".join(argv))
+    }
     flag = lambda found: f"--{FLAGS.get(found[0], found[0])}" if found[0] in names() else found[0]
-    return re.sub(r"(?<![-\w.])\w+(?==)", flag, sentence.replace("(resume=True)", "(--resume)"))
+    sentence = re.sub(r"(?<![-\w.])\w+(?==)", flag, sentence.replace("(resume=True)", "(--resume)"))
+    return re.sub(r"(?<=--)\w+", lambda found: typed.get(found[0], found[0]), sentence)
 
 
 def build(given: dict[str, Any], command: str) -> Asked:

@@ -36,7 +36,7 @@ def main(argv: Sequence[str], *, program: str = "grokjax sweep", introduction: s
         cluster.join(flags.parse(argv))
         return sweep(request.read(argv, command=" ".join([program, *argv])), running.console())
     except UsageError as error:
-        return failed(as_flags(str(error)), 2)
+        return failed(as_flags(str(error), argv), 2)
     except BrokenPipeError:  # `grokjax sweep --help | head`
         running.forget_output()
         return UNREAD
