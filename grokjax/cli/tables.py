@@ -157,9 +157,11 @@ def percent(share: float | None) -> str:
 
 
 def interval(row: dict[str, float | None]) -> str:
-    """A median of steps with its interval, as far as the runs determine it."""
+    """A median of steps with its interval, as far as the runs determine it: few runs determine none."""
     value, low, high = (steps(row[name]) for name in ("value", "low", "high"))
-    return f"{value} ({low}-{high})"
+    if row["low"] is None and row["high"] is None:
+        return value
+    return f"{value} ({low}+)" if row["high"] is None else f"{value} ({low}-{high})"
 
 
 def steps(value: float | None) -> str:

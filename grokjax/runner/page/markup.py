@@ -111,7 +111,7 @@ def generalised(part: "Part", steps: int) -> str:
         f"set right), {found['memorised']} memorised the training set. Medians with 95% intervals: "
         f"memorised at step {time(found['memorised_step'], steps)}, generalised at step "
         f"{time(found['step'], steps)}, {interval(found['delay'])} steps after memorising. A run that "
-        "has not is counted as later than its last step; ? is what the runs do not determine."
+        "has not is counted as later than its last step; few runs determine no interval."
     )
     return f"<p>{html.escape(text)}"
 
@@ -196,10 +196,13 @@ def number(value: Any) -> str:
 
 def time(row: Mapping[str, float | None], steps: int) -> str:
     """Returns a median of steps with its interval; later than the last step where most runs are."""
-    return interval(row) if row["value"] is not None else f"> {steps} ({interval(row).partition('(')[2]}"
+    return interval(row, f"> {steps}")
 
 
-def interval(row: Mapping[str, float | None]) -> str:
-    """Returns a median of steps with its interval; ? for what the runs do not determine."""
-    value, low, high = ("?" if row[name] is None else f"{row[name]:.0f}" for name in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+def interval(row: Mapping[str, float | None], unknown: str = "not determined") -> str:
+    """Returns a median of steps, with its interval as far as the runs determine it: few determine none."""
+    value, low, high = (
+        None if row[name] is None else f"{row[name]:.0f}" for name in ("value", "low", "high")
+    )
+    ends = f" ({low} to {high})" if low and high else f" ({low} or more)" if low else ""
+    return (value or unknown) + (ends or (f" (up to {high})" if high else ""))
