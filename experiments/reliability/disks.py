@@ -120,22 +120,26 @@ def stopped_by_the_disk(disk: pathlib.Path, size: str) -> commands.Ended:
 
 
 def read_only(own: pathlib.Path, whole: pathlib.Path) -> list[str]:
-    """The file system becomes read-only while it trains."""
+    """The file system becomes read-only under a sweep that was killed, and is writable again later."""
     disk = mounted(own, "64m")
-    process = commands.start(flags(disk / "sweep", "--steps=2000"))
-    commands.wait(process, (disk / "sweep" / "checkpoints" / "part-0" / "1").is_dir)
-    ended = None
-    for _ in range(200):
-        done = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True, check=False)
-        if not done.returncode:
-            ended = commands.finish(process)
-            break
-    if ended is None:
-        commands.kill(process)
-        raise NotHereError("a file system in use cannot be made read-only here")
+    killed_halfway(disk / "sweep")
+    remount(disk, "ro")
+    ended = sweep(disk / "sweep")
     remount(disk, "rw")
-    shutil.rmtree(disk / "sweep")
-    shutil.copytree(whole, disk / "sweep")
+    return refused(ended, "not a folder that you may write to", 2) + fine(sweep(disk / "sweep"))
+
+
+def read_only_while_it_trains(own: pathlib.Path, whole: pathlib.Path) -> list[str]:
+    """The sweep's folder becomes read-only while it trains: a read-only view of it is mounted over it."""
+    folder = mounted(own, "64m") / "sweep"
+    process = commands.start(flags(folder, "--steps=100000", "--save=every:40"))
+    commands.wait(process, (folder / "checkpoints" / "part-0" / "40").is_dir)
+    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+    ended = commands.finish(process)
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+    shutil.rmtree(folder)
+    shutil.copytree(whole, folder)
     return refused(ended, "could not be written")
 
 
@@ -238,6 +242,7 @@ CASES: dict[str, Callable[[pathlib.Path, pathlib.Path], list[str]]] = {
     "full while it saves": full("300k", "the disk is full"),
     "full at the report": full("900k", "the disk is full"),
     "read-only": read_only,
+    "read-only while it trains": read_only_while_it_trains,
     "compilation cache damaged": cache_damaged,
 }
 """Each leaves a sweep that must then be the uninterrupted one."""

@@ -45,9 +45,12 @@ def run(folder: pathlib.Path, epochs: int, sizes: int) -> dict[str, Any]:
 
 
 def in_a_process(what: str, folder: pathlib.Path, number: int) -> dict[str, Any]:
-    """Returns what a function of this module measures in a process of its own."""
+    """Returns what a function of this module measures in a process of its own, that compiles everything anew:
+    its compiler takes as much memory as a tiny sweep.
+    """
     command = [sys.executable, "-m", "experiments.reliability.memory", what, str(folder), str(number)]
-    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    cache = folder.with_name(f"{folder.name}-cache")
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), JAX_COMPILATION_CACHE_DIR=str(cache))
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")
