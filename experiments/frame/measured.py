@@ -93,7 +93,8 @@ def sure_of_all(rows: Sequence[Measured]) -> str:
     one_ground = len(set(grounds)) == 1
     said = []
     for row, ground in zip(rows, grounds, strict=True):
-        told = one_ground or row.count is not None  # a share names its runs itself: "7 of 8 runs"
+        # "7 of 8 runs" and "> 500 steps (3 of 8 still there)" name their runs themselves
+        told = one_ground or row.count is not None or (row.value is None and row.until is not None)
         behind = "; ".join(filter(None, [_ends(row), "" if told else ground]))
         said.append(f"{value(row)} ({behind})" if behind else value(row))
     shared = one_ground and not all(row.count is not None for row in rows)

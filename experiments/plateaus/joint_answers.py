@@ -72,7 +72,7 @@ def margins(found: dict[str, answer_laws.Found]) -> Result:
         if len(good) == len(found)
         else "refuted"
         if len(bad) == len(found)
-        else f"mixed: calibrated in {', '.join(good) or 'no regime'}; not in {', '.join(bad) or 'no regime'}"
+        else f"mixed: confirmed ({', '.join(good) or 'never'}); refuted ({', '.join(bad) or 'never'})"
         if good or bad
         else "open: the intervals reach over the threshold; more seeds would tell",
         ["A margin sums over wrong digits written before, which training never shows."],

@@ -99,3 +99,7 @@ def test_the_numbers_of_a_sentence_stand_each_beside_its_interval():
     assert measured.sure_of_all([seven, a]) == "7 of 8 runs (0.529 to 0.978); 0.5 nats (0.4 to 0.6); 8 runs"
     assert measured.sure_of_all([seven, seven]) == "7 of 8 runs (0.529 to 0.978)"
     assert measured.sure_of_all([measured.exact("x", 2), measured.exact("y", 3)]) == "2 nats; 3 nats; exact"
+    never = measured.time("exit", times(-500, -500), 500)
+    assert (
+        measured.sure_of_all([a, never]) == "0.5 nats (0.4 to 0.6; 8 runs); > 500 steps (2 of 2 still there)"
+    )
