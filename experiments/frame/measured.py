@@ -110,14 +110,10 @@ def _ends(row: Measured) -> str:
     if row.n is None or (row.low is None and row.high is None):
         return ""
     unit = "" if row.unit == "share" else row.unit
-    low, high = (None if end is None else number(end, unit) for end in (row.low, row.high))
-    if low is None:
-        return f"up to {high}"
-    if high is None:
-        return f"{low} " + (
-            f"to > {number(row.until, unit)}" if row.left and row.until is not None else "or more"
-        )
-    return f"{low} to {high}"
+    found = Interval(row.value, row.low, row.high).ends(lambda end: number(end, unit))
+    if row.high is None and row.left and row.until is not None:
+        return found.replace("or more", f"to > {number(row.until, unit)}")
+    return found
 
 
 def number(x: float, unit: str = "", digits: int = 3) -> str:

@@ -107,7 +107,6 @@ def lines(row: "Row") -> list[str]:
 def spread(found: "Interval", signed: bool = False) -> str:
     """A value with its interval, as far as the runs determine it."""
     if found.value is None:
-        return "?" if found.low is None else f"> {found.low:.3g}"
+        return "not determined" if found.low is None else f"> {found.low:.3g}"
     value = f"{found.value:+.3g}" if signed else f"{found.value:.3g}"
-    ends = ["?" if end is None else f"{end:.3g}" for end in (found.low, found.high)]
-    return value if ends == ["?", "?"] else f"{value} ({ends[0]} to {ends[1]})"
+    return value + (f" ({found.ends()})" if found.ends() else "")

@@ -23,6 +23,13 @@ class Interval(NamedTuple):
     low: float | None
     high: float | None
 
+    def ends(self, number: Callable[[float], str] = "{:.3g}".format) -> str:
+        """Returns the ends that are known, in words: "2 to 3", "2 or more", "up to 3", or nothing."""
+        low, high = (None if end is None else number(end) for end in (self.low, self.high))
+        if low and high:
+            return f"{low} to {high}"
+        return f"{low} or more" if low else f"up to {high}" if high else ""
+
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """Returns the share successes / n with Wilson's interval (1927); no runs determine nothing."""

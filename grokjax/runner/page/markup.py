@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from grokjax.curves.statistics import Interval
 from grokjax.runner.page.contents import Contents
 from grokjax.runner.page.glossary import meaning
 
@@ -201,8 +202,6 @@ def time(row: Mapping[str, float | None], steps: int) -> str:
 
 def interval(row: Mapping[str, float | None], unknown: str = "not determined") -> str:
     """Returns a median of steps, with its interval as far as the runs determine it: few determine none."""
-    value, low, high = (
-        None if row[name] is None else f"{row[name]:.0f}" for name in ("value", "low", "high")
-    )
-    ends = f" ({low} to {high})" if low and high else f" ({low} or more)" if low else ""
-    return (value or unknown) + (ends or (f" (up to {high})" if high else ""))
+    found = Interval(row["value"], row["low"], row["high"])
+    ends = found.ends("{:.0f}".format)
+    return (unknown if found.value is None else f"{found.value:.0f}") + (f" ({ends})" if ends else "")

@@ -70,3 +70,9 @@ def test_the_mean_covers_skewed_values_as_its_docstring_says():
     draws = np.random.default_rng(3).exponential(size=(1000, 8))
     found = [statistics.mean(row) for row in draws]
     assert np.mean([one.low <= 1 <= one.high for one in found]) == pytest.approx(0.89, abs=0.03)
+
+
+def test_the_ends_of_an_interval_are_said_as_far_as_they_are_known():
+    ends = [statistics.Interval(2.0, low, high).ends() for low in (1.0, None) for high in (3.25, None)]
+    assert ends == ["1 to 3.25", "1 or more", "up to 3.25", ""]
+    assert statistics.Interval(None, 1500.0, 0.0).ends("{:.0f}".format) == "1500 to 0"
