@@ -166,11 +166,12 @@ def by_setting(cells: Cells, steps: int) -> Result:
             )
     return Result(
         "000-05",
-        "The note's setting has nearly all answers right at {notes}; the soonest of all decays and batches at {best}.",
+        "The note's setting has nearly all answers right at {notes}; the soonest of all decays and batches "
+        "at {best}.",
         rows,
-        "Nearly all: 99%. Confirmed if more than half of the runs of the note's setting (batch 256, decay .5) "
-        "get there and no other is sooner (log-rank, Holm over all others, p < .05); refuted if one is sooner; "
-        "open otherwise.",
+        "Nearly all: 99%. Confirmed if more than half of the runs of the note's setting (batch 256, decay "
+        ".5) get there and no other is sooner (log-rank, Holm over all others, p < .05); refuted if one is "
+        "sooner; open otherwise.",
         f"refuted: sooner with {'; with '.join(map(name, sooner))}"
         if sooner
         else "confirmed"
