@@ -111,10 +111,7 @@ def row(one: Scheme) -> dict[str, Any]:
 def pictured(found: dict[str, Scheme]) -> figures.Plot:
     """Against the factor: the deviation of every run by layer, and the steps of those that got there."""
     rows = [found[f"{scale:g}"] for scale in SCALES]
-    dots = lambda values: figures.Points(
-        [scale for scale, each in zip(SCALES, values, strict=True) for _ in each],
-        [(float(x), None, None) for each in values for x in each],
-    )
+    dots = functools.partial(figures.Points.of_runs, SCALES)
     got = lambda times: [times(one).time[times(one).ended] for one in rows]
     panels = {
         "standard deviation at the start": {

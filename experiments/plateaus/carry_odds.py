@@ -175,9 +175,7 @@ def series(one: Odds) -> dict[str, figures.Points]:
     own = one.mean[one.near]
     return {
         "exact": figures.Points(places, [(float(one.exact[d]), None, None) for d in places]),
-        "each run at the level": figures.Points(
-            [d for d in places for _ in own], [(float(x), None, None) for d in places for x in own[:, d]]
-        ),
+        "each run at the level": figures.Points.of_runs(places, own[:, places].T),
     }
 
 

@@ -1,6 +1,6 @@
 """Estimates with their intervals at each of several settings, a few series beside each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,13 @@ class Points(NamedTuple):
 
     at: Sequence[float] | Sequence[str]
     estimates: Sequence[tuple[float | None, float | None, float | None]]
+
+    @classmethod
+    def of_runs(cls, at: Sequence[float] | Sequence[str], values: Iterable[Iterable[float]]) -> "Points":
+        """Returns a point for every run, without intervals: values[i] are those of the runs at at[i]."""
+        each = [[float(x) for x in of] for of in values]
+        where: list[Any] = [place for place, of in zip(at, each, strict=True) for _ in of]
+        return cls(where, [(x, None, None) for of in each for x in of])
 
 
 Panels = Mapping[str, Mapping[str, Points]]

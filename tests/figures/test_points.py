@@ -56,3 +56,10 @@ def test_the_data_are_the_points():
 def test_without_panels_it_says_so():
     with pytest.raises(ValueError, match="panels is empty"):
         figures.points({}, xlabel="", ylabel="")
+
+
+def test_every_run_is_a_point_at_its_place():
+    found = figures.Points.of_runs(["a", "b", "c"], [[1.0, 2.0], [], np.array([3.0])])
+    assert found == (["a", "a", "c"], [(1.0, None, None), (2.0, None, None), (3.0, None, None)])
+    with pytest.raises(ValueError, match="zip"):
+        figures.Points.of_runs([1, 2], [[1.0]])
