@@ -125,6 +125,7 @@ def abacus(beyond: Beyond) -> Result:
         else "refuted"
         if all(beyond.does_not[label] for label in own)
         else "open: about half of the runs do, or learned positions do too; more runs would tell",
+        ["Its random offsets train indices past the trained lengths; learned positions there stay as drawn."],
     )
 
 
@@ -193,5 +194,8 @@ def by_format(beyond: Beyond) -> Result:
         + ", ".join(
             f"{word} {'whether' if word == 'open' else 'that'} {part}" for part, word in words.items()
         ),
-        ["The best of several encodings is shown; the rule asks each for most of its runs."],
+        [
+            "The best of several encodings is shown; the rule asks each for most of its runs.",
+            "One rate and one number of steps for all: what trains longer may generalise later.",
+        ],
     )
