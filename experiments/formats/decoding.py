@@ -4,13 +4,13 @@
 
 Right, own and random prefixes.
 
---digits 3, most significant first, --d_model 64 with 4 heads, --batch 128, decay .5, --steps 2500, --seeds 24:
-sequence mode, the same without the leading answer digit (one loss term less), the same with logits for all 12
-tokens, and all digits at once at `=`. In sequence mode each digit of --size 2000 problems is predicted after
-the right answer digits (as in training), after the run's own, and after random ones, the leading of them 0 or
-1; intervals hold the errors of runs and of problems. Adam does not see a constant factor on the loss but for
-its eps: with eps divided by the number of terms, the mean is trained as their sum would be. With 12 logits
-the mass on `+` and `=` is followed beside the loss among the digits alone.
+--digits 3, most significant first, --d_model 64 with 4 heads, --batch 128, decay .5, --steps 2500, --seeds
+24: sequence mode, the same without the leading answer digit (one loss term less), the same with logits for
+all 12 tokens, and all digits at once at `=`. In sequence mode each digit of --size 2000 problems is predicted
+after the right answer digits (as in training), after the run's own, and after random ones, the leading of
+them 0 or 1; intervals hold the errors of runs and of problems. Adam does not see a constant factor on the
+loss but for its eps: with eps divided by the number of terms, the mean is trained as their sum would be. With
+12 logits the mass on `+` and `=` is followed beside the loss among the digits alone.
 Time: 8 minutes on two cores; GPU: not measured.
 """
 
