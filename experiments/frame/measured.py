@@ -107,13 +107,12 @@ def _counted(row: Measured) -> str:
 
 def _ends(row: Measured) -> str:
     """The interval in words; empty where the number has none."""
-    if row.n is None or (row.low is None and row.high is None):
+    if row.n is None:
         return ""
-    unit = "" if row.unit == "share" else row.unit
-    found = Interval(row.value, row.low, row.high).ends(lambda end: number(end, unit))
-    if row.high is None and row.left and row.until is not None:
-        return found.replace("or more", f"to > {number(row.until, unit)}")
-    return found
+    show = lambda end: number(end, "" if row.unit == "share" else row.unit)
+    if row.low is not None and row.high is None and row.left and row.until is not None:
+        return f"{show(row.low)} to > {show(row.until)}"
+    return Interval(row.value, row.low, row.high).ends(show)
 
 
 def number(x: float, unit: str = "", digits: int = 3) -> str:

@@ -30,7 +30,7 @@ def read(argv: Sequence[str], command: str = "") -> Asked:
     given = parse(argv)
     try:
         return build(given, command)
-    except (UsageError, ValueError) as error:
+    except ValueError as error:
         raise UsageError(as_flags(str(error), argv)) from None
 
 
