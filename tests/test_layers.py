@@ -162,3 +162,9 @@ def test_files_and_functions_stay_small():
             if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= MOST_OF_A_FUNCTION:
                 long.append(f"{name}: {node.name} has {node.end_lineno - node.lineno + 1} lines")
     assert not long, long
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by their names alone, and stops at the second one of a name."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -103,11 +103,13 @@ def test_flipped_bits_in_array_data_are_found_and_their_run_is_named(tmp_path):
     read = lambda run=None: snapshots.arrays(
         folder, 0, rows=slice(None) if run is None else slice(run, run + 1)
     )["params.W"]
-    (path,) = [
-        path for path in data_files(folder / "0" / "params") if path.stat().st_size > values.nbytes / 2
+    # The storage library puts the four runs into one file or into two, as its threads happen to meet.
+    runs_held = [
+        path for path in data_files(folder / "0" / "params") if path.stat().st_size > values.nbytes / 4
     ]
     by_checksum = 0
-    for position in range(500, path.stat().st_size - 500, 1000):
+    places = [(path, at) for path in runs_held for at in range(500, path.stat().st_size - 500, 1000)]
+    for path, position in places:
         whole = flipped(path, position)
         with pytest.raises(ValueError, match=rf"^epoch 0 in {folder} is damaged: params.W [^\n]*$") as caught:
             read()
