@@ -33,7 +33,7 @@ from experiments.bayes.clocks_and_pizzas import NOTED, SIZE, TINY, USED, Coeffic
 from experiments.bayes.over_gamma import Along, along_gamma, median, stands
 from experiments.frame import study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import Measured, interval, share
+from experiments.frame.measured import Measured, count, interval
 from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
 from grokjax.curves import statistics
@@ -154,7 +154,7 @@ def estimation(this: Study, estimates: np.ndarray, quadratic: np.ndarray) -> Res
     right = sum(one.right for one in known)
     over = [statistics.quantile(finite(ratio)) for ratio in (estimates / np.maximum(quadratic, 1e-9)).T]
     rows = dict(
-        right=share(
+        right=count(
             "known coefficients within three standard errors, those below 5%",
             right,
             len(known),

@@ -16,26 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.frame import measured, result
-from experiments.frame.result import VERDICTS, Result
+from experiments.frame.result import Result
 from grokjax.checkpoints import disk
-from grokjax.curves.statistics import Interval, wilson
 from grokjax.figures import Plot
 
 LARGEST = 40_000
 """Bytes of a finding: what is longer belongs into the picture's CSV."""
-
-
-class Answer(NamedTuple):
-    """The older form of a `Result`, its numbers in words: the page shows it in a question's details.
-
-    verdict: `confirmed`, `refuted`, `open: why, and what would settle it`, or `built: command`.
-    """
-
-    id: str
-    question: str
-    measured: str
-    number: str
-    verdict: str
 
 
 class Finding(NamedTuple):
@@ -47,7 +33,7 @@ class Finding(NamedTuple):
     task: str
     size: str
     seeds: Sequence[int]
-    answers: Sequence[Answer | Result]
+    answers: Sequence[Result]
     numbers: dict[str, Any]
     plot: Plot
 
@@ -75,13 +61,10 @@ def conclude(
     console.print(f"numbers in {stem}.json, picture in {stem}.png", highlight=False)
 
 
-def table(answers: Sequence[Answer | Result]) -> Table:
+def table(answers: Sequence[Result]) -> Table:
     """The answers for reading."""
     shown = Table("id", "answer", "numbers", "verdict", show_lines=True)
     for answer in answers:
-        if isinstance(answer, Answer):
-            shown.add_row(answer.id, answer.question, f"{answer.measured}: {answer.number}", answer.verdict)
-            continue
         numbers = [
             f"{row.quantity}: {measured.value(row)} ({measured.sure(row)})" for row in answer.rows.values()
         ]
@@ -101,20 +84,9 @@ def record(name: str, finding: Finding, argv: Sequence[str]) -> dict[str, Any]:
         task=finding.task,
         size=finding.size,
         seeds=dict(count=len(finding.seeds), first=min(finding.seeds), last=max(finding.seeds)),
-        answers=[said_to(answer) for answer in finding.answers],
+        answers=[result.plain(result.check(answer)) for answer in finding.answers],
         numbers=plain(finding.numbers),
     )
-
-
-def said_to(answer: Answer | Result) -> dict[str, Any]:
-    """An answer as it is kept. Raises ValueError for one that the page must not show."""
-    if isinstance(answer, Result):
-        return result.plain(result.check(answer))
-    if not re.fullmatch(r"\d{3}-\d{2}", answer.id) or answer.verdict.partition(":")[0] not in VERDICTS:
-        raise ValueError(
-            f"{answer.id}: the verdict {answer.verdict!r} must begin with one of {', '.join(VERDICTS)}"
-        )
-    return answer._asdict()
 
 
 def commit() -> str:
@@ -148,16 +120,3 @@ def plain(value: Any, digits: int = 5) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     return value
-
-
-def said(interval: Interval, form: str = ".3g") -> str:
-    """An interval in words: 0.71 (0.69 to 0.73); an end that the runs do not determine is `?`."""
-    value, low, high = ("?" if x is None else format(x, form) for x in interval)
-    return f"{value} ({low} to {high})"
-
-
-def counted(successes: int, runs: int) -> str:
-    """A share of runs in words: 7 of 8 (.53 to .98), Wilson's interval."""
-    found = wilson(successes, runs)
-    interval = "" if found.low is None or found.high is None else f" ({found.low:.2f} to {found.high:.2f})"
-    return f"{successes} of {runs}{interval}"

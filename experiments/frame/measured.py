@@ -59,6 +59,11 @@ def share(quantity: str, successes: int, n: int, of: str = "runs") -> Measured:
     return Measured(quantity, *found, "share", int(n), of, int(successes))
 
 
+def count(quantity: str, successes: int, n: int, of: str) -> Measured:
+    """How many of a fixed list, shown as `2 of 7 tasks`: no sample, so without an interval."""
+    return Measured(quantity, successes / n if n else None, None, None, "share", int(n), of, int(successes))
+
+
 def time(quantity: str, times: Times, until: float, unit: str = "steps") -> Measured:
     """A median time with Kaplan and Meier's interval; runs that never got there are later than `until`."""
     left = int((~times.ended).sum())
@@ -123,7 +128,9 @@ def number(x: float, unit: str = "", digits: int = 3) -> str:
         return f"{x:,.0f}"
     if abs(x) < 1e-3:
         return f"{x:.1e}"
-    return f"{x:.{digits}g}" if abs(x) >= 0.1 else f"{x:.{digits - 1}g}"
+    text = f"{x:.{digits}g}" if abs(x) >= 0.1 else f"{x:.{digits - 1}g}"
+    # 0.9996 is not all of something
+    return f"{x:.{digits - 1}f}" if abs(x) < 10 and "." not in text and float(text) != x else text
 
 
 def plain(row: Measured) -> dict[str, Any]:

@@ -25,8 +25,10 @@ Any row is measured again by `python -m experiments.campaign --only ID`, all of 
 # How to read this
 
 Losses and levels are in nats, times in optimiser steps, digit 0 is the units. Intervals are 95% over runs:
-Wilson's of shares, Kaplan and Meier's of median times, Student's of means. `> 1,200 (5 of 8 still there)` is
-the median time of runs of which more than half had not got there when they stopped.
+Wilson's of shares, Kaplan and Meier's of median times, Student's of means, bootstrap of fits, of areas under
+a curve (AUC) and of medians of learning coefficients. `> 1,200 (5 of 8 still there)` is the median time of
+runs of which more than half had not got there when they stopped; `400 or more` is an interval to which the
+runs put no upper end.
 
 A verdict is *confirmed*, *refuted*, *mixed* (of what), *open* (why, and what would settle it) or *built*
 (with the command). It follows from a rule that stands in the experiment and on the page, beside the numbers.
@@ -39,13 +41,13 @@ def pages(found: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     made = rows(found)
     used = [theme for theme in THEMES if any(row.question.theme == theme for row in made.values())]
     return {
-        "findings.md": top(made, used),
+        "findings.md": top(made, used, found),
         **{f"findings/{theme}.md": of_theme(theme, made, found) for theme in used},
         "findings/wrong.md": of_wrong(),
     }
 
 
-def top(made: Mapping[str, Row], used: list[str]) -> str:
+def top(made: Mapping[str, Row], used: list[str], found: Mapping[str, Mapping[str, Any]]) -> str:
     """The page for a reader in a hurry."""
     lines = [INTRODUCTION.strip(), "", BUILT_BY, ""]
     for place, one in enumerate(questions.highlights(), 1):
@@ -55,6 +57,7 @@ def top(made: Mapping[str, Row], used: list[str]) -> str:
             "",
             f"{row.answer} {one.meaning}",
             "",
+            *([f"Task: {found[row.experiment]['task']}.", ""] if row.experiment else []),
             f"*{row.verdict[:1].upper()}{row.verdict[1:]}. 95% intervals: {row.sure}. Rule and numbers: "
             f"[{one.id}]({link(row)}).*",
             "",

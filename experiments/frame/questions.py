@@ -37,19 +37,6 @@ class Tool(NamedTuple):
     command: str
 
 
-class Older(NamedTuple):
-    """The sentence of an answer that has its numbers in words, and the verdict that they bear.
-
-    verdict: empty where the experiment gave it so
-    commit: of the finding that is meant; a later one speaks for itself
-    """
-
-    id: str
-    commit: str
-    verdict: str
-    sentence: str
-
-
 class Highlight(NamedTuple):
     """One of the results that matter most: the question, a heading, and what it means, without numbers."""
 
@@ -74,11 +61,6 @@ def all_of_them() -> dict[str, Question]:
 def tools() -> dict[str, Tool]:
     """Returns what is built, by the id of the note that asks for it."""
     return {row[0]: Tool(*row) for row in _rows("tools")}
-
-
-def older() -> dict[str, Older]:
-    """Returns the sentences of older answers, by id."""
-    return {row[0]: Older(*row) for row in _rows("older")}
 
 
 def highlights() -> list[Highlight]:

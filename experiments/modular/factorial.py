@@ -13,7 +13,7 @@ from grokjax.config import TENSORS, freeze
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval
 
-FACTORS = ("embedding", "bias", "uniform", "decay", "warm-up", "untrained")
+FACTORS = ("embedding", "bias", "uniform", "small decay", "no warm-up", "W_in untrained")
 RIGHT = 0.99
 """The test accuracy at which a run has grokked."""
 FROZEN = (*TENSORS, "b_in", "b_out")

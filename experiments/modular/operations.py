@@ -34,7 +34,7 @@ import numpy as np
 import grokjax as gj
 from experiments.frame import study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import Measured, share, time
+from experiments.frame.measured import Measured, count, share, time
 from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
 from grokjax import figures
@@ -201,7 +201,7 @@ def answer(this: Study, found: dict[int, Found]) -> Result:
         "Most runs grok on {solved} that generalise in the paper; on a polynomial that does not there, "
         "{hard} do.",
         dict(
-            solved=share(
+            solved=count(
                 "tasks that generalise in the paper, and here in most runs", most, len(solved), "tasks"
             ),
             hard=that_grok(found, MAY_NOT, "a polynomial that does not generalise in the paper"),

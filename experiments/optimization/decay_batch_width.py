@@ -19,7 +19,7 @@ import numpy as np
 
 from experiments.frame import study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import Measured, exact, interval, mean, share, time
+from experiments.frame.measured import Measured, count, exact, interval, mean, time
 from experiments.frame.result import Result
 from experiments.frame.study import Study
 from experiments.optimization import best_rate
@@ -201,7 +201,7 @@ def by_width(this: Study, narrow: Arm, wide: Arm, fallen: list[list[statistics.T
     rows["gain"] = interval(f"right at the end, width {second} less {first}", gain, "", len(narrow.end))
     sooner = [k for k, x in enumerate(ratios) if p[k] < 0.05 and x.earlier > x.later]
     later = [k for k, x in enumerate(ratios) if p[k] < 0.05 and x.later > x.earlier]
-    rows["sooner"] = share("digits that the wider model learns sooner", len(sooner), len(ratios), "digits")
+    rows["sooner"] = count("digits that the wider model learns sooner", len(sooner), len(ratios), "digits")
     no_worse = gain.low is not None and gain.low > -MARGIN
     return Result(
         "000-07",

@@ -20,7 +20,7 @@ import numpy as np
 
 from experiments.frame import study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import Measured, exact, mean, share, time
+from experiments.frame.measured import Measured, count, exact, mean, time
 from experiments.frame.result import Result
 from experiments.frame.study import Study
 from grokjax import figures
@@ -149,7 +149,7 @@ def answer(found: dict[str, Scheme], steps: int) -> Result:
     adjusted = statistics.holm([1.0 if x is None else x for x in p])
     rows: dict[str, Measured] = dict(
         outputs,
-        near=share("outputs within a factor of 2 of 1", len(near), len(OUTPUTS), "outputs"),
+        near=count("outputs within a factor of 2 of 1", len(near), len(OUTPUTS), "outputs"),
         logits=outputs[f"start_{list(OUTPUTS).index('logits')}"],
     )
     for i, (name, one) in enumerate(found.items()):

@@ -25,7 +25,7 @@ from scipy import stats
 
 from experiments.frame import study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import share
+from experiments.frame.measured import count, share
 from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
 from grokjax import figures
@@ -167,7 +167,7 @@ def answer(told: dict[str, Told], usual: Order) -> Result:
         "{altered} alter the order in which digits are learned; without a change {unchanged} have the usual "
         "order.",
         dict(
-            altered=share("changes that alter the order", len(altered), len(changed), "changes"),
+            altered=count("changes that alter the order", len(altered), len(changed), "changes"),
             unchanged=row(NONE, told[NONE]),
         )
         | {f"change_{i}": row(name, one) for i, (name, one) in enumerate(changed.items())},

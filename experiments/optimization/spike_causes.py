@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from experiments.frame.measured import Measured, interval, share
 from experiments.frame.result import Result
 from experiments.optimization.spike_events import FOLLOWED, LEADS, SOON, Event
-from experiments.optimization.spike_norms import Seen
+from experiments.optimization.spike_norms import MEANT, Seen
 from grokjax.curves import statistics
 
 NONE = "open: no spike late enough to be replayed; more steps or a higher rate would make one"
@@ -60,8 +60,8 @@ def why(id: str, events: Sequence[Event], effects: Effects) -> Result:
     kept_up = averted.high is not None and averted.high < 0.5
     return Result(
         id,
-        f"Other data avert {{averted_soon_other_data_{AT}}} of the spikes at first, a quarter of the rate "
-        f"{{averted_late_rate___4_{AT}}} for good.",
+        f"Other data keep off {{averted_soon_other_data_{AT}}} of the spikes for a hundred steps, a quarter "
+        f"of the rate {{averted_late_rate___4_{AT}}} for five hundred.",
         rows,
         f"Changed {AT} steps before. State: confirmed if with other data spike states spike within {SOON} "
         "steps more often than quiet ones (AUC above ½), the batch: if other data avert more than half of "
@@ -139,10 +139,11 @@ def reproduced(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result
     )
     name, count = first[True].most_common(1)[0] if first[True] else ("", 0)
     blows = count > runs / 2 and count / runs > first[False][name] / max(len(seen) - runs, 1)
+    kind, _, tensor = name.partition(".")
+    leads = f"the commonest first tensor, the {kind} of {tensor}, leads in {{first_0}}"
     return Result(
         id,
-        "Replays have the bits of their runs in {same}; some tensor's norm leaves its band first before "
-        "{any}.",
+        f"Replays have the bits of their runs in {{same}}; {leads if name else 'no norm leaves its band'}.",
         rows,
         "Reproduced: confirmed if every replay has the bits of its run. What blows up: confirmed if one "
         "tensor's norm is the first to leave its band before more than half of the spikes, and before quiet "
@@ -152,4 +153,5 @@ def reproduced(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result
         else f"confirmed: {name} blows up first"
         if blows
         else "mixed: confirmed that it is reproduced; refuted that one tensor blows up first",
+        [MEANT],
     )

@@ -38,11 +38,6 @@ class Event(NamedTuple):
     decay: float
     spike: bool
 
-    @property
-    def threshold(self) -> float:
-        """The loss (nats) above which there is a spike."""
-        return max(LEAST * self.level, self.level + HEIGHT)
-
 
 def found_in(curves: Float[np.ndarray, "S T"]) -> list[list[spikes.Spike]]:
     """The spikes of each run."""
@@ -130,14 +125,18 @@ def places(of: Sweep, events: list[Event]) -> dict[tuple[int, int], Place]:
 
 
 def outcomes(
-    event: Event, lead: int, place: Place, changes: list[replay.Change]
+    event: Event, lead: int, place: Place, changes: list[replay.Change], recorded: Float[np.ndarray, " T"]
 ) -> Float[np.ndarray, "changes 2"]:
-    """For each change whether there is a spike within SOON, and within FOLLOWED steps after the event."""
-    until = before(event.start, 0) + FOLLOWED
-    loss = played(place, until, changes, epoch_steps=10)
-    soon = event.start + SOON - int(place.snapshot.step)
-    over = loss > event.threshold
-    return np.stack([over[:, :soon].any(1), over.any(1)], 1).astype(float)
+    """For each change whether a spike starts within SOON, and within FOLLOWED steps after the event.
+
+    recorded: the run's own loss from its first step on; a spike is one of `found_in`, in it as in a replay
+    """
+    until, first = before(event.start, 0) + FOLLOWED, int(place.snapshot.step)
+    loss, known = played(place, until, changes, epoch_steps=10), recorded[max(0, first - EARLY) : first]
+    each = found_in(np.concatenate([np.tile(known, (len(loss), 1)), loss], 1))
+    starts = [[x.start + first - len(known) for x in own if x.start >= len(known)] for own in each]
+    table = [[any(start <= event.start + SOON for start in own), bool(own)] for own in starts]
+    return np.array(table, float)
 
 
 def played(

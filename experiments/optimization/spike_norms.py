@@ -16,6 +16,11 @@ LEAD, WINDOW = 50, 150
 LAST = 10
 """The steps before the event whose largest deviation is compared."""
 KINDS = ("gradient", "update", "second moment")
+MEANT = (
+    f"A norm's band: the median of its logarithm ± 5 robust standard deviations over {WINDOW} steps, which "
+    f"end {LEAD} steps before the event; it has left it where it is outside for two steps in a row."
+)
+""" "Leaves its band", in a caveat's words."""
 
 
 class Seen(NamedTuple):

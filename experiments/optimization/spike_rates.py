@@ -28,6 +28,11 @@ def rate(cell: Cell, steps: int) -> list[float]:
     return [1000 * len(own) / steps for own in cell]
 
 
+def of_rate(quantity: str, each: list[float]) -> Measured:
+    """The mean of rates, most of them 0, with a bootstrap interval."""
+    return interval(quantity, statistics.bootstrap(each), "", len(each))
+
+
 def between(cell: Cell) -> list[float]:
     """Steps from one spike of a run to its next."""
     return [float(b.start - a.start) for own in cell for a, b in itertools.pairwise(own)]
@@ -37,7 +42,7 @@ def row(cell: Cell, steps: int) -> dict[str, Any]:
     """How many spikes a cell has, and the steps between two of a run."""
     return dict(
         runs_with_a_spike=share(cell),
-        per_1000_steps=statistics.mean(rate(cell, steps)),
+        per_1000_steps=statistics.bootstrap(rate(cell, steps)),
         steps_between=statistics.median(between(cell)),
     )
 
@@ -91,7 +96,7 @@ def of_each_decay(cells: Mapping[float, Cell], steps: int) -> dict[str, Measured
     }
     for i, (value, cell) in enumerate(cells.items()):
         gaps = between(cell)
-        rows[f"rate_{i}"] = mean(f"decay {value:g}: spikes per 1000 steps", rate(cell, steps), "")
+        rows[f"rate_{i}"] = of_rate(f"decay {value:g}: spikes per 1000 steps", rate(cell, steps))
         rows[f"gap_{i}"] = interval(
             f"decay {value:g}: median steps between two", statistics.median(gaps), "steps", len(gaps), "pairs"
         )
@@ -105,7 +110,7 @@ def by_layers(id: str, plain: Cell, deep: Cell, steps: int) -> Result:
         rows[name] = counted(
             f"{name} layer{'s' * (name == 'two')}: runs with a spike", sum(bool(x) for x in cell), len(cell)
         )
-        rows[f"rate_{name}"] = mean(f"{name}: spikes per 1000 steps", rate(cell, steps), "")
+        rows[f"rate_{name}"] = of_rate(f"{name}: spikes per 1000 steps", rate(cell, steps))
     ends = [(row.low or 0, 1 if row.high is None else row.high) for row in (rows["one"], rows["two"])]
     return Result(
         id,

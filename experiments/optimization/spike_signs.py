@@ -9,7 +9,7 @@ from experiments.frame.measured import Measured, interval, mean, share
 from experiments.frame.result import Result
 from experiments.optimization.spike_causes import INFORMATIVE, NONE, NOT_SEEN, spiked
 from experiments.optimization.spike_events import Event
-from experiments.optimization.spike_norms import KINDS, LAST, Seen
+from experiments.optimization.spike_norms import KINDS, LAST, MEANT, Seen
 from grokjax.curves import statistics
 
 MOVED = 0.05
@@ -46,7 +46,8 @@ def norms(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
         else "open: too few spikes to say what it tells; more would",
         [
             f"Of the other kinds {' and '.join(others) or 'none'} leaves its band before spikes more than "
-            "by chance."
+            "by chance.",
+            MEANT,
         ],
     )
 

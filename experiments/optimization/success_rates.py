@@ -14,6 +14,7 @@ Time: 14 minutes on two cores; GPU: not measured. Changed after a first look: se
 which no run was there; that is no answer to whether it works.
 """
 
+import bisect
 import sys
 
 from experiments.frame import study
@@ -23,6 +24,7 @@ from experiments.optimization.learned_digits import NAMES, ORDERS, Cell, of_cell
 from experiments.optimization.success_answers import on_cells, works
 from grokjax import figures
 from grokjax.curves import statistics
+from grokjax.curves.statistics import Times
 
 DEFAULTS: dict[str, study.Setting] = {
     "digits": (0, 1),
@@ -85,20 +87,32 @@ def measure(this: Study) -> Finding:
                 for order, (exact, times) in orders.items()
             },
         },
-        plot=pictured(this, cells),
+        plot=pictured(this, cells, {order: times for order, (_, times) in orders.items()}),
     )
 
 
-def pictured(this: Study, cells: list[Cell]) -> figures.Plot:
-    """The shares of runs by width, a panel for each digit and what was done."""
+def pictured(this: Study, cells: list[Cell], orders: dict[str, Times]) -> figures.Plot:
+    """The shares of runs by width, a panel for each digit and what was done; when whole answers are right."""
     panels = {
-        f"{NAMES[digit]}, {what}": {
+        f"{NAMES[digit]} alone, {what}": {
             f"{heads} head{'s' * (heads > 1)}": points(cells, digit, heads, what) for heads in this["heads"]
         }
         for digit in this["digits"]
         for what in ("left ln 10", "learned")
     }
-    return figures.points(panels, xlabel="width", ylabel="share of runs", xscale="log")
+    whole = "all digits, 99% of answers right"
+    xlabel = {**dict.fromkeys(panels, "width"), whole: "optimiser step"}
+    panels[whole] = {order: by_step(times) for order, times in orders.items()}
+    return figures.points(panels, xlabel=xlabel, ylabel="share of runs", xscale="log")
+
+
+def by_step(times: Times) -> figures.Points:
+    """The share of runs that are there, at the step of each of them."""
+    steps = sorted(times.time[times.ended].tolist())
+    return figures.Points(
+        list(dict.fromkeys(steps)),
+        [(bisect.bisect_right(steps, at) / len(times.time), None, None) for at in dict.fromkeys(steps)],
+    )
 
 
 def points(cells: list[Cell], digit: int, heads: int, what: str) -> figures.Points:

@@ -1,6 +1,7 @@
 """Estimates with their intervals at each of several settings, a few series beside each other."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import collections
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from grokjax.figures import curves, labels, style
 from grokjax.figures.plot import Plot
 
 MARKERS = "osD^vPX"
-MOST_TICKS = 8
+MOST_TICKS, MOST_MARKERS = 8, 40
 LETTERS = 13
 """Letters that stand beside each other in an inch of a panel's share of the width; longer rows of names stand
 upright.
@@ -23,7 +24,8 @@ class Points(NamedTuple):
     each; None: not determined.
 
     A point of which only the low end is known is an arrow up there: it lies higher. One of which only the
-    high end is known is an arrow down.
+    high end is known is an arrow down. An interval of which one end is not determined goes on to the panel's
+    edge. Points of one series at one place, such as its runs, stand beside each other and shine through.
     """
 
     at: Sequence[float] | Sequence[str]
@@ -44,19 +46,20 @@ def points(
     panels: Panels,
     *,
     xlabel: str | Mapping[str, str],
-    ylabel: str,
+    ylabel: str | Mapping[str, str],
     scale: str = "linear",
     xscale: str = "linear",
-    joined: bool = True,
+    joined: bool | Collection[str] = True,
     levels: Mapping[str, Sequence[tuple[str, float]]] | None = None,
     legend: str = "",
     sharey: bool = True,
 ) -> Plot:
     """Draws a panel per title with all its series: points, joined by lines, and bars for their intervals.
 
-    xlabel: one for all panels, or each title's own;  legend: what the series are
-    joined: False leaves the lines out;  levels: for a title, (name, value) of exact levels, dashed lines
-    sharey: False where the panels show different quantities, which their titles then name
+    xlabel, ylabel: one for all panels, or each title's own;  legend: what the series are
+    joined: False leaves the lines out, titles keep those of these panels; named places are never joined
+    levels: for a title, (name, value) of exact levels, dashed lines
+    sharey: False where the panels show different quantities
     """
     curves.check_scale(scale)
     curves.check_scale(xscale)
@@ -71,13 +74,15 @@ def points(
             empty.remove()
         for axes, (title, series) in zip(grid.ravel(), panels.items(), strict=False):
             axes.set_xlabel("" if isinstance(xlabel, str) else xlabel[title])
+            axes.set_ylabel("" if isinstance(ylabel, str) else ylabel[title])
             axes.set_xscale(xscale)
             if scale == "log":
                 _logarithmic(axes, series)
-            _panel(axes, title, series, names, joined)
+            _panel(axes, title, series, names, joined if isinstance(joined, bool) else title in joined)
         if isinstance(xlabel, str):
             figure.supxlabel(xlabel, fontsize=7.5)
-        figure.supylabel(ylabel, fontsize=7.5)
+        if isinstance(ylabel, str):
+            figure.supylabel(ylabel, fontsize=7.5)
         style.legend(figure, names, legend)
         style.settle(figure)
         for axes in figure.axes:
@@ -106,9 +111,31 @@ def _panel(axes: Axes, title: str, series: Mapping[str, Points], names: Sequence
     axes.set_title(title, loc="left")
     at = [x for one in series.values() for x in one.at]
     places = list(dict.fromkeys(x for x in at if isinstance(x, str)))
-    for name, one in series.items():
-        _draw(axes, name, one, names, places, joined)
+    numbers = sorted({float(x) for x in at if not isinstance(x, str)})
+    gap = min(np.diff(numbers), default=1.0)
+    for index, (name, one) in enumerate(series.items()):
+        side = (index - (len(series) - 1) / 2) / len(series)
+        beside = [side + away / len(series) for away in _apart(one.at)]
+        drawn = [
+            places.index(x) + 0.6 * aside
+            if isinstance(x, str)
+            else x * 1.06**aside
+            if axes.get_xscale() == "log"
+            else x + 0.25 * gap * aside
+            for x, aside in zip(list[Any](one.at), beside, strict=True)
+        ]
+        _draw(axes, name, np.array(drawn, float), one, names, joined)
     _ticks(axes, at, places)
+
+
+def _apart(at: Sequence[float] | Sequence[str]) -> list[float]:
+    """How far each point stands from the middle of those at its place, between -.5 and .5."""
+    counts, seen = collections.Counter[Any](at), collections.Counter[Any]()
+    apart = []
+    for x in at:
+        apart.append((seen[x] - (counts[x] - 1) / 2) / counts[x])
+        seen[x] += 1
+    return apart
 
 
 def _logarithmic(axes: Axes, series: Mapping[str, Points]) -> None:
@@ -121,41 +148,44 @@ def _logarithmic(axes: Axes, series: Mapping[str, Points]) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw(
-    axes: Axes, name: str, one: Points, names: Sequence[str], places: Sequence[str], joined: bool
-) -> None:
-    """One series, moved a little to the side so that its bars stand beside those of the others."""
+def _draw(axes: Axes, name: str, at: np.ndarray, one: Points, names: Sequence[str], joined: bool) -> None:
+    """One series: its points, their bars, and arrows where an end is not determined."""
     index = names.index(name)
-    side = (index - (len(names) - 1) / 2) / len(names)
-    place = lambda x: (
-        places.index(x) + 0.6 * side
-        if isinstance(x, str)
-        else x * 1.06**side
-        if axes.get_xscale() == "log"
-        else x
-    )
-    at = np.array([place(x) for x in one.at], float)
     ends = np.array(
         [[np.nan if end is None else end for end in estimate] for estimate in one.estimates], float
     )
     value, low, high = ends.reshape(-1, 3).T
-    look: dict[str, Any] = {"color": style.CYCLE[index % len(style.CYCLE)], "markersize": 3.5}
+    crowded = len(set(one.at)) < len(one.at)
+    look: dict[str, Any] = {
+        "color": style.CYCLE[index % len(style.CYCLE)],
+        "markersize": 2.5 if crowded else 3.5,
+    }
     top = np.where(np.isfinite(high), high, value)
     bottom = np.where(np.isfinite(low), low, value)
     axes.vlines(at, bottom, top, color=look["color"], linewidth=0.9)
+    named = any(isinstance(x, str) for x in one.at)
     axes.plot(
         at,
         value,
-        linestyle="-" if joined else "none",
+        linestyle="-" if joined and not crowded and not named else "none",
         linewidth=0.7,
-        marker=MARKERS[index % len(MARKERS)],
+        marker="" if joined and len(at) > MOST_MARKERS else MARKERS[index % len(MARKERS)],
+        alpha=0.6 if crowded else 1,
         label=name,
         **look,
     )
-    unknown = ~np.isfinite(value)
-    for end, other, arrow in ((low, high, r"$\uparrow$"), (high, low, r"$\downarrow$")):
-        shown = unknown & np.isfinite(end) & ~np.isfinite(other)
-        axes.plot(at[shown], end[shown], linestyle="none", marker=arrow, **{**look, "markersize": 7})
+    for end, other, arrow, edge in ((low, high, r"$\uparrow$", 1), (high, low, r"$\downarrow$", 0)):
+        half = np.isfinite(end) & ~np.isfinite(other)
+        beyond = ~np.isfinite(value) & half
+        axes.plot(at[beyond], end[beyond], linestyle="none", marker=arrow, **{**look, "markersize": 7})
+        for x, y in zip(at[~beyond & half], value[~beyond & half], strict=True):
+            axes.annotate(
+                "",
+                xy=(x, edge),
+                xycoords=("data", "axes fraction"),
+                xytext=(x, y),
+                arrowprops=dict(arrowstyle="->", color=look["color"], linewidth=0.9, shrinkA=0, shrinkB=0),
+            ).set_in_layout(False)
 
 
 def _ticks(axes: Axes, at: Sequence[float | str], places: Sequence[str]) -> None:

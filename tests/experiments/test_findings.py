@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from smallest import EXPERIMENTS, SHORT
 
 from experiments import findings
-from experiments.frame import again, finding, page, questions, result, rows, study
-from experiments.frame.finding import Answer, Finding
+from experiments.frame import finding, measured, page, questions, result, rows, study
+from experiments.frame.finding import Finding
+from experiments.frame.result import Result
 from grokjax.curves.statistics import Interval
 from grokjax.figures import Plot
 
@@ -39,7 +40,7 @@ def test_the_pages_are_built_from_the_files():
 
 def test_every_question_of_the_notes_has_one_row_with_a_verdict():
     made = rows.rows(findings.read(ROOT / findings.DIRECTORY))
-    assert len(made) == 159 and all(row.kind in (*result.VERDICTS, rows.AGAIN) for row in made.values())
+    assert len(made) == 159 and all(row.kind in result.VERDICTS for row in made.values())
     text = "".join(page.pages(findings.read(ROOT / findings.DIRECTORY)).values())
     assert all(text.count(f"| [{id}](#{id}) |") == 1 == text.count(f"### {id}\n") for id in made)
     assert "? (" not in text and "(nan" not in text
@@ -72,26 +73,25 @@ def test_a_finding_is_whole(path):
     assert path.stat().st_size <= finding.LARGEST and path.with_suffix(".png").is_file()
     assert found["command"].startswith(f"python -m experiments.{SHORT[path.stem]}")
     for answer in found["answers"]:
-        if "rule" in answer:
-            result.check(result.read(answer))
-        else:
-            assert all(answer.values()) and answer["verdict"].partition(":")[0] in result.VERDICTS
+        result.check(result.read(answer))
 
 
-def a_finding(*answers):
+def a_finding(verdict):
+    answer = Result(
+        "001-01", "It is {x}.", {"x": measured.exact("x", 0.5)}, "confirmed where x is one half", verdict
+    )
     numbers = {"x": Interval(1 / 3, None, float("inf"))}
-    return Finding("t", "s", [0, 1], answers, numbers, Plot(Figure(), {"a": np.arange(2)}))
+    return Finding("t", "s", [0, 1], [answer], numbers, Plot(Figure(), {"a": np.arange(2)}))
 
 
 def test_numbers_are_kept_short_and_as_plain_json():
-    answer = Answer("001-01", "q", "m", "n", "open: why")
-    kept = finding.record("experiments.theme.some", a_finding(answer), ["--seeds=4", "--output=/x"])
+    kept = finding.record("experiments.theme.some", a_finding("confirmed"), ["--seeds=4", "--output=/x"])
     assert kept["numbers"] == {"x": [0.33333, None, None]}
     assert kept["command"] == "python -m experiments.theme.some --seeds=4"
 
 
 def test_a_verdict_is_one_of_four_words():
-    wrong = a_finding(Answer("001-01", "q", "m", "n", "perhaps"))
+    wrong = a_finding("perhaps")
     with pytest.raises(ValueError, match="001-01: the verdict 'perhaps' must begin with one of confirmed"):
         finding.record("experiments.theme.some", wrong, [])
 
@@ -117,45 +117,6 @@ QUESTION = questions.Question("001-13", "plateaus", "P(a|b)", "s")
 
 def test_a_bar_in_a_cell_does_not_end_it():
     assert rows.cell(QUESTION.words) == "P(a\\|b)"
-
-
-def test_a_verdict_on_a_mended_reader_says_so_until_it_is_measured_again(monkeypatch):
-    monkeypatch.setattr(again, "AGAIN", {"naive_phases": ("abc", {"001-13": "mended"})})
-    kept = Answer("001-13", "q", "m", "n", "confirmed")._asdict()
-    before = rows.of_answer(QUESTION, "naive_phases", {"commit": "abc", "seeds": {"count": 2}}, kept)
-    assert before.verdict == "to be measured again (mended); before: confirmed" and before.kind == rows.AGAIN
-    later = rows.of_answer(QUESTION, "naive_phases", {"commit": "later", "seeds": {"count": 2}}, kept)
-    assert later.verdict == "confirmed"
-
-
-def test_what_is_to_be_measured_again_is_an_experiment():
-    assert set(again.AGAIN) <= set(SHORT)
-
-
-def test_the_sentence_of_an_older_answer_has_its_numbers():
-    found = findings.read(ROOT / findings.DIRECTORY)
-    kept = {
-        answer["id"]: (finding["commit"], answer)
-        for finding in found.values()
-        for answer in finding["answers"]
-    }
-    for id, one in questions.older().items():
-        commit, answer = kept[id]
-        assert len(one.sentence.split()) <= result.MOST_WORDS
-        assert not one.verdict or one.verdict.partition(":")[0] in result.VERDICTS
-        if commit == one.commit and "rule" not in answer:
-            text = " ".join(answer.values())
-            assert all(number in text for number in re.findall(r"\d*\.\d+", one.sentence)), id
-
-
-def test_an_older_answer_has_no_unknown_ends_and_a_short_sentence():
-    said = rows.without_marks("2 of 8, ? (? to ?), ? (1900 to ?), 700 (500 to ?), 9 (? to 10)")
-    assert (
-        said
-        == "2 of 8, none, not reached by half of the runs (1900 or more), 700 (500 or more), 9 (up to 10)"
-    )
-    assert rows.first_sentence("confirmed") == "As the note says."
-    assert len(rows.first_sentence("open: " + "word " * 40).split()) == result.MOST_WORDS
 
 
 @pytest.mark.parametrize(

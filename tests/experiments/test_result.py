@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.frame import finding, measured, result
+from experiments.frame import measured, result
 from experiments.frame.measured import Measured
 from experiments.frame.result import Result
 from grokjax.curves import statistics
@@ -27,6 +27,7 @@ def times(*steps):
         (measured.share("share", 7, 8), "7 of 8 runs", "0.529 to 0.978; 8 runs"),
         (measured.exact("level", 0.6881), "0.6881 nats", "exact"),
         (measured.exact("error", 4e-16, ""), "4.0e-16", "exact"),
+        (Measured("kept", 0.99955, 0.999, 1.0, "", 16), "1.00", "0.999 to 1; 16 runs"),
         (
             measured.time("exit", times(100, -1200, -1200), 1200)._replace(low=100.0),
             "> 1,200 steps (2 of 3 still there)",
@@ -76,9 +77,9 @@ def test_numbers_that_a_sentence_spells_out(sentence, found):
 )
 def test_what_the_page_must_not_show_is_refused(change, said):
     good = Result("001-01", "At {level}, as {level}.", {"level": LEVEL}, RULE, "mixed: of both")
-    assert finding.said_to(good)["id"] == "001-01"
+    assert result.check(good) is good
     with pytest.raises(ValueError, match="001-01") as caught:
-        finding.said_to(good._replace(**change))
+        result.check(good._replace(**change))
     assert said in str(caught.value)
 
 

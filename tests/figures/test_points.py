@@ -63,3 +63,28 @@ def test_every_run_is_a_point_at_its_place():
     assert found == (["a", "a", "c"], [(1.0, None, None), (2.0, None, None), (3.0, None, None)])
     with pytest.raises(ValueError, match="zip"):
         figures.Points.of_runs([1, 2], [[1.0]])
+
+
+def test_runs_at_one_place_stand_beside_each_other_and_named_places_are_not_joined():
+    dots = figures.Points.of_runs(["a", "b"], [[1.0, 1.0, 1.0], [2.0]])
+    figure = figures.points(
+        {"": {"x": dots, "y": Points(["a", "b"], [(1, 0, 2), (2, 1, 3)])}}, xlabel="", ylabel=""
+    )
+    runs, means = (line for line in figure.axes[0].lines if len(line.get_xdata()) > 1)
+    assert len(set(runs.get_xdata())) == 4 and (np.diff(runs.get_xdata()[:3]) > 0).all()
+    assert means.get_linestyle() == "None" and (means.get_xdata()[:1] > runs.get_xdata()[:3]).all()
+
+
+def test_an_end_that_is_not_determined_goes_on_to_the_edge():
+    half = Points([1, 2, 3], [(2.0, 1.0, None), (2.0, None, 3.0), (2.0, 1.0, 3.0)])
+    figure = figures.points({"": {"a": half}}, xlabel="", ylabel="")
+    assert [text.xy for text in figure.axes[0].texts] == [(1, 1), (2, 0)]
+
+
+def test_titles_say_which_panels_are_joined_and_panels_have_their_own_labels():
+    series = {"a": Points([1, 2], [(1, 0, 2), (2, 1, 3)])}
+    figure = figures.points(
+        {"one": series, "two": series}, xlabel="", ylabel={"one": "loss", "two": "steps"}, joined=["one"]
+    )
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "steps"]
+    assert [axes.lines[0].get_linestyle() for axes in figure.axes] == ["-", "None"]

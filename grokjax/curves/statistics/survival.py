@@ -74,6 +74,7 @@ def median(
     """Returns the median time with the interval of Brookmeyer and Crowley (1982).
 
     The interval holds the times at which the band of `survival` holds ½; an end that is not reached is None.
+    Where all have ended, the greatest time is an upper end: the median lies above it once in 2^S samples.
     Without `ended` every run has ended. Without runs everything is None. So few runs that even the interval
     from the least to the greatest misses the median too often have none: fewer than 6 at 95%. From there on
     it holds the median of exponential times in 93% to 99% of samples, also if 30% of the runs are censored.
@@ -88,7 +89,10 @@ def median(
         value = float(curve.time[np.argmax(half)] + curve.time[np.argmax(below)]) / 2
     if 1 - 2 * 0.5 ** len(times) < confidence:
         return Interval(value, None, None)
-    return Interval(value, reached(curve.low), reached(curve.high))
+    high = reached(curve.high)
+    if high is None and not len(curve.censored):
+        high = float(curve.time[-1])
+    return Interval(value, reached(curve.low), high)
 
 
 class Times(NamedTuple):

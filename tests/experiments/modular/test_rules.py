@@ -70,7 +70,7 @@ def factors(grokked):
 @pytest.mark.parametrize(
     ("grokked", "verdict", "share"),
     [
-        (lambda place: place[3] == 0, "confirmed: by decay", "refuted"),
+        (lambda place: place[3] == 0, "confirmed: by small decay", "refuted"),
         (lambda place: place[0] == 0, "confirmed: by embedding", "confirmed"),
         (lambda place: True, "refuted", "refuted"),
     ],
