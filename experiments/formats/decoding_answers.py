@@ -123,6 +123,11 @@ def sequentially(right: Bool[np.ndarray, "S prefix B C"], gain: np.ndarray) -> R
     drops = {digit: rows[f"random_{digit}"] for digit in range(terms - 1)}
     depends = [digit for digit, row in drops.items() if above(row, COSTS)]
     apart = [digit for digit, row in drops.items() if below(row, COSTS)]
+    parts = {
+        "confirmed": depends,
+        "refuted": apart,
+        "undecided": [digit for digit in drops if digit not in (*depends, *apart)],
+    }
     rows["gain"] = mean("exact match, one after the other less all at once", gain, "")
     rows["exact"] = crossed("all answers right, after right digits", np.asarray(right[:, 0].all(-1)), "")
     most = max(drops, key=lambda digit: drops[digit].value or 0.0)
@@ -138,10 +143,10 @@ def sequentially(right: Bool[np.ndarray, "S prefix B C"], gain: np.ndarray) -> R
         if len(depends) == len(drops)
         else "refuted"
         if len(apart) == len(drops)
-        else "open: an interval holds the limit; more seeds or problems would tell"
-        if len(depends) + len(apart) < len(drops)
-        else f"mixed: confirmed of digits {', '.join(map(str, depends))}, refuted of "
-        f"{', '.join(map(str, apart))}",
+        else "mixed: "
+        + ", ".join(f"{word} of digit {' and '.join(map(str, of))}" for word, of in parts.items() if of)
+        if depends and apart
+        else "open: too few intervals leave the limit out; more seeds or problems would tell",
         ["All right after right digits means all right when written freely."],
     )
 
@@ -188,13 +193,13 @@ def zeroth(found: Zeroth) -> Result:
     kinds = set(parts.values())
     return Result(
         "001-58",
-        "The mass on + and = falls from {start} to {after} before any digit is learned."
+        "The mass on + and = falls from {start} to {after} within fifty steps, before the units leave ln 10."
         if descent == "confirmed"
-        else "The mass on + and = falls from {start} to {after}.",
+        else "The mass on + and = falls from {start} to {after} within fifty steps.",
         rows,
-        f"Descent: confirmed if in most runs the mass on + and = falls below {EMPTY:g} while the loss "
-        f"among the digits is above {HELD:g} ln 10, refuted if not. Number: confirmed if the first loss is "
-        f"within {NEAR:g} nats of ln 12 (whole intervals).",
+        f"Descent: confirmed if in most runs the mass on + and = falls below {EMPTY:g} while the units' "
+        f"loss, + and = left out, is above {HELD:g} ln 10, refuted if not. Number: confirmed if the first "
+        f"loss is within {NEAR:g} nats of ln 12 (whole intervals).",
         kinds.pop()
         if len(kinds) == 1 and "open" not in kinds
         else "open: too few runs lose that mass, or intervals hold a limit; more seeds or steps would tell"

@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval, Times
 
+FEW = 8
+"""Runs below which a mean of shares shows the lowest and the highest one."""
+
 
 class Measured(NamedTuple):
     """One number: what it is, its value with its interval, its unit, and how many things it rests on.
@@ -57,6 +60,17 @@ def share(quantity: str, successes: int, n: int, of: str = "runs") -> Measured:
     """A share with Wilson's interval, shown as `7 of 8`."""
     found = _plain(statistics.wilson(int(successes), int(n)))
     return Measured(quantity, *found, "share", int(n), of, int(successes))
+
+
+def mean_share(quantity: str, shares: Sequence[float] | np.ndarray, of: str = "runs") -> Measured:
+    """The mean of shares between 0 and 1 with Student's interval; of fewer than FEW with the lowest and the
+    highest one, since Student's leaves 0 and 1 behind there.
+    """
+    kept = np.asarray(shares, float)
+    if len(kept) >= FEW or not len(kept):
+        return mean(quantity, kept, "", of)
+    ends = float(kept.min()), float(kept.max())
+    return Measured(quantity, float(kept.mean()), *ends, "", len(kept), f"{of}, lowest to highest")
 
 
 def count(quantity: str, successes: int, n: int, of: str) -> Measured:

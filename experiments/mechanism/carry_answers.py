@@ -53,7 +53,8 @@ def decodable(whole: dict[str, Measured], reads: Read, limit: Read, of: Classes)
     missed = [any(below(one, ABOVE) for one in found.values()) for found in (whole, nines)]
     return Result(
         "002-05",
-        "Probes are right in {resid_mid} at resid_mid; the same probe on one-hot tokens alone in {tokens}.",
+        "Probes are right on {resid_mid} of problems at resid_mid; the same probe on one-hot tokens alone on "
+        "{tokens}.",
         whole | {f"{site}_nines": one for site, one in nines.items()} | for_comparison(reads, limit, of),
         f"The number is confirmed if the mean over columns is above {ABOVE:g} at both sites (whole "
         "interval, over runs and problems), refuted if it is below at one; the same where the column below "
@@ -149,6 +150,8 @@ def extracted(reads: Read, exact_match: np.ndarray, compared: Compared, of: Clas
         [
             "The ratio: how much of the variance of a linear probe lies between carry and none.",
             "By position alone, resid_mid would stay linear in the tokens: that is `held`.",
+            "A sum of tokens is the best function that adds one number per token; the embeddings' own sum is "
+            "less.",
             "What a probe looks at is not what the MLP reads: an edit along it turns few answers.",
         ],
     )
@@ -180,8 +183,8 @@ def directions(compared: Compared, d_model: int) -> Result:
     useless = [1 for i, j in ((0, 1), (1, 0)) if below(rows[f"threshold_{i}{j}"], 0.75)]
     return Result(
         "002-07",
-        "Probes of the two sites have a cosine of {cosine}; a resid_post probe reads resid_mid with accuracy "
-        "{threshold_10}.",
+        "The two sites' probes correlate {correlation} within classes; a resid_post probe reads resid_mid "
+        "with accuracy {transfer_10}.",
         rows,
         "Directions differ if two fits at a site are more alike than fits at the two, by more than "
         f"{MARGIN:g} in cosine and in correlation within classes, paired. Confirmed if they differ and no "

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.frame.measured import exact, interval, mean, share
+from experiments.frame.bounds import above, below, within
+from experiments.frame.measured import Measured, exact, mean, share
 from experiments.frame.result import Result
-from experiments.mechanism.circuit_readers import OWN, Seen, ideal, sets
+from experiments.mechanism.circuit_readers import OWN, SPACING, Seen, head_of_pairs, ideal, sets
 from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
 from grokjax.interp import attribution
@@ -87,47 +88,77 @@ def contributions(sweep: Sweep, seen: Seen) -> Result:
     )
 
 
-def digit_pair(seen: Seen, times: dict[str, dict[str, Any]], sweep: Sweep) -> Result:
+def digit_pair(seen: Seen, times: dict[str, dict[str, Any]]) -> Result:
     """001-65."""
-    own = seen.looks[:, :, 1:, OWN]
-    best = own.max(1)
-    damage = seen.damage[:, :, 1:]
-    chosen = np.take_along_axis(damage, own.argmax(1)[:, None], 1)[:, 0]
+    own, damage, head = seen.looks[:, :, 1:, OWN], seen.damage[:, :, 1:], head_of_pairs(seen)
+    runs = np.arange(len(head))
+    one, chosen = own[runs, head], damage[runs, head]
     rest = (damage.sum(1) - chosen) / (damage.shape[1] - 1)
-    runs, every = len(best), int((best > RISEN).all(1).sum())
-    apart = np.stack([of["apart"] for of in times.values()]).mean(0) if times else np.zeros(runs)
-    lag, saved = statistics.mean(apart), sweep.epoch_steps
-    known = lag.low is not None and lag.high is not None
-    order = (
-        "open whether it forms first: the snapshots are too far apart"
-        if not known or max(abs(lag.low), abs(lag.high)) < saved  # type: ignore[arg-type]
-        else "refuted that it forms first"
-        if lag.low > 0  # type: ignore[operator]
-        else "confirmed that it forms first"
-        if lag.high < 0  # type: ignore[operator]
-        else "open whether it forms first: both signs occur"
+    apart = np.stack([of["apart"] for of in times.values()]) if times else np.full((1, len(runs)), np.nan)
+    known = np.isfinite(apart).sum(0)
+    middle = np.where(known, np.nansum(apart, 0) / np.maximum(known, 1), np.nan)
+    lag = mean("attention halfway less loss halfway, mean over digits", middle, "steps")
+    before = (lag.value or 0.0) < 0
+    every, each = (
+        share(f"runs where {what}", int((least > RISEN).sum()), len(runs))
+        for what, least in (
+            ("one head is above ½ for every digit", one.min(1)),
+            ("every digit has a head above ½", own.max(1).min(1)),
+        )
     )
     return Result(
         "001-65",
-        "One head gives {attention} of its attention to the own pair; it is half of the way {lag} after "
-        "the loss.",
+        "The best single head gives {attention} of its attention to the own pair; it is half of the way "
+        f"{{lag}} {'before' if before else 'after'} the loss.",
         dict(
-            attention=mean("attention of the best head to the own pair", best.mean(1), ""),
-            lag=mean("attention halfway less loss halfway, mean over digits", apart, "steps"),
-            every=share("runs where it is above ½ for every digit", every, runs),
+            attention=mean("attention to the own pair, of the best head for all digits", one.mean(1), ""),
+            lag=mean("loss halfway less attention halfway, mean over digits", -middle, "steps")
+            if before
+            else lag,
+            every=every,
+            each=each,
             chosen=mean("fall of the log-odds without that head", chosen.mean(1), "nats"),
             rest=mean("the same without another head", rest.mean(1), "nats"),
             **{
-                f"lag_{digit.replace(' ', '_')}": interval(
-                    f"the lag, {digit}", of["attention_less_loss"], "steps", runs
+                f"lag_{digit.replace(' ', '_')}": mean(
+                    f"attention halfway less loss halfway, {digit}", of["apart"], "steps"
                 )
                 for digit, of in times.items()
             },
         ),
-        "Head: confirmed if in most runs one gives more than half of its attention to the pair of every "
-        f"digit. Order: told by the paired lag of half-way times, where it is longer than the {saved} "
-        "steps between snapshots.",
-        f"mixed: confirmed that there is one; {order}"
-        if every > runs / 2
-        else "refuted: most runs have none for every digit",
+        "Head: confirmed if in most runs one head gives more than half of its attention to the pair of every "
+        "digit, refuted if in most none does (Wilson's whole interval). Order: first if the whole interval "
+        "of the paired lag of half-way times lies before the loss by more than the "
+        f"{SPACING} steps between snapshots, not first if it lies after it or within them.",
+        pair_verdict(every, each, lag),
+        ["Digits whose loss or attention is half of the way later than the steps saved are left out."],
+    )
+
+
+def pair_verdict(every: Measured, each: Measured, lag: Measured) -> str:
+    """The rule of 001-65."""
+    if below(each, 0.5):
+        return "refuted: most runs have none for some digit"
+    head = (
+        "confirmed that one head looks at the pairs of all digits"
+        if above(every, 0.5)
+        else "refuted that one head does for all digits, confirmed that for each one does"
+        if below(every, 0.5) and above(each, 0.5)
+        else "open whether one head does for all digits"
+    )
+    order = (
+        "confirmed that it forms first"
+        if below(lag, -SPACING)
+        else "refuted that it forms first"
+        if above(lag, SPACING)
+        else f"refuted that it forms first: both are there within {SPACING} steps"
+        if within(lag, SPACING)
+        else "open whether it forms first: the lag is no longer than the steps between snapshots; more seeds "
+        "would tell"
+    )
+    kinds = {head.partition(" ")[0], order.partition(" ")[0]}
+    return (
+        "confirmed"
+        if kinds == {"confirmed"}
+        else f"{'open' if kinds == {'open'} else 'mixed'}: {head}; {order}"
     )

@@ -15,6 +15,8 @@ from grokjax.run import Run
 from grokjax.theory.columns import carry_probability
 
 EXAMPLES, FEW, HALF = 512, 64, 0.5
+SPACING = 10
+"""Steps between the snapshots that tell when a head forms."""
 OWN, BELOW = digit_attention.PLACES.index("digit pair"), digit_attention.PLACES.index("pair below")
 
 
@@ -106,32 +108,41 @@ def ideal(task: Any, below: int) -> dict[str, float]:
     }
 
 
-def lags(sweep: Sweep) -> dict[str, dict[str, Any]]:
-    """For each digit that starts at ln b: the step at which its loss, and at which the best head's attention
-    to its pair, are half of the way to their ends, and the difference.
+def head_of_pairs(seen: Seen) -> np.ndarray:
+    """The head of each run [S] whose least attention to the pair of a digit is the largest."""
+    return np.asarray(seen.looks[:, :, 1:, OWN].min(2).argmax(1))
+
+
+def lags(sweep: Sweep, close: Sweep, head: np.ndarray) -> dict[str, dict[str, Any]]:
+    """For each digit that starts at ln b: the step at which its loss, and at which the attention of each
+    run's head [S] to its pair, are half of the way to their ends in `sweep`, and the difference (`apart`, NaN
+    where one of them is later than the last step of `close`, the same runs with more snapshots).
     """
-    task, loss = sweep.task, sweep.metrics["loss"]
-    steps = np.array([sweep.steps(epoch) for epoch in sweep.epochs])
+    task, loss, runs = sweep.task, sweep.metrics["loss"], np.arange(len(head))
+    steps = np.array([close.steps(epoch) for epoch in close.epochs])
     batch = task.batch(jax.random.key(0), FEW)
-    own = np.asarray(
-        map_epochs(sweep, lambda run: digit_attention.to_places(run, batch.tokens)[0, :, :, OWN].max(0))
-    )
-    every = np.arange(loss.shape[1])
-    found = {}
+    to_pair = lambda run: digit_attention.to_places(run, batch.tokens)[0, :, :, OWN]
+    own = np.asarray(map_epochs(close, to_pair))[:, runs, head]
+    ends = np.asarray(map_epochs(sweep, to_pair, sweep.epochs[-1:]))[0, runs, head]
+    every, found = np.arange(steps[-1] + 1), {}
     for place, digit in enumerate(task.columns):
         if digit >= task.num_digits - 1:
             continue
         first, end = math.log(task.base), loss[:, -100:, digit].mean(1)
         falls = [
-            halfway(every, first - one, first - last)
+            halfway(every, first - one[: len(every)], first - last)
             for one, last in zip(smooth(loss[:, :, digit]), end, strict=True)
         ]
-        rises = [halfway(steps, level - level[0], level[-1] - level[0]) for level in own[:, :, place].T]
-        apart = np.array(rises) - np.array(falls)
+        rises = [
+            halfway(steps, level - level[0], last - level[0])
+            for level, last in zip(own[:, :, place].T, ends[:, place], strict=True)
+        ]
+        late = np.maximum(rises, falls) >= steps[-1]
+        apart = np.where(late, np.nan, np.array(rises) - np.array(falls))
         found[f"digit {digit}"] = dict(
             loss_halfway=statistics.median(falls),
             attention_halfway=statistics.median(rises),
-            attention_less_loss=statistics.mean(apart),
+            attention_less_loss=statistics.mean(apart[~late]),
             apart=apart,
         )
     return found

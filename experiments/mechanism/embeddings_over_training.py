@@ -214,18 +214,18 @@ def number_shaped(found: dict[str, Shapes], steps: np.ndarray) -> Result:
     shaped = all(above(one, 0.5) for one in counts.values())
     none = any(below(one, 0.5) for one in counts.values())
     kind = (
-        "a line and a circle alike"
+        "alike"
         if within(gap, ALIKE)
-        else "a line more than a circle"
+        else "the line fits better"
         if above(gap, 0)
-        else "a circle more than a line"
+        else "the circle fits better"
         if below(gap, 0)
-        else "a line or a circle, which is open"
+        else "not told apart"
     )
     return Result(
         "001-53",
-        f"{'Yes' if shaped else 'No' if none else 'Unsure'}, {kind}: R² of a left-out digit in W_E is "
-        "{W_E_line_end} and {W_E_circle_end}.",
+        f"{'It does' if shaped else 'It does not' if none else 'Unsure'}: R² of a left-out digit in W_E is "
+        f"{{W_E_line_end}} on a line, {{W_E_circle_end}} on a circle, {kind}.",
         dict(**rows, **counts, gap=gap),
         f"The guess is refuted if W_E and OV are number-shaped (p ≤ {LEVEL:g}) in more than half of the "
         "runs, confirmed if either is in fewer (Wilson's whole interval). Line and circle are alike within "

@@ -123,16 +123,14 @@ def reason(
         for part in PARTS
     }
     words = {part: sided(gaps[part], MOST, "confirmed", "refuted", "open") for part in ("leading", "others")}
-    ways = closed(
-        "way from guessing to the model, tuned lens, others", lens, guess, model, "others", scored_on
-    )
+    way = "way from guessing to the model, tuned lens, others"
     return Result(
         "002-09",
         "In the best basis resid_mid closes {others} of the gap to the model, of the leading digit "
         "{leading}.",
         dict(
             **gaps,
-            way=ways,
+            way=closed(way, lens, guess, model, "others", scored_on),
             **accuracies("tuned lens", lens, scored_on),
             **read(lying),
             random=exact("share that W_U reads of a random direction", chance, ""),
@@ -141,7 +139,11 @@ def reason(
         "the gap (whole interval), and not if less. Confirmed or refuted of the leading digit and of the "
         "others, else mixed.",
         of_both(words),
-        ["What no affine map reads may still be there for a reader that is not linear: the MLP finds it."],
+        [
+            "What no affine map reads may still be there for a reader that is not linear: the MLP finds it.",
+            "One-hot tokens alone let a carry be read (002-05): what an affine map reads need not be "
+            "computed.",
+        ],
     )
 
 

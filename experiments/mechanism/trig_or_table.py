@@ -133,7 +133,9 @@ def answer(whole: dict[str, np.ndarray], cut: Losses) -> Result:
         [
             "Waves of one frequency hold those of either digit alone; what `each digit` foretells is in "
             "part theirs.",
-            "Logits that are right are functions of a + b − c whatever the algorithm: they do not tell.",
+            "Logits that are right are functions of a + b − c whatever the algorithm; over how many "
+            "frequencies they spread was not asked.",
+            "Waves of a + b and a − b, apart from those of either digit, were not measured on their own.",
         ],
     )
 

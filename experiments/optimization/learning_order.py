@@ -181,7 +181,8 @@ def answer(this: Study, times: dict, orders: dict) -> Result:
     }
     return Result(
         "000-13",
-        "Cells come in much the same order in all runs, Kendall's τ {tau}; the first is there at {first}.",
+        f"Soonest learned is {plain(first)} columns below, at {{first}}; runs agree on the order, Kendall's "
+        "τ {tau}.",
         dict(
             first=rows[key(first)],
             tau=mean("Kendall's τ of a run with the others, 90% right", orders[0.9]["tau"], ""),

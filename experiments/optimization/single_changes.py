@@ -10,8 +10,8 @@ A digit is learned at the first step with a training loss below .3 nats (mean of
 a carry that is not known. A run's order is that of its digits; a single digit that is not learned comes last,
 and with two or more the order is not known. The usual order is the commonest one without a change.
 
-Rule, set before the runs: a change alters the order where fewer or more of its runs have the usual one
-(Fisher's exact test against the unchanged runs, p < .05 after Holm's correction for all changes).
+Rule, set before the runs: a change is shown to alter the order where fewer or more of its runs have the usual
+one (Fisher's exact test against the unchanged runs, p < .05 after Holm's correction for all changes).
 
 Time: 8 minutes on two cores; GPU: not measured.
 """
@@ -66,6 +66,8 @@ SMALL: dict[str, Setting] = {
     "steps": 20,
     "seeds": 2,
 }
+SAID = {"weights × 2": "doubling the initial weights", "weights × ½": "halving the initial weights"}
+"""Changes whose name is no word."""
 LEARNED, SIGNIFICANT = 0.3, 0.05
 NONE = "no change"
 
@@ -164,17 +166,17 @@ def answer(told: dict[str, Told], usual: Order) -> Result:
     row = lambda name, one: share(f"runs with the usual order, {name}", one.usual, one.known)
     return Result(
         "001-45",
-        "{altered} alter the order in which digits are learned; without a change {unchanged} have the usual "
-        "order.",
+        "Shown to alter the order in which digits are learned: {altered}; without a change {unchanged} have "
+        "the usual order.",
         dict(
-            altered=count("changes that alter the order", len(altered), len(changed), "changes"),
+            altered=count("changes shown to alter the order", len(altered), len(changed), "changes"),
             unchanged=row(NONE, told[NONE]),
         )
         | {f"change_{i}": row(name, one) for i, (name, one) in enumerate(changed.items())},
-        "Confirmed, with their names, where a change alters the order (Fisher's exact test against the "
-        f"unchanged runs, p < {SIGNIFICANT} after Holm's correction); refuted where none does and in every "
-        "setting most runs have the usual order (Wilson's interval above one half); else open.",
-        "confirmed: " + ", ".join(altered)
+        "Confirmed, with their names, where a change is shown to alter the order (Fisher's exact test "
+        f"against the unchanged runs, p < {SIGNIFICANT} after Holm's correction); refuted where none is and "
+        "in every setting most runs have the usual order (Wilson's interval above one half); else open.",
+        "confirmed: " + ", ".join(SAID.get(name, name) for name in altered)
         if altered
         else "refuted"
         if same and all(one.known for one in told.values())

@@ -138,20 +138,29 @@ def reproduced(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result
         "the same, quiet steps", sum(first[False].values()), len(seen) - runs, "quiet steps"
     )
     name, count = first[True].most_common(1)[0] if first[True] else ("", 0)
-    blows = count > runs / 2 and count / runs > first[False][name] / max(len(seen) - runs, 1)
     kind, _, tensor = name.partition(".")
     leads = f"the commonest first tensor, the {kind} of {tensor}, leads in {{first_0}}"
     return Result(
         id,
         f"Replays have the bits of their runs in {{same}}; {leads if name else 'no norm leaves its band'}.",
         rows,
-        "Reproduced: confirmed if every replay has the bits of its run. What blows up: confirmed if one "
-        "tensor's norm is the first to leave its band before more than half of the spikes, and before quiet "
-        "steps less often.",
+        "Reproduced: confirmed if every replay has the bits of its run. What blows up: one tensor, if its "
+        "norm is the first to leave its band before more than half of the spikes, and before fewer of "
+        "the quiet steps; refuted if the commonest is first before fewer than half (whole intervals).",
         "refuted: a replay differs"
         if same < len(seen)
-        else f"confirmed: {name} blows up first"
-        if blows
-        else "mixed: confirmed that it is reproduced; refuted that one tensor blows up first",
+        else blows_up(name, count, runs, first[False][name], len(seen) - runs),
         [MEANT],
+    )
+
+
+def blows_up(name: str, count: int, spikes: int, before_quiet: int, quiet: int) -> str:
+    """The verdict on one tensor that blows up first, where every replay has the bits of its run."""
+    own = statistics.wilson(count, spikes)
+    if own.low is not None and own.low > 0.5 and count / spikes > before_quiet / max(quiet, 1):
+        return f"confirmed: {name} blows up first"
+    if own.high is not None and own.high < 0.5:
+        return "mixed: confirmed that it is reproduced; refuted that one tensor blows up first"
+    return (
+        "mixed: confirmed that it is reproduced; open whether one tensor leads most spikes, more would tell"
     )

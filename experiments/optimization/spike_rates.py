@@ -69,9 +69,13 @@ def by_decay(
     more = both["noted"][0] / both["noted"][1] > both["free"][0] / both["free"][1]
     rows["p"] = exact("p of a difference between the two, Fisher's exact test", p, "")
     free = rows["free"]
+    rows |= without_and_with(cells)
+    apart = (rows["p_without"].value or 0) < 0.05
     return Result(
         id,
-        "A spike comes in {noted} at the decays where the note saw some, in {free} where it saw none.",
+        "A spike comes in {without} without decay, and in {with_decay} with it."
+        if apart
+        else "A spike comes in {noted} at the decays where the note saw some, in {free} where it saw none.",
         rows,
         f"Confirmed if at decay {NOTED[0]:g} and {NOTED[1]:g} together more runs have a spike than at "
         f"{FREE[0]:g} and {FREE[1]:g} (Fisher's exact p < .05); refuted if at the latter more than "
@@ -84,6 +88,18 @@ def by_decay(
         else "open: too few spikes at any decay to tell; more steps would",
         ["A spike is 3-fold above the median of the 100 steps before, and .05 nats above it."],
     )
+
+
+def without_and_with(cells: Mapping[float, Cell]) -> dict[str, Measured]:
+    """Runs with a spike without decay and with any, and whether the shares differ."""
+    other = [own for value, cell in cells.items() if value for own in cell]
+    both = {
+        key: counted(f"{words} decay: runs with a spike", sum(bool(own) for own in cell), len(cell))
+        for key, words, cell in (("without", "without", cells[0.0]), ("with_decay", "with any", other))
+    }
+    table = [[row.count or 0, (row.n or 0) - (row.count or 0)] for row in both.values()]
+    p = float(stats.fisher_exact(table).pvalue)
+    return both | {"p_without": exact("p of a difference between these, Fisher's exact test", p, "")}
 
 
 def of_each_decay(cells: Mapping[float, Cell], steps: int) -> dict[str, Measured]:

@@ -5,14 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from experiments.frame.bounds import above, below
 from experiments.frame.measured import Measured, interval, mean, share
 from experiments.frame.result import Result
-from experiments.optimization.spike_causes import INFORMATIVE, NONE, NOT_SEEN, spiked
+from experiments.optimization.spike_causes import NONE, NOT_SEEN, spiked
 from experiments.optimization.spike_events import Event
 from experiments.optimization.spike_norms import KINDS, LAST, MEANT, Seen
 from grokjax.curves import statistics
 
-MOVED = 0.05
+MOVED, BEYOND = 0.05, 0.1
+"""How much more attention moves (total variation) to take part; and how much better than the loss (difference
+of AUCs) the gradient norm tells spikes.
+"""
 
 
 def norms(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
@@ -22,10 +26,10 @@ def norms(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
     rows, p = of_norms(events, seen)
     adjusted = dict(zip(p, statistics.holm(list(p.values())).tolist(), strict=True))
     leads = [kind for kind, x in adjusted.items() if x < 0.05]
-    lag, tells = rows["lag_0"], rows["auc_0"]
+    lag, tells = rows["lag_0"], rows["beyond_loss"]
     tracks = lag.value == 0
-    dull = "gradient" not in leads and tells.high is not None and tells.high < INFORMATIVE
-    told = "gradient" in leads or (tells.low is not None and tells.low > 0.5)
+    dull = "gradient" not in leads and below(tells, BEYOND)
+    told = "gradient" in leads or above(tells, 0)
     others = [kind for kind in leads if kind != "gradient"]
     return Result(
         id,
@@ -34,8 +38,8 @@ def norms(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
         rows,
         "Tracks: confirmed if the median lag is 0. Uninformative: refuted if the norm leaves its band before "
         "spikes more often than before quiet steps (Fisher, Holm over three kinds, p < .05) or its deviation "
-        f"tells them apart (AUC above ½, whole interval); confirmed if neither, and the AUC is below "
-        f"{INFORMATIVE}.",
+        "tells them apart better than that of the loss itself (difference of AUCs, whole interval above 0); "
+        f"confirmed if neither, and the difference is below {BEYOND}.",
         ("confirmed" if tracks else "mixed: refuted that it moves at lag 0; confirmed that it tells nothing")
         if dull
         else (
@@ -43,7 +47,8 @@ def norms(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
             "nothing"
         )
         if told
-        else "open: too few spikes to say what it tells; more would",
+        else f"mixed: {'confirmed' if tracks else 'refuted'} that it tracks the loss; open whether it tells "
+        "more than the loss, more spikes would show it",
         [
             f"Of the other kinds {' and '.join(others) or 'none'} leaves its band before spikes more than "
             "by chance.",
@@ -85,7 +90,35 @@ def of_norms(events: Sequence[Event], seen: Sequence[Seen]) -> tuple[dict[str, M
             len(seen),
             "events",
         )
+    rows["beyond_loss"] = interval(
+        "AUC of the gradient's deviation less that of the loss's own, pairs drawn again",
+        difference(
+            *([[x.deviation[kind] for x in of] for of in (quiet, spike)] for kind in ("gradient", "loss"))
+        ),
+        "",
+        len(spike),
+        "pairs",
+    )
     return rows, p
+
+
+def difference(first: list[list[float]], second: list[list[float]]) -> statistics.Interval:
+    """How much better one value than another tells spikes from quiet steps: the difference of the AUCs, with
+    a bootstrap over matched pairs.
+
+    first, second: the values of N quiet steps, and of the N spikes that they match
+    """
+    wins = [np.subtract.outer(np.array(spike), np.array(quiet)) for quiet, spike in (first, second)]
+    table = (np.sign(wins[0]) - np.sign(wins[1])) / 2
+
+    if not table.any():
+        return statistics.Interval(0.0, 0.0, 0.0)
+
+    def mean_over(pairs: np.ndarray, axis: int = -1) -> np.ndarray:
+        drawn = (np.moveaxis(pairs, axis, -1)[..., None] == np.arange(len(table))).sum(-2)
+        return np.einsum("...i,ij,...j->...", drawn, table, drawn) / drawn.sum(-1) ** 2
+
+    return statistics.bootstrap(np.arange(len(table)), mean_over)
 
 
 def attention(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
@@ -102,10 +135,12 @@ def attention(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
             quiet=mean("the same, as many quiet steps", moved[~at], "", "quiet steps"),
             gap=interval("difference, matched pairs", gap, "", int(at.sum()), "pairs"),
         ),
-        f"Confirmed that attention takes part if it moves more in spikes than in their matched quiet steps; "
-        f"refuted if less than {MOVED} more (whole intervals).",
+        f"Confirmed that attention takes part if it moves by more than {MOVED} more in spikes than in their "
+        f"matched quiet steps, refuted if by less (whole intervals); mixed if by less, yet by more than 0.",
         "confirmed"
-        if gap.low is not None and gap.low > 0
+        if gap.low is not None and gap.low > MOVED
+        else "mixed: it moves in spikes, but hardly"
+        if gap.low is not None and gap.high is not None and gap.low > 0 and gap.high < MOVED
         else "refuted"
         if gap.high is not None and gap.high < MOVED
         else "open: too few spikes to tell; more would",

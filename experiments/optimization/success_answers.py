@@ -16,21 +16,22 @@ def on_cells(this: Study, cells: list[Cell]) -> list[Result]:
 
 def by_size(this: Study, cells: list[Cell]) -> Result:
     """001-44."""
-    small = [c for c in cells if (c.width, c.heads) == (min(this["widths"]), min(this["heads"]))]
-    large = [c for c in cells if c.all_right is not None]
+    digit = NAMES[[c for c in cells if c.all_right is not None][-1].digit]
+    widest = max(this["widths"])
+    narrower = [int(c.learned.ended.sum()) for c in cells if NAMES[c.digit] == digit and c.width < widest]
     rows: dict[str, Measured] = {}
     for c in cells:
         name = f"{NAMES[c.digit]}_{c.width}_{c.heads}"
-        of = f"{NAMES[c.digit]}, width {c.width}, {c.heads} heads"
+        of = f"{NAMES[c.digit]}, width {c.width}, {c.heads} head{'s' * (c.heads > 1)}"
         rows[name] = share(f"{of}: learned", int(c.learned.ended.sum()), this["seeds"])
         rows[f"{name}_left"] = time(f"{of}: leaves ln 10", c.left, this["steps"])
     return Result(
         "001-44",
-        f"Width decides: {{small}} learn the {NAMES[small[-1].digit]} at the smallest size, {{large}} "
-        f"at the largest.",
+        f"At the largest width {{few}} learn the {digit} with the fewest heads, {{large}} with the most"
+        + ("; at smaller widths none does." if narrower and not any(narrower) else "."),
         dict(
-            small=rows[f"{NAMES[small[-1].digit]}_{small[-1].width}_{small[-1].heads}"],
-            large=rows[f"{NAMES[large[-1].digit]}_{large[-1].width}_{large[-1].heads}"],
+            few=rows[f"{digit}_{widest}_{min(this['heads'])}"],
+            large=rows[f"{digit}_{widest}_{max(this['heads'])}"],
             **rows,
         ),
         "Built where every size has its share of runs below .05 nats; decay, batch and width together "

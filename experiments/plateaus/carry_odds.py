@@ -124,32 +124,24 @@ def odds(sweep: Sweep, digit: int) -> Odds:
 
 def measure(this: Study) -> Finding:
     """The odds in both modes."""
-    single = this.sweep(
-        "single",
-        mode="single",
-        digits=2,
-        digit=1,
-        d_model=this["d_model"],
-        batch=this["batch"],
-        weight_decay=0,
-        epoch_steps=25,
-        save="every:1",
-    )
+    alone: dict[str, Any] = dict(mode="single", batch=this["batch"], weight_decay=0, save="every:1")
+    single = this.sweep("single", digits=2, digit=1, d_model=this["d_model"], epoch_steps=25, **alone)
     third = this.sweep(
         "third",
-        mode="single",
         digits=this["third_digits"],
         digit=2,
         d_model=this["third_d_model"],
-        batch=this["batch"],
-        weight_decay=0,
         seeds=this["fewer"],
         steps=this["third_steps"],
         epoch_steps=10,
-        save="every:1",
+        **alone,
     )
     found = [odds(single, 1), odds(third, 2)]
-    panels = {f"digit {one.digit}": series(one) for one in found}
+    titles = (
+        f"tens of 2 digits alone, width {this['d_model']}",
+        f"digit 2 of {this['third_digits']} alone, width {this['third_d_model']}",
+    )
+    panels = {title: series(one) for title, one in zip(titles, found, strict=True)}
     return Finding(
         task=f"tens of 2-digit addition and digit 2 of {this['third_digits']}-digit addition, each alone",
         size=f"1 layer, 4 heads, batch {this['batch']}, rate 1e-3, no decay; width {this['d_model']}, "
@@ -163,19 +155,19 @@ def measure(this: Study) -> Finding:
         plot=figures.points(
             panels,
             xlabel="digit d of one operand in the column below",
-            ylabel="ln (no carry : carry)",
+            ylabel="ln (no carry : carry), nats",
             joined=False,
         ),
     )
 
 
 def series(one: Odds) -> dict[str, figures.Points]:
-    """Exact log-odds, and the mean log-odds of each run that comes to the level."""
+    """The mean log-odds of each run that comes to the level, and the exact ones over them."""
     places = [d for d, x in enumerate(one.exact.tolist()) if math.isfinite(x)]
     own = one.mean[one.near]
     return {
-        "exact": figures.Points(places, [(float(one.exact[d]), None, None) for d in places]),
         "each run at the level": figures.Points.of_runs(places, own[:, places].T),
+        "exact": figures.Points(places, [(float(one.exact[d]), None, None) for d in places]),
     }
 
 
@@ -200,10 +192,11 @@ def answer(id: str, one: Odds, digits: tuple[int, ...]) -> Result:
     )
     near, n, held = int(one.near.sum()), len(one.loss), of_runs(one)
     words = {True: "confirmed", False: "refuted", None: "undecided"}
+    what = {True: "know one digit", False: "know more than one digit", None: "may know one digit"}[held]
+    law = "Not exact by counting" if off > 1e-12 else "Exact by counting"
     return Result(
         id,
-        "Exact as a law of the digits; runs that pass its level follow it with slope {slope}, spread "
-        "{spread}.",
+        f"{law}; runs that pass that loss {what}: slope {{slope}} on the exact log-odds, spread {{spread}}.",
         dict(
             law=exact("largest |enumerated P(carry | d) − (d + c) / 10|", off, ""),
             near=share(f"runs that come within {NEAR} nats of {one.level:.4f}", near, n),

@@ -40,10 +40,21 @@ class Cell(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The same, for a panel of a third of a page."""
+        """The same, for a panel of a third of a page; `written`: in sequence mode, else alone."""
         which = "leading" if self.digit == self.n else f"digit {self.digit}"
-        mode = "sequence, " if self.mode == "sequence" else ""
-        return f"{mode}base {self.base}, {which} of {self.n}, width {self.width}"
+        mode = " written" if self.mode == "sequence" else ""
+        return f"base {self.base}, {which} of {self.n}{mode}, width {self.width}"
+
+    @property
+    def low(self) -> int:
+        """How many shelves its runs have below the level from which it starts."""
+        return sum(shelf.level < 0.9 * self.start for own in self.shelves for shelf in own)
+
+    def known(self, j: int) -> str:
+        """What is known at the level of j."""
+        if self.digit == self.n:
+            return ("nothing", "top pair", f"top {j} pairs")[min(j, 2)]
+        return "pair" + (f" + {j} lower" if j else "")
 
     def hits(self, j: int) -> tolerance.Hits | None:
         """The runs with a shelf at the level of j known lower pairs; None where that cannot be told."""
@@ -97,14 +108,20 @@ def row(one: Cell) -> dict[str, list[float | None]]:
 
 
 def pictured(cells: Sequence[Cell]) -> figures.Plot:
-    """The shelves of the cells, at most nine of them, with the levels of the cascade."""
-    wanted = [one for one in cells if one.mode == "single"][:6] + [one for one in cells if one.n > 3][-3:]
-    drawn = list({one.short: one for one in wanted}.values())
+    """The shelves of the cells that have any below their start, at most nine: those of base 10 first, alone
+    before written, of other bases those with most shelves.
+    """
+    most = sorted((one for one in cells if one.low), key=lambda one: -one.low)
+    ten = [one for one in most if one.base == 10]
+    single, written = ([one for one in ten if one.mode == mode] for mode in ("single", "sequence"))
+    drawn = [*single[:6], *written[:1], *[one for one in most if one.base != 10], *written[1:]][:9]
+    order = lambda one: (one.base != 10, one.mode == "sequence", one.base, one.n, one.digit, one.width)
+    drawn = sorted(drawn or cells[:1], key=order)
     stretches = {
         one.short: [(s.level, s.first_step, s.last_step) for own in one.shelves for s in own] for one in drawn
     }
     lines = {
-        one.short: [("ln b", one.start), *((f"j = {j}", level) for j, level in one.cascade.items())]
+        one.short: [("ln b", one.start), *((one.known(j), level) for j, level in one.cascade.items())]
         for one in drawn
     }
     return figures.shelf_map(stretches, levels=lines)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from experiments.frame.bounds import above, below
 from experiments.frame.measured import exact as enumerated
 from experiments.frame.measured import interval, mean, share
 from experiments.frame.result import Result
@@ -96,27 +97,24 @@ def even_odds(
     rows["passing"] = mean(
         "tens in sequence mode passing ln 2, to .55 : .45", found["tens at ln 2"]["tens"], ""
     )
-    even = [
-        name for key, (name, *_) in claims.items() if (high := rows[key].high) is not None and high < EVEN
-    ]
-    off = [name for key, (name, *_) in claims.items() if (low := rows[key].low) is not None and low > EVEN]
-    rest = [name for name, *_ in claims.values() if name not in (*even, *off)]
+    none = [name for name, _, on_it in claims.values() if not on_it.any()]
+    judged = {key: name for key, (name, *_) in claims.items() if name not in none}
+    even = [name for key, name in judged.items() if below(rows[key], EVEN)]
+    off = [name for key, name in judged.items() if above(rows[key], EVEN)]
+    rest = [name for name in judged.values() if name not in (*even, *off)]
+    kinds = {"confirmed": even, "refuted": off, "undecided": rest, "no shelf": none}
     return Result(
         "001-75",
         "On their shelves ten digits are {units} from even odds in total variation, the two sums {sum}.",
         rows,
         f"Confirmed if each of the three laws is within {EVEN} of even odds in total variation, refuted if "
-        "none is (whole intervals), mixed otherwise. Sum and sum + 1: the runs with a shelf there.",
+        "none is (whole intervals), mixed otherwise. Sum and sum + 1: the runs with a shelf there. A law at "
+        "whose level no run has a shelf gets no verdict.",
         "confirmed"
         if len(even) == len(claims)
         else "refuted"
         if len(off) == len(claims)
-        else "mixed: "
-        + "; ".join(
-            f"{what} of {', '.join(names)}"
-            for what, names in (("confirmed", even), ("refuted", off), ("undecided", rest))
-            if names
-        )
+        else "mixed: " + "; ".join(f"{what} of {', '.join(names)}" for what, names in kinds.items() if names)
         if even or off
         else "open: the intervals reach over the threshold; more seeds would tell",
         ["Sum and sum + 1 have the exact odds .505 : .495 in digit 2."],

@@ -4,14 +4,17 @@ import math
 
 import numpy as np
 
+from experiments.frame.bounds import within
 from experiments.frame.measured import Measured, exact, mean, share, time
 from experiments.frame.result import Result
 from experiments.frame.study import Study
 from experiments.plateaus.digits_and_counts import ADDED, NEAR, THIN_ICE, Length, on_thin_ice
-from grokjax.theory import columns, sums
+from grokjax.theory import sums
 
 ONLY_COUNTS, NOTHING_MORE = 0.98, 0.01
 """R² by the counts, and what places add, of one who knows the counts alone."""
+SURE, IGNORANT = 0.05, 0.1
+"""Nats below which a set without doubt is sure, and within which the open set costs ln 2."""
 WAIT = 50
 """Steps near a level that count as resting there."""
 
@@ -65,9 +68,10 @@ def its_level(found: list[Length]) -> Result:
     few = sum(one.at.ended.sum() for one in found) < sum(len(one.level) for one in found) / 2
     return Result(
         "001-62",
-        "The run counts digits and does not see where they stand: at that level places add {gain} to the "
-        "{counts} of "
-        "its log-odds that counts give.",
+        "Near the counts' loss a run scores digits without seeing places, which add {gain} to the {counts} "
+        "that counts explain."
+        if state
+        else "Near the counts' loss counts explain {counts} of the log-odds, and places add {gain}.",
         of_state(found, int(sum(one.sum() for one in only))) | levels | beside_levels(found),
         f"State, confirmed: in most runs of every n counts give {ONLY_COUNTS:.0%} and places add under "
         f"{NOTHING_MORE:.0%} "
@@ -118,33 +122,66 @@ def beside_levels(found: list[Length]) -> dict[str, Measured]:
     }
 
 
+def undecided(n: int) -> tuple[float, float]:
+    """The share of top pairs that leave the leading digit open, and the loss (nats) there of one who knows
+    the top pair alone: both by enumeration of the pairs and of the operands below them.
+    """
+    below = 10 ** (n - 1)
+    top = np.add.outer(np.arange(10), np.arange(10)) * below
+    open_ = (top < 10 * below) & (top + 2 * (below - 1) >= 10 * below)
+    # with top pairs of sum t below, x + y reach 10 below in as many y as lie above 10 below − t below − x
+    least = 10 * below - np.unique(top[open_])[:, None] - np.arange(below)
+    carry = float(np.clip(below - least, 0, below).mean() / below)
+    return float(open_.mean()), sums.binary_entropy(carry)
+
+
 def thin_ice(last: Length) -> Result:
     """001-70."""
     ice = on_thin_ice(last)
     n = last.strata.shape[1]
-    level = 0.1 * sums.binary_entropy(columns.carry_probability(10, last.n - 1))
+    part, cost = undecided(last.n)
     names = ("8 and less", "10 and more", "9")
-    measured = {
-        f"set_{i}": Measured(f"loss where the top pair sums to {name}", *interval, "nats", n)
-        for i, (name, interval) in enumerate(zip(names, ice, strict=True))
+    measured = [
+        Measured(f"loss where the top pair sums to {name}", *interval, "nats", n)
+        for name, interval in zip(names, ice, strict=True)
+    ]
+    rows = {f"set_{i}": row for i, row in enumerate(measured)} | dict(
+        sure=max(measured[:2], key=lambda row: row.value or 0.0),
+        part=exact("share of problems that the top pair leaves open", part, ""),
+        open=exact("their least loss of one who knows the top pair", cost),
+        level=exact(f"least loss of one who knows the top pair, n = {last.n}", part * cost),
+    )
+    problems = abs(part - 0.1) < 1e-12 and abs(cost - math.log(2)) < 0.01
+    parts = {
+        "the problems are so": problems,
+        "runs at that loss are sure of the ninety": all((row.high or 9) < SURE for row in measured[:2]),
+        "they know nothing of the ten": within(shifted(measured[2], -math.log(2)), IGNORANT),
     }
-    sure = all((x.high or 9) < 0.05 for x in ice[:2])
-    thin = abs((ice[2].value or 0) - math.log(2)) < 0.1
+    kinds = set(parts.values())
+    yes, no = ([claim for claim, holds in parts.items() if holds is which] for which in (True, False))
     return Result(
         "001-70",
-        "True of the problems; a run at that loss is not in that state: the sets without doubt cost "
-        "{set_0}, the open one {set_2}.",
-        dict(level=exact(f"least loss of one who knows the top pair, n = {last.n}", level), **measured),
-        "Problems: confirmed if a tenth is undecided by the top pair and costs ln 2 within .01. Runs, when "
-        "their loss "
-        "is nearest to .0693: confirmed if both sure sets are below .05 nats and the open one within .1 of "
-        "ln 2.",
-        "confirmed: of the problems and of the runs"
-        if sure and thin
-        else "mixed: confirmed of the problems; refuted of the runs, which know something of the open set "
-        "and are not "
-        "sure of the others",
+        ("True of the problems" if problems else "Not true of the problems")
+        + (
+            ": at that loss runs are sure of the ninety ({sure} at most) and know part of the ten ({set_2})."
+            if list(parts.values())[1:] == [True, False]
+            else "; at that loss the sets without doubt cost runs {sure} at most, the open one {set_2}."
+        ),
+        rows,
+        "Problems: confirmed if the top pair leaves a tenth of them open, which costs ln 2 within .01, by "
+        "enumeration. Runs, when their loss is nearest to .0693: sure of the ninety if both sure sets are "
+        f"below {SURE} nats, ignorant of the ten if the open set is within {IGNORANT} of ln 2 (whole "
+        "intervals). What does not hold is refuted.",
+        ("confirmed" if kinds == {True} else "refuted")
+        if len(kinds) == 1
+        else f"mixed: confirmed that {', '.join(yes)}; refuted that {', '.join(no)}",
     )
+
+
+def shifted(row: Measured, by: float) -> Measured:
+    """The number with its interval, moved."""
+    move = lambda end: None if end is None else end + by
+    return row._replace(value=move(row.value), low=move(row.low), high=move(row.high))
 
 
 def lower(this: Study, found: list[Length]) -> Result:

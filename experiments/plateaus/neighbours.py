@@ -27,6 +27,8 @@ ALIKE, ROUND, SAME = 0.25, 0.5, 0.1
 """Nats within which the two neighbours are alike; within which the wrap is like other places; and within
 which −ln P is a value that somebody names."""
 NOTE, NOTES_OTHER = 2 * math.log(10), 4.5
+FEW = 8
+"""Runs on the shelf below which a setting is listed, and decides nothing."""
 
 
 class Rest(NamedTuple):
@@ -121,24 +123,25 @@ def circle(id: str, rests: Mapping[str, Rest], main: str) -> Result:
     rows |= {
         f"off_{i}": mean(f"{name}: −ln P less 2 ln b", x, "nats") for i, (name, x) in enumerate(off.items())
     }
-    farthest = max(off, key=lambda name: abs(float(off[name].mean())) if off[name].size else -1.0)
-    rows["farthest"] = rows[f"off_{list(off).index(farthest)}"]
-    known = [within(x, -SAME, SAME) for x in off.values()]
+    known = [within(x, -SAME, SAME) for x in off.values() if len(x) >= FEW]
     parts = {
         "the two are alike": within(one.nats[:, 2] - one.nats[:, last], -ALIKE, ALIKE),
-        "9 after 0 is as likely as its like elsewhere": within(one.wrap, -ROUND, ROUND),
-        "2 ln b is a coincidence": True if False in known else False if all(known) else None,
+        "the digits form a circle": within(one.zeros, -ROUND, ROUND),
+        "2 ln b is a coincidence": True if False in known else False if known and all(known) else None,
     }
     return Result(
         id,
-        f"The neighbours differ by {{apart}}; farthest from twice ln b they are in {farthest}, by "
-        "{farthest}.",
+        "The two differ by {apart}; at zero plus zero, where only a circle has nine as a neighbour, nine "
+        "costs {zeros} more than elsewhere.",
         rows,
-        f"Whole intervals. Alike: within {ALIKE} nats of each other. A circle: −ln P(9) where the carry-free "
-        f"sum is 0 within {ROUND} nats of that of + 9 elsewhere. A coincidence: in some base, width or digit "
-        f"−ln P is more than {SAME} nats from 2 ln b; none, if it is within {SAME} nats in all.",
+        f"Whole intervals. Alike: within {ALIKE} nats of each other. A circle: at 0 + 0 −ln P(9) within "
+        f"{ROUND} nats of that of + 9 elsewhere. A coincidence: in some base, width or digit with {FEW} runs "
+        f"or more −ln P is more than {SAME} nats from 2 ln b; none, if it is within {SAME} nats in all.",
         said(parts),
-        ["9 after 0 is the mean over the digit pairs that sum to 0 or 10; the pair 0 + 0 is listed alone."],
+        [
+            "Of the ten digit pairs whose carry-free sum is 0 nine sum to 10, which is next to 9 on a line, "
+            "too: 0 + 0 alone tells a circle.",
+        ],
     )
 
 
@@ -154,23 +157,25 @@ def said(parts: Mapping[str, bool | None]) -> str:
     return "mixed: " + "; ".join(f"{words[held]} that {name}" for name, held in parts.items())
 
 
-def fourth_digit(id: str, second: Rest, third: Rest) -> Result:
-    """Are they around 4.5 on the fourth digit?"""
+def fourth_digit(id: str, second: Rest, third: Rest, narrow: Rest) -> Result:
+    """Are they around 4.5 on the fourth digit? Judged at the note's width; narrow: digit 3 at another."""
     rows = of_neighbours(third)
     rows |= dict(
-        beside=mean("mean of the two, digit 3", third.beside, "nats"),
-        second=mean("mean of the two, digit 2", second.beside, "nats"),
+        beside=mean(f"mean of the two, {third.name}", third.beside, "nats"),
+        second=mean(f"mean of the two, {second.name}", second.beside, "nats"),
+        narrow=mean(f"mean of the two, {narrow.name}", narrow.beside, "nats"),
         named=exact("2 ln 10", NOTE),
-        moved=mean("change along the shelf, digit 3", third.moved, "nats"),
+        moved=mean(f"change along the shelf, {third.name}", third.moved, "nats"),
     )
     if len(second.beside) == len(third.beside):
         rows["change"] = mean("digit 3 less digit 2, by seed", third.beside - second.beside, "nats")
     near = within(third.beside, NOTES_OTHER - SAME, NOTES_OTHER + SAME)
     return Result(
         id,
-        "On the fourth digit they are at {beside}, on the third at {second}.",
+        "On the fourth digit the −ln P of the two neighbours is {beside} on average, on the third {second}.",
         rows,
-        f"Confirmed if the whole interval lies within {SAME} nats of 4.5, refuted if it lies wholly outside.",
+        f"At the note's width. Confirmed if the whole interval lies within {SAME} nats of 4.5, refuted if it "
+        "lies wholly outside.",
         "confirmed"
         if near
         else "refuted"

@@ -87,28 +87,60 @@ def measure(this: Study) -> Finding:
         name: {what: measured(find, [kind], some).scores[0] for what, find in rivals.items()}
         for name, kind in DRIFTING.items()
     }
-    shown: list[Kind] = [synthetic_mixture.with_shelves, *DRIFTING.values()]
-    curves = [kind(seed) for kind in shown for seed in seeds[:2]]
-    found = [[(s.level, s.first_step, s.last_step) for s in shelves.find(curve.curve)] for curve in curves]
     return Finding(
         "synthetic loss curves with planted shelves",
         f"{len(seeds)} curves with shelves and {len(seeds)} without; {len(few)} of each other kind",
         seeds,
-        [answer(*by_detector["grokjax"].scores[:2], drifting=drifting)],
+        [answer(*by_detector["grokjax"].scores[:2], drifting=drifting, kinds=by_kind)],
         {
             "detectors": [numbers(name, result) for name, result in by_detector.items()],
             "kinds": [numbers(name, result) for name, result in by_kind.items()],
         },
-        figures.shelves(
-            [curve.curve for curve in curves],
-            found,
-            truth=[[stretch[:3] for stretch in curve.stretches] for curve in curves],
-        ),
+        pictured(seeds[:2]),
     )
 
 
+def pictured(seeds: range) -> figures.Plot:
+    """The first held-out curves of three kinds: what is planted, and what is found."""
+    kinds_: dict[str, Kind] = {
+        "mixture": synthetic_mixture.with_shelves,
+        "drift within 40 steps": synthetic.drifting,
+        "drift in all": synthetic.leaning,
+    }
+    curves = [kind(seed) for kind in kinds_.values() for seed in seeds]
+    found = [[(s.level, s.first_step, s.last_step) for s in shelves.find(curve.curve)] for curve in curves]
+    planted = [[stretch[:3] for stretch in curve.stretches] for curve in curves]
+    names = [f"{name}, curve {k + 1}" for name in kinds_ for k in range(len(seeds))]
+    plot = figures.shelves([curve.curve for curve in curves], found, truth=planted, names=names)
+    # the bars of the last panel stand for all: planted ones are drawn before those found
+    if planted[-1] and found[-1]:
+        last, many = plot.figure.axes[-1], len(planted[-1])
+        look: dict[str, Any] = dict(loc="upper right", frameon=False, fontsize=6.5, handlelength=1.5)
+        last.legend([last.lines[1], last.lines[1 + many]], ["planted", "found"], **look)
+    return plot
+
+
+def missed(by_kind: "dict[str, Scored]") -> list[str]:
+    """The kinds of curves on which a target is missed, and by how much."""
+    found = []
+    for name, row in ((name, numbers(name, result)) for name, result in by_kind.items()):
+        low = {key: row[key].value for key in ("recall", "precision")}
+        low = {key: x for key, x in low.items() if row["recall"].value is not None and x is not None}
+        parts = [f"{key} {x:.2f}" for key, x in low.items() if x < WANTED]
+        if (false := row["false_share"].value or 0.0) > FALSE:
+            parts.append(f"a false shelf on {false:.0%}")
+        if (error := row["median_level_error_nats"] or 0.0) > ERROR:
+            parts.append(f"level off by {error:.3f}")
+        found += [f"{name.replace('; ', ', ')} steps ({', '.join(parts)})"] if parts else []
+    return found
+
+
 def answer(
-    with_shelves: scoring.Score, without: scoring.Score, *, drifting: dict[str, dict[str, scoring.Score]]
+    with_shelves: scoring.Score,
+    without: scoring.Score,
+    *,
+    drifting: dict[str, dict[str, scoring.Score]],
+    kinds: "dict[str, Scored]",
 ) -> Result:
     """001-16: our score on the mixture, and on shelves that drift, beside the rivals' there."""
     error, hits = float(np.median(with_shelves.level_errors or [np.nan])), with_shelves.hits
@@ -142,7 +174,11 @@ def answer(
         else "mixed: built for shelves that hardly drift; the targets are missed on those that do"
         if steady
         else "open: it misses its targets; a better detector would tell",
-        [f"The rivals' numbers are those that do best on seeds 0 to {TUNED_ON[-1]} of the mixture."],
+        [
+            f"The rivals' numbers are those that do best on seeds 0 to {TUNED_ON[-1]} of the mixture.",
+            f"Of {len(kinds)} other kinds, which the rule does not ask about, it misses a target on "
+            f"{'; '.join(missed(kinds)) or 'none'}.",
+        ],
     )
 
 

@@ -35,7 +35,7 @@ def at_levels(rows: list[shelves.Row], levels: Levels) -> Shown:
 
 def title(digit: int) -> str:
     """The name of a panel."""
-    return f"digit {digit}" + " (units)" * (digit == 0)
+    return f"digit {digit}" + " (units)" * (digit == 0) + ", sequence mode"
 
 
 def row(level: exact.Shown, runs: dict[int, shelves.Shelf], num_runs: int) -> dict[str, Any]:
@@ -56,12 +56,14 @@ def row(level: exact.Shown, runs: dict[int, shelves.Shelf], num_runs: int) -> di
     )
 
 
-def longest_at_start(curve: np.ndarray) -> bool:
-    """Whether the longest shelf of a curve is that at ln 10."""
-    found = shelves.find(curve)
-    return bool(found) and max(
-        found, key=lambda shelf: shelf.last_step - shelf.first_step
-    ).level > 0.95 * math.log(10)
+def longest(curve: np.ndarray) -> shelves.Shelf | None:
+    """The longest shelf of a curve; one that the run is still on counts with its length so far."""
+    return max(shelves.find(curve), key=lambda shelf: shelf.last_step - shelf.first_step, default=None)
+
+
+def at_start(shelf: shelves.Shelf | None) -> bool:
+    """Whether a shelf is that at ln 10."""
+    return shelf is not None and shelf.level > 0.95 * math.log(10)
 
 
 def at_second(n: int, loss: np.ndarray) -> tuple[float, list[shelves.Shelf]]:

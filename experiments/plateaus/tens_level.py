@@ -1,160 +1,202 @@
-"""What runs at the level of the tens show, setting by setting, for `tens_excess`."""
+"""Which snapshots count as the tens' level and what is measured there, run by run, for `tens_excess`."""
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from experiments.frame import snapshots
-from experiments.frame.measured import Measured, mean, share
-from grokjax import trees
+from experiments.plateaus import tens_parts
 from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
+from grokjax.curves.statistics import Times
 from grokjax.interp.addition import evaluation_sets, loss_decomposition, predictions
 from grokjax.mapping import map_runs
 from grokjax.run import Run
 from grokjax.theory import columns, sums
 
-LOW, HIGH = 0.62, 0.85
-"""A run is at the tens' level between these nats: .688, .747 and .799 are inside, ln 10 and .491 are not."""
 EXACT = sums.binary_entropy(columns.carry_probability(10, 1))
 LEFT = 0.95 * math.log(10)
-PARTS = ("excess", "leak", "miscalibration", "jensen_gap")
+PAIR, CARRY = 0.9, 0.6
+"""At the level the two candidates have this mass or more, and the AUC of the carry is at most this."""
+WINDOW = 0.068
+LOOKED = 0.4
+"""Nats below which a training loss needs more of the carry than an AUC of .6: not looked at, to save time."""
+SOLVED = EXACT / 2
+LAST, LEAST, MOST, EACH = 4, 4, 24, 400
+"""Snapshots at the end of a run; the fewest whose weights are averaged; the most that are scored of a run;
+problems without and with a carry that tell what is known.
+"""
+OFFSETS = (0, 50, 100, 200, 400, 800)
+PARTS = ("excess", "leak", "miscalibration", "spread", "gain")
+STRATA = tuple(f"{name}_{stratum}" for name in ("loss", "p0", "p1", "sd") for stratum in ("without", "with"))
+NAMES = (*PARTS, "loss", *STRATA)
+
+Values = dict[str, Float[np.ndarray, " S"]]
 
 
 class Cell(NamedTuple):
-    """The runs of one setting, and of each that is seen at the level what is measured there (means over its
-    snapshots), and of the mean of the weights there.
+    """The runs of one setting, of each the mean over its snapshots, NaN where it has none.
+
+    known, window: snapshots chosen by knowledge, and by the training loss;  averaged: the mean of the weights
+    of those chosen by knowledge;  late: the last snapshots of a run that has the problems solved
+    stayed: how many snapshots are chosen by knowledge;  curve: median training losses OFFSETS after the exit
     """
 
     width: int
     rate: float
     batch: int
-    runs: int
-    along: dict[str, np.ndarray]
-    averaged: dict[str, np.ndarray]
+    exits: Times
+    known: Values
+    window: Values
+    averaged: Values
+    late: Values
+    stayed: np.ndarray
+    curve: list[float]
 
     @property
     def name(self) -> str:
         """The setting in words."""
         return f"width {self.width}, rate {self.rate:g}, batch {self.batch}"
 
+    @property
+    def short(self) -> str:
+        """The setting as a part of a row's name."""
+        return f"w{self.width}_r{self.rate * 1e6:.0f}_b{self.batch}"
 
-def cell(sweep: Sweep, width: int, rate: float, batch: int, runs: np.ndarray) -> Cell:
-    """What the given runs of a sweep show."""
-    loss, epochs = snapshots.losses(sweep, 0), list(sweep.epochs)
+
+def cell(sweep: Sweep, width: int, rate: float, batch: int, found: dict[str, Any], runs: np.ndarray) -> Cell:
+    """The given runs of a sweep, of all of which `levels` found this."""
+    of = lambda values: {name: x[runs] for name, x in values.items()}
+    exits = Times(found["exits"].time[runs], found["exits"].ended[runs])
+    loss = sweep.metrics["loss"][runs, :, 0]
+    at = [time if ended else None for time, ended in zip(exits.time, exits.ended, strict=True)]
+    curve = statistics.aligned(loss, at, (0, OFFSETS[-1])).median[list(OFFSETS)].tolist()
+    kinds = {kind: of(found[kind]) for kind in ("known", "window", "averaged", "late")}
+    return Cell(width, rate, batch, exits, **kinds, stayed=found["stayed"][runs], curve=curve)
+
+
+def levels(sweep: Sweep) -> dict[str, Any]:
+    """What all runs of a sweep show in the snapshots of each kind."""
+    loss, steps = snapshots.losses(sweep, 0), np.array([sweep.steps(epoch) for epoch in sweep.epochs])
     exits = statistics.until_below(sweep.metrics["loss"][:, :, 0], LEFT)
-    steps = np.array([sweep.steps(epoch) for epoch in epochs])
-    there = (loss >= LOW) & (loss <= HIGH) & (steps[:, None] >= exits.time) & exits.ended
-    of_run = {
-        int(run): [sweep.run(int(run), epochs[i]) for i in np.flatnonzero(there[:, run])]
-        for run in runs
-        if there[:, run].any()
-    }
-    means = [averaged(kept) for kept in of_run.values()]
-    function = functools.partial(looked_at, evaluation_sets.every(sweep.task))
-    every = mapped(function, [one for kept in of_run.values() for one in kept] + means)
-    ends = np.cumsum([len(kept) for kept in of_run.values()])
-    along = {
-        name: np.array([part.mean() for part in np.split(values, ends)[:-1]])
-        for name, values in every.items()
-    }
-    return Cell(
-        width,
-        rate,
-        batch,
-        len(runs),
-        along,
-        {name: values[len(values) - len(means) :] for name, values in every.items()},
+    after = (steps[:, None] >= exits.time) & exits.ended
+    asked = functools.partial(asks, evaluation_sets.strata(sweep.task, 1, EACH))
+    tells, _ = scored(sweep, asked, after & (loss >= LOOKED), ("mass", "auc"))
+    chosen = after & at_level(tells["mass"], tells["auc"])
+    masks = dict(
+        known=thinned(chosen, MOST),
+        window=thinned(after & (np.abs(loss - EXACT) <= WINDOW), MOST),
+        late=(np.arange(len(loss)) >= len(loss) - LAST)[:, None] & after & (loss < SOLVED),
+    )
+    look = functools.partial(looked_at, evaluation_sets.every(sweep.task))
+    table, weights = scored(sweep, look, np.any(list(masks.values()), 0), NAMES, masks["known"])
+    return dict(
+        exits=exits,
+        stayed=chosen.sum(0),
+        averaged=of_mean_weights(sweep, look, weights, masks["known"].sum(0)),
+        **{kind: means(table, mask) for kind, mask in masks.items()},
     )
 
 
-NAMES = (
-    *PARTS,
-    "loss",
-    "loss_without_carry",
-    "loss_with_carry",
-    "p0_without",
-    "p1_without",
-    "p0_with",
-    "p1_with",
-    "sd_without",
-    "sd_with",
-)
+def at_level(mass: Float[np.ndarray, "E S"], auc: Float[np.ndarray, "E S"]) -> Bool[np.ndarray, "E S"]:
+    """Where the digit pair is known and the carry is not; NaN is neither."""
+    return (mass >= PAIR) & (auc <= CARRY)
 
 
-def looked_at(fixed: evaluation_sets.Problems, run: Run) -> dict[str, Float[Array, ""]]:
-    """The excess and its parts on all problems; per stratum the mean chances of naive and naive + 1, and the
-    spread of the loss.
+def thinned(mask: Bool[np.ndarray, "E S"], most: int) -> Bool[np.ndarray, "E S"]:
+    """At most so many snapshots of each run, evenly spaced among its own."""
+    kept = np.zeros_like(mask)
+    for run in range(mask.shape[1]):
+        places = np.flatnonzero(mask[:, run])
+        if len(places) > most:
+            places = places[np.linspace(0, len(places) - 1, most).round().astype(int)]
+        kept[places, run] = True
+    return kept
+
+
+def means(table: dict[str, np.ndarray], mask: Bool[np.ndarray, "E S"]) -> Values:
+    """The mean over each run's snapshots; NaN of none."""
+    count = np.where(mask.any(0), mask.sum(0), np.nan)
+    return {name: np.where(mask, x, 0.0).sum(0) / count for name, x in table.items()}
+
+
+def scored(
+    sweep: Sweep,
+    function: Callable[[Run], dict[str, Array]],
+    wanted: Bool[np.ndarray, "E S"],
+    names: tuple[str, ...],
+    summed: Bool[np.ndarray, "E S"] | None = None,
+) -> tuple[dict[str, np.ndarray], Any]:
+    """What a function gives of the wanted snapshots, [E, S] and NaN elsewhere, and the sums [S, ...] of the
+    weights of those that are to be summed.
     """
-    task = run.task
-    log_probs = predictions.log_probabilities(run, fixed.tokens, task.digit)
-    parts, (zero, one) = (
-        loss_decomposition.split(log_probs, fixed, task.digit),
-        loss_decomposition.candidates(log_probs, fixed, task.digit),
-    )
-    carry = jnp.asarray(fixed.a[:, 0] + fixed.b[:, 0] >= task.base, jnp.float32)
-    found = {name: getattr(parts, name) for name in NAMES[:7]}
+    mapped, weights = map_runs(function), None
+    table = {name: np.full(wanted.shape, np.nan) for name in names}
+    for place, epoch in enumerate(sweep.epochs):
+        picked = np.flatnonzero(wanted[place])
+        if not len(picked):
+            continue
+        runs = sweep.runs(epoch)
+        for name, values in mapped(taken(runs, picked)).items():
+            table[name][place, picked] = values
+        if summed is not None and summed[place].any():
+            own = jax.tree.map(functools.partial(masked, summed[place]), runs.params)
+            weights = own if weights is None else jax.tree.map(np.add, weights, own)
+    return table, weights
+
+
+def masked(mask: Bool[np.ndarray, " S"], leaf: Array) -> np.ndarray:
+    """A leaf [S, ...] in float64, 0 where the mask is false."""
+    return np.asarray(leaf, np.float64) * mask.reshape(-1, *[1] * (leaf.ndim - 1))
+
+
+def taken(runs: Any, picked: np.ndarray) -> Any:
+    """Some runs of a stack."""
+    return jax.tree.map(lambda leaf: leaf[picked], runs)
+
+
+def of_mean_weights(
+    sweep: Sweep, function: Callable[[Run], dict[str, Array]], weights: Any, count: np.ndarray
+) -> Values:
+    """What a function gives of the mean of each run's weights; NaN where fewer than LEAST were summed."""
+    values = {name: np.full(len(count), np.nan) for name in NAMES}
+    picked = np.flatnonzero(count >= LEAST)
+    if weights is None or not len(picked):
+        return values
+    mean = lambda x: (x[picked] / count[picked].reshape(-1, *[1] * (x.ndim - 1))).astype(np.float32)
+    runs = taken(sweep.runs(-1), picked).replace(params=jax.tree.map(mean, weights))
+    for name, found in map_runs(function)(runs).items():
+        values[name][picked] = found
+    return values
+
+
+def asks(fixed: evaluation_sets.Problems, run: Run) -> dict[str, Array]:
+    """What a run knows of the digit pair and of the carry."""
+    log_probs = predictions.log_probabilities(run, fixed.tokens, run.task.digit)
+    return tens_parts.knowledge(log_probs, fixed, run.task.digit)
+
+
+def looked_at(fixed: evaluation_sets.Problems, run: Run) -> dict[str, Array]:
+    """The excess and its parts on all problems; on those without and with a carry the mean loss, its spread
+    over problems, and the mean chances of the carry-free sum and of one more.
+    """
+    digit = run.task.digit
+    log_probs = predictions.log_probabilities(run, fixed.tokens, digit)
+    found = dict(tens_parts.split(log_probs, fixed, digit)._asdict())
+    zero, one = loss_decomposition.candidates(log_probs, fixed, digit)
+    carry = jnp.asarray(fixed.a[:, 0] + fixed.b[:, 0] >= run.task.base, jnp.float32)
     for name, weights, loss in (("without", 1 - carry, -zero), ("with", carry, -one)):
         mean = lambda x, weights=weights: weights @ x / weights.sum()
         found |= {
+            f"loss_{name}": mean(loss),
             f"p0_{name}": mean(jnp.exp(zero)),
             f"p1_{name}": mean(jnp.exp(one)),
-            f"sd_{name}": jnp.sqrt(mean(loss**2) - mean(loss) ** 2),
+            f"sd_{name}": jnp.sqrt(jnp.maximum(mean((loss - mean(loss)) ** 2), 0)),
         }
     return found
-
-
-def averaged(kept: list[Run]) -> Run:
-    """Returns a run whose weights are the means of the snapshots of one run."""
-    return kept[0].replace(params=jax.tree.map(lambda *x: np.mean(x, 0), *[run.params for run in kept]))
-
-
-def mapped(function: Any, kept: list[Run]) -> dict[str, np.ndarray]:
-    """Returns the function of each of the runs."""
-    if not kept:
-        return {name: np.zeros(0) for name in NAMES}
-    return map_runs(function)(trees.stack(kept))
-
-
-def row(one: Cell) -> dict[str, Any]:
-    """The numbers of a setting."""
-    return dict(
-        runs=one.runs,
-        seen=len(one.along["excess"]),
-        **{name: statistics.mean(one.along[name].tolist()) for name in NAMES},
-        averaged_excess=statistics.mean(one.averaged["excess"].tolist()),
-    )
-
-
-STRATA = (math.log(20 / 11), math.log(20 / 9))
-"""The losses that chances of .55 and .45 have on the +0 and on the +1 set."""
-
-
-def by_cell(cells: list[Cell], of: Any, what: str) -> dict[str, Measured]:
-    """A row for every setting."""
-    return {
-        f"w{one.width}_r{one.rate * 1e6:.0f}_b{one.batch}": mean(f"{what}, {one.name}", of(one), "nats")
-        for one in cells
-    }
-
-
-def mean_of(values: Float[np.ndarray, " S"]) -> float:
-    """The mean; NaN of none."""
-    return float(np.mean(values)) if len(values) else math.nan
-
-
-def seen_at(top: Cell) -> Measured:
-    """How many runs are seen at the level."""
-    return share(f"runs seen at the level, {top.name}", len(top.along["excess"]), top.runs)
-
-
-def decided(top: Cell, verdict: str) -> str:
-    """The verdict where two runs or more are seen at the level."""
-    if len(top.along["excess"]) > 1:
-        return verdict
-    return "open: no run is seen at the level here; denser snapshots would show it"

@@ -91,6 +91,7 @@ def freedom() -> Result:
         else "confirmed"
         if left == 1
         else "refuted",
+        ["The first is 1 by the question's own words; what is found is the second."],
     )
 
 

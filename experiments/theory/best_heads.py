@@ -2,7 +2,7 @@
 
 import math
 
-from experiments.frame.measured import exact, mean
+from experiments.frame.measured import Measured, exact, mean
 from experiments.frame.result import Result
 from experiments.frame.study import Study
 from experiments.theory.frozen_and_live import Final
@@ -54,12 +54,19 @@ def on_noisy_sum(reach: dict[int, float], tens: Final, this: Study) -> Result:
     level = -sum(c * math.log(c) for c in (NOISY_SUM, 1 - NOISY_SUM))
     return Result(
         "004-14",
-        "By the softmax's denominator: heads found by search reach {two} with two heads and {four} "
+        "Heads found by search, whose attention sees the tokens, reach {two} with two heads and {four} "
         "with four.",
-        dict(
-            one=exact("least loss found, 1 head", reach[1]),
-            two=exact("least loss found, 2 heads", reach[2]),
-            four=exact("least loss found, 4 heads", reach[4]),
+        {
+            key: Measured(
+                f"least loss found, {count} head{'s' * (count > 1)}",
+                reach[count],
+                unit="nats",
+                n=this["starts"],
+                of="starts, an upper bound",
+            )
+            for key, count in (("one", 1), ("two", 2), ("four", 4))
+        }
+        | dict(
             level=exact("entropy of the carry, the level asked for", level),
             trained=mean("trained live runs, tens", tens.live, "nats"),
         ),

@@ -14,6 +14,7 @@ from grokjax.curves import statistics
 KINDS = {"frozen": "positional", "live": "live"}
 LAST = 100
 """The last steps, whose mean loss is a run's final one."""
+ORDERS = {"lsb": "units first", "msb": "most significant first"}
 BELOW = 0.95
 """A level is left where the loss (median of 11 steps) is below this share of it."""
 
@@ -44,7 +45,7 @@ def finals(this: Study, label: str, places: dict[int, int], **options: Any) -> l
         ]
         for kind, attention in KINDS.items()
     }
-    mode = "single mode" if "mode" in options else f"sequence mode, {options['order']}"
+    mode = "single mode" if "mode" in options else f"sequence mode, {ORDERS[options['order']]}"
     last = {kind: curves[:, -LAST:].mean(1) for kind, curves in loss.items()}
     return [
         Final(
@@ -62,16 +63,16 @@ def bound(n: int, digit: int, mode: str) -> float:
     """The least loss of additive logits: ln 10 by the proposition of `theory.experts`, or 0 by the
     construction of `theory.thresholds`.
     """
-    return 0.0 if digit == n or mode == "sequence mode, msb" else math.log(10)
+    return 0.0 if digit == n or mode == f"sequence mode, {ORDERS['msb']}" else math.log(10)
 
 
 def series(found: list[Final]) -> dict[str, figures.Points]:
-    """Bounds and means of the final losses by digit."""
+    """The final losses of every run by digit, and the bounds over them."""
     digits = [str(one.digit) for one in found]
     return {
+        "frozen attention, each run": figures.Points.of_runs(digits, [one.frozen for one in found]),
+        "live attention, each run": figures.Points.of_runs(digits, [one.live for one in found]),
         "additive bound": figures.Points(digits, [(one.bound, None, None) for one in found]),
-        "frozen attention": figures.Points(digits, [statistics.mean(one.frozen.tolist()) for one in found]),
-        "live attention": figures.Points(digits, [statistics.mean(one.live.tolist()) for one in found]),
     }
 
 

@@ -5,10 +5,10 @@
 Frozen and live attention without an MLP against the bound of additive logits, where it bites and where not.
 
 --digits 2, --d_model 64 with --heads 8, --batch 256, --steps 2000, --seeds 8, no weight decay: the digits
---single 0,1,2 in single mode, and the --orders 0,1 (lsb, msb) of sequence mode; frozen attention is one
-learned pattern per head, whatever the tokens. Then the note's own size, width 128, 8 heads, digit 2 of
---third_digits 3 in single mode, live, with and without an MLP, --third_steps 2000. --starts 30 of each
-search for the best heads on a sum of two of --symbols 10.
+--single 0,1,2 in single mode, and the --orders 0,1 (units first, most significant first) of sequence mode;
+frozen attention is one learned pattern per head, whatever the tokens. Then the note's own size, width 128, 8
+heads, digit 2 of --third_digits 3 in single mode, live, with and without an MLP, --third_steps 2000. --starts
+30 of each search for the best heads on a sum of two of --symbols 10.
 Time: 15 minutes on two cores, most of it the search; GPU: not measured.
 """
 
@@ -18,7 +18,7 @@ from experiments.frame import study
 from experiments.frame.finding import Finding
 from experiments.frame.study import Study
 from experiments.theory.best_heads import on_exclusive_or, on_heads, reached
-from experiments.theory.frozen_and_live import finals, on_runs, row, series
+from experiments.theory.frozen_and_live import ORDERS, finals, on_runs, row, series
 from experiments.theory.third_digit import third_digit, trained
 from grokjax import figures
 
@@ -52,7 +52,6 @@ SMALL: dict[str, study.Setting] = {
     "starts": 1,
     "symbols": 3,
 }
-ORDERS = ("lsb", "msb")
 
 
 def measure(this: Study) -> Finding:
@@ -63,7 +62,7 @@ def measure(this: Study) -> Finding:
         for digit in this["single"]
         for one in finals(this, f"single_{digit}", {digit: 0}, mode="single", digit=digit)
     ]
-    for order in (ORDERS[place] for place in this["orders"]):
+    for order in (list(ORDERS)[place] for place in this["orders"]):
         found += finals(this, order, {digit: digit for digit in range(n + 1)}, order=order)
     third = trained(this)
     reach, xor = reached(this["symbols"], this["starts"]), on_exclusive_or()

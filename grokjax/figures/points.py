@@ -58,8 +58,7 @@ def points(
 
     xlabel, ylabel: one for all panels, or each title's own;  legend: what the series are
     joined: False leaves the lines out, titles keep those of these panels; named places are never joined
-    levels: for a title, (name, value) of exact levels, dashed lines
-    sharey: False where the panels show different quantities
+    levels: for a title, (name, value) of dashed lines;  sharey: False where panels show different quantities
     """
     curves.check_scale(scale)
     curves.check_scale(xscale)
@@ -86,10 +85,14 @@ def points(
         style.legend(figure, names, legend)
         style.settle(figure)
         for axes in figure.axes:
-            drawn = np.concatenate([np.zeros((0, 2)), *(line.get_xydata() for line in axes.lines)])
-            drawn = drawn[np.isfinite(drawn).all(1)]
-            labels.horizontal(axes, (levels or {}).get(axes.get_title("left"), ()), drawn)
+            labels.horizontal(axes, (levels or {}).get(axes.get_title("left"), ()), _drawn(axes))
     return Plot(figure, _points_data(panels))
+
+
+def _drawn(axes: Axes) -> np.ndarray:
+    """The points [N, 2] on a panel, from which names of levels keep away."""
+    points = np.concatenate([np.zeros((0, 2)), *(line.get_xydata() for line in axes.lines)])
+    return points[np.isfinite(points).all(1)]
 
 
 def _points_data(panels: Panels) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.formats import answer_order, decoding_answers, digitwise, position_answers
 from experiments.formats import induction_and_skip_trigram as induction
-from experiments.frame import result
+from experiments.frame import measured, result
 from grokjax.curves.statistics import Times
 
 RANDOM = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def right(*shares):
 def test_digits_depend_on_those_before_them_or_not():
     of = lambda *shares: verdict(decoding_answers.sequentially(right(1.0, *shares), np.zeros(8)))
     assert of(0.5, 0.5) == "confirmed" and of(1.0, 1.0) == "refuted"
-    assert of(0.5, 1.0) == "mixed: confirmed of digits 1, refuted of 0"
+    assert of(0.5, 1.0) == "mixed: confirmed of digit 1, refuted of digit 0"
 
 
 def descent(falls, learned, first):
@@ -126,3 +126,25 @@ def test_length_generalisation_is_open_where_no_encoding_shows_it():
     assert of() == ["built", "open", "open", "open"]
     assert of(lsb_abacus=1.0, lsb_with_hints_none=1.0) == ["built", "confirmed", "refuted", "confirmed"]
     assert of(msb_learned=1.0, lsb_none=1.0) == ["built", "refuted", "confirmed", "mixed"]
+
+
+def test_what_is_not_learned_at_the_trained_length_is_not_refuted_beyond_it():
+    found = grids(lsb_abacus=1.0)
+    found["lsb, none"][0, :5, :5] = 0.1
+    beyond = position_answers.Beyond(found, 5)
+    assert beyond.rows["lsb_none_learned"].count == 7 and not beyond.does_not["lsb, none"]
+    assert verdict(position_answers.without(beyond, 2000)).startswith("open: the trained length is not")
+
+
+def test_abacus_is_told_from_learned_positions_by_their_counts():
+    of = lambda runs: position_answers.abacus(
+        position_answers.Beyond({label: grid[:runs] for label, grid in grids(lsb_abacus=1.0).items()}, 5)
+    )
+    assert verdict(of(4)) == "confirmed" and of(4).rows["p"].value == pytest.approx(2 / 70)
+    assert verdict(of(3)).startswith("open") and "from 0.40 up" in of(4).caveats[1]
+
+
+def test_fewer_than_eight_runs_have_their_ends_and_no_interval():
+    row = measured.mean_share("x", np.array([0.1, 0.9, 1.0, 1.0]))
+    assert (row.low, row.high, row.of) == (0.1, 1.0, "runs, lowest to highest")
+    assert measured.mean_share("x", np.full(8, 0.5)).of == "runs"

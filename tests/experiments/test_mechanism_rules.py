@@ -10,6 +10,8 @@ from experiments.mechanism import (
     carry_answers,
     carry_chains,
     carry_reading,
+    circuit_answers,
+    circuit_readers,
     held_out_answers,
     lens_answers,
     neurons_needed,
@@ -118,7 +120,7 @@ def test_written_carries_help_in_both_orders_in_one_or_in_none():
         return verdict(carry_chains.on_formats(classes, 2500))
 
     assert of(NEVER, LATE) == "confirmed" and of(SOON, SOON) == "refuted"
-    assert of(NEVER, SOON).startswith("mixed: confirmed that msb solves the longest cascades later")
+    assert of(NEVER, SOON).startswith("mixed: confirmed that most significant first solves the longest")
 
 
 def test_the_reason_of_a_lens_is_the_basis_where_a_tuned_one_closes_the_gap():
@@ -141,19 +143,29 @@ def test_the_reason_of_a_lens_is_the_basis_where_a_tuned_one_closes_the_gap():
 
 
 def test_what_is_never_shown_comes_by_itself_or_not():
-    def of(shown, pairs, table):
+    def of(shown, pairs, table, most=None):
+        rest = table if most is None else most
         values = lambda at, *shape: np.clip(at + RANDOM.normal(size=shape) * 0.001, 0, 1)
         return verdict(
             held_out_answers.shown(
                 23,
                 {10: [values(shown, 16, 4), values(pairs, 16, 4)]},
-                {0.3: [values(shown, 16), values(table, 16)]},
+                {0.3: [values(shown, 16), values(table, 16)], 0.9: [values(shown, 16), values(rest, 16)]},
+                4000,
             )
         )
 
     assert of(1.0, 0.02, 0.1) == "confirmed" and of(1.0, 0.99, 0.99) == "refuted"
     assert of(1.0, 0.02, 0.99).startswith("mixed: confirmed of digit pairs; refuted")
     assert of(0.9, 0.02, 0.1).startswith("open")
+    by_share = of(1.0, 0.02, 0.1, 0.99)
+    assert by_share == "mixed: confirmed of digit pairs; mod 23 confirmed at 30% shown, refuted at 90% shown"
+
+
+def test_an_interval_of_shares_stays_within_the_shares():
+    shares = np.where(RANDOM.random((16, 4)) < 0.1, 0.1, 0.0)
+    row = held_out_answers.resampled("x", shares)
+    assert 0 <= row.low <= row.value <= row.high <= 0.1 and row.n == 16
 
 
 def test_trained_runs_are_as_small_as_weights_made_by_hand_or_not():
@@ -178,3 +190,21 @@ def test_units_are_ranked_on_one_half_and_counted_on_the_other():
     assert units.needed(damage, damage) == 3
     # ranked the other way round, all but the one without damage are needed
     assert units.needed(-damage, damage) == 5
+
+
+def test_one_head_serves_all_digits_or_one_each_and_forms_first_or_not():
+    looks = np.full((RUNS, 2, 4, len(circuit_readers.digit_attention.PLACES)), 0.1)
+    looks[:, 0, 1:, circuit_readers.OWN] = 0.9
+    apart_heads = looks.copy()
+    apart_heads[:, 0, 3, circuit_readers.OWN], apart_heads[:, 1, 3, circuit_readers.OWN] = 0.1, 0.9
+
+    def of(looks, lag):
+        seen = types.SimpleNamespace(looks=looks, damage=RANDOM.random((RUNS, 2, 4)))
+        times = {"digit 0": dict(apart=lag + RANDOM.normal(size=RUNS))}
+        found = circuit_answers.digit_pair(seen, times)
+        return verdict(found), found.rows["lag"].value
+
+    assert of(looks, -30)[0] == "confirmed" and of(looks, -30)[1] > 0
+    assert of(looks, 30)[0].endswith("; refuted that it forms first")
+    assert of(looks, -3)[0].endswith("both are there within 10 steps")
+    assert of(apart_heads, -30)[0].startswith("mixed: refuted that one head does for all digits")

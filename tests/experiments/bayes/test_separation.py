@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.bayes import curve, llc_grokking, llc_shelves, separation
+from experiments.bayes import curve, llc_clock_pizza, llc_grokking, llc_shelves, separation
+from grokjax.curves.statistics import Interval
 
 
 def test_the_area_counts_pairs_and_its_interval_does_not_collapse():
@@ -57,3 +58,27 @@ def test_the_part_whose_jump_is_half_through_first_is_the_first():
     assert llc_shelves.firsts(jumps) == {"mlp": 1}
     ends = [llc_shelves.Exit(0, 100, (0, 1, 2)), llc_shelves.Exit(0, 300, (1, 2, 3))]
     assert llc_shelves.by_run(ends, [quick, slow]) == pytest.approx([2.9])
+    assert llc_shelves.from_the_start(ends)[0].startswith("At 1 of 2 exits")
+    assert llc_shelves.from_the_start(ends[1:]) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "adjusted", "verdict"),
+    [
+        ((0.1, 0.05, 0.3), (0.1, 0.05, 0.3), "confirmed"),
+        ((0.4, 0.3, 0.6), (0.1, 0.05, 0.3), "mixed: confirmed with loss and norm held equal, not of the"),
+        ((0.1, 0.05, 0.3), (0.4, 0.3, 0.6), "mixed: confirmed of the coefficient as it is, not with"),
+        ((0.9, 0.7, 0.95), (0.1, 0.05, 0.3), "mixed: confirmed of both, but"),
+        ((0.4, 0.3, 0.6), (0.6, 0.4, 0.7), "refuted"),
+        ((0.4, 0.3, 0.6), (0.3, 0.2, 0.4), "open: apart"),
+    ],
+)
+def test_kinds_are_told_as_they_are_and_held_equal(raw, adjusted, verdict):
+    assert llc_clock_pizza.both_verdict(Interval(*raw), Interval(*adjusted)).startswith(verdict)
+
+
+def test_an_interval_is_stretched_to_what_other_seeds_give():
+    drawn = np.linspace(0.2, 0.6, 401).tolist()
+    found = llc_clock_pizza.wider(Interval(0.4, 0.3, 0.7), drawn)
+    assert found.low == pytest.approx(0.21) and found.high == 0.7
+    assert llc_clock_pizza.wider(Interval(None, None, None), drawn).low is None

@@ -8,7 +8,8 @@ import pytest
 from experiments.modular import modular_grokking, operations, phases
 from grokjax.curves.statistics import Times
 
-SETTLED = "more --steps or a larger --modulus would settle it"
+STUDY = {"modulus": 23, "steps": 8000}
+SETTLED = "of the seven tasks do not grok in 8,000 steps; modulus 97 and S5 would settle it"
 STEPS = np.arange(0, 1001, 100)
 
 
@@ -85,16 +86,16 @@ def tasks_with(shares, runs=8):
         ({9: 3, 10: 0}, "confirmed"),
         ({9: 8, 10: 0}, "refuted: task 9 does"),
         ({9: 8, 10: 0, 13: 0}, "refuted: task 9 does; task 13 does not"),
-        ({9: 0, 10: 0, 13: 0}, f"open: task 13 does not; {SETTLED}"),
-        ({9: 0, 10: 0, 13: 4}, f"open: task 13 does not; {SETTLED}"),
-        ({9: 0, 10: 1}, f"open: task 10 does; {SETTLED}"),
+        ({9: 0, 10: 0, 4: 1, 13: 0}, f"open: at modulus 23 most runs of two {SETTLED}"),
+        ({9: 0, 10: 0, 13: 4}, f"open: at modulus 23 half of the runs or more of one {SETTLED}"),
+        ({9: 0, 10: 1}, "open: some runs of task 10 grok; more --seeds would tell"),
     ],
 )
 def test_the_verdict_on_the_paper_follows_its_rule(shares, verdict):
-    assert operations.verdict(tasks_with(shares)) == verdict
+    assert operations.verdict(STUDY, tasks_with(shares)) == verdict
 
 
 def test_without_all_of_its_tasks_there_is_no_verdict():
     found = tasks_with({})
     del found[3]
-    assert operations.verdict(found) == "open: --tasks lacks 3"
+    assert operations.verdict(STUDY, found) == "open: --tasks lacks 3"

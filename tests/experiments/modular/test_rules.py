@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from experiments.modular import factorial, grokking_phase, interventions, modular_grokking, separated_settings
+from experiments.modular import (
+    clock_pizza,
+    factorial,
+    grokking_phase,
+    interventions,
+    modular_grokking,
+    separated_settings,
+)
 from experiments.modular import what_stops_grokking as differences
 from experiments.modular.grokking_phase import Cell
 from grokjax.curves import statistics
@@ -111,3 +118,10 @@ def test_all_three_settings_of_the_note_have_one_verdict():
     assert verdict(dict.fromkeys("abc", "confirmed")) == "confirmed"
     assert verdict({"a": "confirmed", "b": "refuted"}) == "mixed: confirmed of a; refuted of b"
     assert verdict({"a": "confirmed", "b": "open: few"}).startswith("open: not decided of b")
+
+
+def test_a_rate_that_does_not_determine_the_mean_is_open():
+    of = clock_pizza.curve_verdict
+    assert of([25, 75], [25, 75], []) == "confirmed" and of([25, 75], [25], [75]) == "refuted: apart at 75%"
+    assert of([25, 75], [25], []).startswith("mixed: confirmed at 25%; open at 75%")
+    assert of([25, 75], [], []).startswith("open") and of([], [], []).startswith("open")

@@ -5,8 +5,9 @@ import types
 import numpy as np
 import pytest
 
-from experiments.optimization import spike_events
+from experiments.optimization import spike_causes, spike_events, spike_signs
 from experiments.optimization.spike_events import Event
+from grokjax.curves import statistics
 
 FIRST, START, LAST = 640, 680, 1180
 """The step of the snapshot, 40 before the event, and the last step of the replay."""
@@ -40,3 +41,26 @@ def test_a_spike_counts_where_the_run_itself_would_have_it(monkeypatch, loss, ex
     table = spike_events.outcomes(event, 40, place, [{}, {}], loss)
     np.testing.assert_array_equal(table[0], expected)
     np.testing.assert_array_equal(table[1], [0, 0])
+
+
+def test_a_sign_that_says_no_more_than_another_is_no_better_at_telling():
+    random = np.random.default_rng(0)
+    quiet, spike = random.normal(size=30), random.normal(1.5, 1, size=30)
+    noise = [random.normal(size=30).tolist() for _ in range(2)]
+    same = spike_signs.difference(
+        [quiet.tolist(), spike.tolist()], [(2 * quiet).tolist(), (2 * spike).tolist()]
+    )
+    assert same.value == 0
+    better = spike_signs.difference([quiet.tolist(), spike.tolist()], noise)
+    auc = statistics.auc(quiet, spike).value - statistics.auc(*noise).value
+    assert better.value == pytest.approx(auc) and better.low > 0
+    worse = spike_signs.difference(noise, [quiet.tolist(), spike.tolist()])
+    assert worse.value == pytest.approx(-auc) and worse.high < 0
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [(20, "confirmed: W_E"), (12, "open whether one tensor"), (4, "refuted that one tensor")],
+)
+def test_one_tensor_blows_up_first_by_the_whole_interval(first, said):
+    assert said in spike_causes.blows_up("W_E", first, 24, 1, 24)
