@@ -6,7 +6,7 @@ Rates by weight decay, then random spikes trained through again, with one thing 
 
 The tens of 2 digits in single mode, --d_model 32, --batch 256, rate 2e-3, decay 0, .1, .15, .225, .3, .5 and
 1, --steps 4000, --seeds 16, and 2 layers without decay. A spike is 3-fold above the median of the 100 steps
-before it and .05 nats above. Looked at are a random spike of each of --replayed 24 random runs, and for each
+before it and .05 nats above. Looked at are a random spike of each of --replayed 16 random runs, and for each
 a quiet step that matches it: of the same run within 1000 steps where it has one, else of a run of the same
 decay at the same step.
 
@@ -36,7 +36,7 @@ from experiments.optimization.spike_events import LEADS, Event
 from grokjax import figures, replay
 from grokjax.checkpoints import Sweep
 
-DEFAULTS: dict[str, study.Setting] = {"d_model": 32, "batch": 256, "steps": 4000, "seeds": 16, "replayed": 24}
+DEFAULTS: dict[str, study.Setting] = {"d_model": 32, "batch": 256, "steps": 4000, "seeds": 16, "replayed": 16}
 LARGE: dict[str, study.Setting] = {"d_model": 128, "steps": 20000, "seeds": 32, "replayed": 40}
 SMALL: dict[str, study.Setting] = {"d_model": 8, "batch": 16, "steps": 40, "seeds": 2, "replayed": 2}
 DECAYS = (0.0, 0.1, 0.15, 0.225, 0.3, 0.5, 1.0)
