@@ -129,15 +129,14 @@ def content(found: list[Final], frozen: np.ndarray, obeyed: bool) -> Result:
     left = np.asarray((live < BELOW * math.log(10)).all(0))
     return Result(
         "004-15",
-        "Attention that sees content is not additive: live runs leave ln 10 in {left}, frozen ones "
-        "stay at {least}.",
+        "Where sums over tokens are bound to ln 10, attention that sees content goes below it in {left}, "
+        "frozen attention stays at {least}.",
         dict(
             left=share("runs that leave ln 10 for every digit and order", int(left.sum()), len(left)),
             least=mean(
                 "frozen attention, where additive logits are bound to ln 10",
-                frozen,
+                np.reshape(frozen, (-1, len(left))).mean(0),
                 "nats",
-                "runs × digits",
             ),
             **by_digit("live", bites),
         ),
