@@ -165,6 +165,15 @@ def alike(times: np.ndarray) -> dict[str, Any]:
     return dict(tau=of_run, pairs=float(np.median(np.abs(signs).sum(1))), of=len(pairs))
 
 
+def in_words(name: str) -> str:
+    """A cell's name in a sentence, its number of columns spelt out."""
+    digit, carry = name.split("\n")
+    count = int(carry.split()[-1])
+    spelt = ("no", "one", "two", "three", "four", "five")
+    of = spelt[count] if count < len(spelt) else "many"
+    return f"{digit} with a carry from {of} column{'s' * (count != 1)} below"
+
+
 def answer(this: Study, times: dict, orders: dict) -> Result:
     """The order, and how alike it is from run to run."""
     names = sorted(times[0.9], key=lambda name: order(times[0.9][name]))
@@ -181,8 +190,7 @@ def answer(this: Study, times: dict, orders: dict) -> Result:
     }
     return Result(
         "000-13",
-        f"Soonest learned is {plain(first)} columns below, at {{first}}; runs agree on the order, Kendall's "
-        "τ {tau}.",
+        f"Soonest learned is {in_words(first)}, at {{first}}; runs agree on the order, Kendall's τ {{tau}}.",
         dict(
             first=rows[key(first)],
             tau=mean("Kendall's τ of a run with the others, 90% right", orders[0.9]["tau"], ""),

@@ -131,8 +131,8 @@ def circle(id: str, rests: Mapping[str, Rest], main: str) -> Result:
     }
     return Result(
         id,
-        "The two differ by {apart}; at zero plus zero, where only a circle has nine as a neighbour, nine "
-        "costs {zeros} more than elsewhere.",
+        "The two differ by {apart}; at zero plus zero, where only a circle has nine near, nine costs {zeros} "
+        "more.",
         rows,
         f"Whole intervals. Alike: within {ALIKE} nats of each other. A circle: at 0 + 0 −ln P(9) within "
         f"{ROUND} nats of that of + 9 elsewhere. A coincidence: in some base, width or digit with {FEW} runs "
