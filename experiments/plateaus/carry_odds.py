@@ -10,7 +10,7 @@ problems; digit 2 of --third_digits 3, --third_d_model 64, batch 256, --third_st
 pair and one lower digit" (.4912 for the tens, .5037 for digit 2), and counts if its loss on the problems is
 within .03 nats of it. A model that used d alone would have mean log-odds with slope 1 on the exact ones, and
 no spread at one d.
-Time: 2 minutes on two cores that others used too; GPU: not measured.
+Time: 70 s on two cores; GPU: not measured.
 
 Changed after a review: runs that never come near the level took part in the means; and digits in
 sequence mode, least significant first, where the digit written before has the same level.

@@ -17,7 +17,7 @@ each length, with a spread for each length; runs that have not left count as lat
 - Does the step grow as c^n, as n^q, or neither? Each against free levels, and the likelihoods beside each
   other; a difference below 2 is not told apart.
 The rule of the verdict was written before the numbers (`exit_answers.RULE`).
-Time: 17 minutes on two cores (estimated); GPU: not measured.
+Time: 8 minutes on two cores; GPU: not measured.
 
 Changed after a referee: one law of both digits, with the base varied at one length only, missed its own cells
 (powers near .3 and 1 averaged to .5), a growth exponential in n was assumed, and runs were narrower than the

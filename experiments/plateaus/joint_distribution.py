@@ -11,7 +11,7 @@ no operand, one column's pair, or both; total variation is the mean over inputs.
 margin is that over 20 bins less that of answers drawn from the margin itself. The odds of sum and sum + 1 are
 measured where runs rest near ln 2: digit 2 of --third_digits 3 in single mode, --third_d_model 64, batch 256,
 --third_steps 1000.
-Time: 2 minutes on two cores that others used too; GPU: not measured.
+Time: 70 s on two cores; GPU: not measured.
 
 Changed after a review: the sum's odds were measured in sequence mode, where no run rests near ln 2. The
 inputs of --every were every fourth, say, of a list, and left the odd units of an operand out.
