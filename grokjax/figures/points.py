@@ -187,6 +187,7 @@ def _draw(axes: Axes, name: str, at: np.ndarray, one: Points, names: Sequence[st
                 xy=(x, edge),
                 xycoords=("data", "axes fraction"),
                 xytext=(x, y),
+                textcoords="data",
                 arrowprops=dict(arrowstyle="->", color=look["color"], linewidth=0.9, shrinkA=0, shrinkB=0),
             ).set_in_layout(False)
 

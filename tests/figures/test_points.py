@@ -78,7 +78,11 @@ def test_runs_at_one_place_stand_beside_each_other_and_named_places_are_not_join
 def test_an_end_that_is_not_determined_goes_on_to_the_edge():
     half = Points([1, 2, 3], [(2.0, 1.0, None), (2.0, None, 3.0), (2.0, 1.0, 3.0)])
     figure = figures.points({"": {"a": half}}, xlabel="", ylabel="")
-    assert [text.xy for text in figure.axes[0].texts] == [(1, 1), (2, 0)]
+    arrows = figure.axes[0].texts
+    assert [text.xy for text in arrows] == [(1, 1), (2, 0)]
+    # from the point, where the data have it
+    assert [text.get_position() for text in arrows] == [(1, 2.0), (2, 2.0)]
+    assert all(text.anncoords == "data" for text in arrows)
 
 
 def test_titles_say_which_panels_are_joined_and_panels_have_their_own_labels():
