@@ -15,7 +15,7 @@ to 3 deviations per 40 steps (by 3% to 8% of the level in all), or by as much ov
 ruptures (an optional import) finds the mean shifts of least squares with a penalty; each segment of 40 steps
 and more is a shelf, or, in the fairer variant, each that moves by less than 1.5 deviations in 40 steps.
 
-Time: 4 minutes on one core (estimated); docs/shelf_detection.md has all kinds.
+Time: 100 s on two cores; docs/shelf_detection.md has all kinds.
 """
 
 import functools
