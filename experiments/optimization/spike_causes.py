@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from experiments.frame.bounds import above, below
 from experiments.frame.measured import Measured, interval, share
 from experiments.frame.result import Result
 from experiments.optimization.spike_events import FOLLOWED, LEADS, SOON, Event
@@ -137,7 +138,7 @@ def reproduced(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result
     rows["any_quiet"] = share(
         "the same, quiet steps", sum(first[False].values()), len(seen) - runs, "quiet steps"
     )
-    name, count = first[True].most_common(1)[0] if first[True] else ("", 0)
+    name = first[True].most_common(1)[0][0] if first[True] else ""
     kind, _, tensor = name.partition(".")
     leads = f"the commonest first tensor, the {kind} of {tensor}, leads in {{first_0}}"
     return Result(
@@ -149,18 +150,17 @@ def reproduced(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result
         "the quiet steps; refuted if the commonest is first before fewer than half (whole intervals).",
         "refuted: a replay differs"
         if same < len(seen)
-        else blows_up(name, count, runs, first[False][name], len(seen) - runs),
+        else blows_up(rows["first_0"], name, rows["by_chance_0"])
+        if name
+        else "mixed: confirmed that it is reproduced; refuted that one tensor blows up first",
         [MEANT],
     )
 
 
-def blows_up(name: str, count: int, spikes: int, before_quiet: int, quiet: int) -> str:
-    """The verdict on one tensor that blows up first, where every replay has the bits of its run."""
-    own = statistics.wilson(count, spikes)
-    if own.low is not None and own.low > 0.5 and count / spikes > before_quiet / max(quiet, 1):
+def blows_up(first: Measured, name: str, by_chance: Measured) -> str:
+    """The verdict on the tensor that is most often first, where every replay has the bits of its run."""
+    if above(first, 0.5) and (first.value or 0) > (by_chance.value or 0):
         return f"confirmed: {name} blows up first"
-    if own.high is not None and own.high < 0.5:
+    if below(first, 0.5):
         return "mixed: confirmed that it is reproduced; refuted that one tensor blows up first"
-    return (
-        "mixed: confirmed that it is reproduced; open whether one tensor leads most spikes, more would tell"
-    )
+    return "mixed: confirmed that it is reproduced; open whether one tensor leads most spikes"

@@ -126,22 +126,22 @@ def attention(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
     if not events:
         return Result(id, NOT_SEEN, {}, "Spikes against quiet steps.", NONE)
     at, moved = spiked(events), np.array([x.moved for x in seen])
-    gap = statistics.mean(moved[at] - moved[~at])
+    gap = mean("difference, matched pairs", moved[at] - moved[~at], "", "pairs")
     return Result(
         id,
         "Through a spike the head that moves most moves its attention by {spike}, in quiet steps by {quiet}.",
         dict(
             spike=mean("total variation from =, into a spike", moved[at], "", "spikes"),
             quiet=mean("the same, as many quiet steps", moved[~at], "", "quiet steps"),
-            gap=interval("difference, matched pairs", gap, "", int(at.sum()), "pairs"),
+            gap=gap,
         ),
         f"Confirmed that attention takes part if it moves by more than {MOVED} more in spikes than in their "
         f"matched quiet steps, refuted if by less (whole intervals); mixed if by less, yet by more than 0.",
         "confirmed"
-        if gap.low is not None and gap.low > MOVED
+        if above(gap, MOVED)
         else "mixed: it moves in spikes, but hardly"
         if gap.low is not None and gap.high is not None and gap.low > 0 and gap.high < MOVED
         else "refuted"
-        if gap.high is not None and gap.high < MOVED
+        if below(gap, MOVED)
         else "open: too few spikes to tell; more would",
     )

@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from experiments.frame.study import Study
+from experiments.plateaus import tens_parts
 from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
-from grokjax.interp.addition import evaluation_sets, predictions
+from grokjax.interp.addition import evaluation_sets, loss_decomposition, predictions
 from grokjax.run import Run
 from grokjax.tasks import Addition
 
@@ -53,19 +54,13 @@ def knowledge(sets: list[evaluation_sets.Problems], digit: int, run: Run) -> dic
     """
     found, pair = {}, []
     for depth, fixed in enumerate(sets, 1):
-        chance = jnp.exp(predictions.log_probabilities(run, fixed.tokens, digit))
-        naive = (jnp.asarray(fixed.a) + jnp.asarray(fixed.b))[:, digit]
-        without, with_one = (
-            jnp.take_along_axis(chance, (naive + carry)[:, None] % chance.shape[-1], 1)[:, 0]
-            for carry in (0, 1)
-        )
-        odds = jnp.log(with_one) - jnp.log(without)
-        none, some = jnp.split(odds, 2)
-        ties = 0.5 * (some[:, None] == none).mean()
-        found[f"auc_{depth}"] = (some[:, None] > none).mean() + ties
-        half = len(odds) // 2
+        log_probs = predictions.log_probabilities(run, fixed.tokens, digit)
+        known = tens_parts.knowledge(log_probs, fixed, digit)
+        without, with_one = map(jnp.exp, loss_decomposition.candidates(log_probs, fixed, digit))
+        half = len(without) // 2
+        found[f"auc_{depth}"] = known["auc"]
         found[f"right_{depth}"] = (without[:half].mean() + with_one[half:].mean()) / 2
-        pair.append((without + with_one).mean())
+        pair.append(known["mass"])
     return found | dict(pair=functools.reduce(jnp.add, pair) / len(pair))
 
 

@@ -5,6 +5,7 @@ import types
 import numpy as np
 import pytest
 
+from experiments.frame.measured import share
 from experiments.optimization import spike_causes, spike_events, spike_signs
 from experiments.optimization.spike_events import Event
 from grokjax.curves import statistics
@@ -63,4 +64,4 @@ def test_a_sign_that_says_no_more_than_another_is_no_better_at_telling():
     [(20, "confirmed: W_E"), (12, "open whether one tensor"), (4, "refuted that one tensor")],
 )
 def test_one_tensor_blows_up_first_by_the_whole_interval(first, said):
-    assert said in spike_causes.blows_up("W_E", first, 24, 1, 24)
+    assert said in spike_causes.blows_up(share("first", first, 24), "W_E", share("quiet", 1, 24))
