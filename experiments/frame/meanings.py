@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "percent": "share of the table that is trained on, in per cent",
         "percents": "shares of the table that are trained on, in per cent, each tried",
         "plain": "runs of the same model on the other tasks that are compared",
+        "followed": "runs of 2 layers, in which carries are followed",
         "fewer": "runs of the settings that take longest",
         "starts": "random starts of each fit of attention heads",
         "snapshots": "saved epochs that are looked at",

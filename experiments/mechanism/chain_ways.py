@@ -7,6 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
+from experiments.frame.bounds import above
+from experiments.frame.measured import FEW, Measured, mean_share, share
+from experiments.frame.result import Result
 from grokjax import objective
 from grokjax.checkpoints import Sweep, map_epochs
 from grokjax.interp import edges, patching
@@ -14,6 +17,8 @@ from grokjax.run import Run
 
 WAYS = ("layer 0, at the answer", "layer 1, from the column", "stepwise")
 PROBLEMS = 256
+SOLVED, MOST, SOME = 0.9, 0.8, 0.1
+"""The share of problems right with which a run counts; the shares of a change that are most, and some, of it."""
 
 
 class Ways(NamedTuple):
@@ -84,3 +89,50 @@ def of_ways(run: Run, position: int, length: int) -> Bool[np.ndarray, "5 R U P"]
             cells(sources, block, ~here),
         ]
     )
+
+
+def on_ways(found: list[Ways]) -> Result:
+    """002-20."""
+    able = np.stack([one.right >= SOLVED for one in found])
+    values = np.stack([one.share for one in found])
+    rows: dict[str, Measured] = {}
+    for j in range(len(found)):
+        rows[f"able_{j}"] = share(
+            f"runs whose leading digit is right, {j} columns pass on", int(able[j].sum()), able.shape[1]
+        )
+        for place, way in enumerate(WAYS):
+            rows[f"way_{place}_{j}"] = mean_share(f"{way}, {j} columns pass on", values[j, able[j], place])
+    long = [values[1:, run][able[1:, run]].mean(0) for run in range(able.shape[1]) if able[1:, run].any()]
+    of = np.stack(long) if long else np.zeros((0, len(WAYS)))
+    for place, way in enumerate(WAYS):
+        most = int((of[:, place] > MOST).sum())
+        rows[f"way_{place}"] = mean_share(f"{way}, chains of at least one column", of[:, place])
+        rows[f"most_{place}"] = share(f"runs with more than {MOST:g} of it by {way}", most, len(of))
+    return Result(
+        "002-20",
+        "With two layers runs differ: carries come stepwise in {most_2}, by layer 0 alone in {most_0}.",
+        rows,
+        f"Over chains that at least one column passes on, in the runs that solve them, {FEW} or more: "
+        "stepwise is confirmed if more than half of the change takes that way, refuted if layer 0 alone "
+        f"takes more than half, mixed if neither does and both take more than {SOME:g} (whole intervals); "
+        "else open.",
+        of_ways_taken(rows, len(of)),
+        [
+            "A class counts in the runs that solve it.",
+            f"Runs were counted, at {MOST:g}, after the numbers were seen; the rule is of the mean.",
+        ],
+    )
+
+
+def of_ways_taken(rows: dict[str, Measured], runs: int) -> str:
+    """The verdict of 002-20."""
+    at_once, stepwise = rows["way_0"], rows["way_2"]
+    if runs < FEW:
+        return "open: too few runs solve such chains; more steps would tell"
+    if above(stepwise, 0.5):
+        return "confirmed"
+    if above(at_once, 0.5):
+        return "refuted"
+    if above(stepwise, SOME) and above(at_once, SOME):
+        return "mixed: in part stepwise, in part by layer 0 at once"
+    return "open: the shares of the ways are not determined; more runs would tell"

@@ -27,7 +27,8 @@ Changed twice after a first look. Width 16 alone, and the half of its runs that 
 the note's width. Then a referee saw that the mean over training losses of .62 to .85 lies .047 above h(.45)
 for any run that only passes through at constant speed, that averaged weights knew something of the carry,
 and that the Jensen gap was a residual that held this knowledge. The numbers of that design were known when
-these rules were fixed, those of this one were not. Batch 1024 made room for batches at the largest width.
+these rules were fixed, those of this one were not; only the margin of 001-10 was set afterwards. Batch 1024
+made room for batches at the largest width.
 """
 
 import sys
@@ -161,7 +162,7 @@ def answers(cells: list[Cell], top: Cell) -> list[Result]:
         tens_answers.alike(cells),
         tens_answers.as_noted(top),
         excess_answers.sources_of_excess(top, fits),
-        excess_answers.more_with_carry(cells),
+        excess_answers.more_with_carry(cells, top),
         tens_answers.noise_of_a_set(top),
     ]
 
