@@ -18,7 +18,7 @@ from grokjax.run import Run
 WAYS = ("layer 0, at the answer", "layer 1, from the column", "stepwise")
 PROBLEMS = 256
 SOLVED, MOST, SOME = 0.9, 0.8, 0.1
-"""The share of problems right with which a run counts; the shares of a change that are most, and some, of it."""
+"""The share of problems right with which a run counts; shares that are most of a change, and some of it."""
 
 
 class Ways(NamedTuple):

