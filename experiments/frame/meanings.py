@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "fewer": "runs of the settings that take longest",
         "starts": "random starts of each fit of attention heads",
         "snapshots": "saved epochs that are looked at",
+        "early": "the step at which it is measured what foretells the end",
         "every": "epochs from one saved epoch to the next",
         "changes": "which changes of training, by their number",
     },

@@ -1,4 +1,4 @@
-"""How does a run come to grok modular addition: in which phases, by which frequencies, in how many drops?
+"""How does a run come to grok modular addition: in which phases, and by which frequencies?
 
     python -m experiments.modular.modular_grokking
 
@@ -18,7 +18,8 @@ The rules, all laid down before a run was seen:
   phases in order: memorised before formed before grokked
   drop: a fall of the test loss by a factor of 2 or more within a twentieth of the steps, above .01 nats
   another algorithm at a drop: a key frequency comes or goes there, or gradient symmetricity moves by .2
-Changed after a review: the claims about drops ask for more than a tenth of the runs; two asked for half.
+How many runs have several drops, and whether all grok, wants more runs than these: see
+experiments.modular.late_grokking.
 
 Time: 33 minutes on two cores of their own; GPU: not measured.
 """
@@ -29,11 +30,11 @@ import numpy as np
 
 from experiments.frame import study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import Measured, interval, share, time
+from experiments.frame.measured import share, time
 from experiments.frame.result import Result
 from experiments.frame.study import Setting, Study
 from experiments.modular import phases, pictures
-from experiments.modular.phases import FORMED, MOVED, SOLVED, Events, Fall
+from experiments.modular.phases import FORMED, SOLVED, Events
 from grokjax.curves import statistics
 
 DEFAULTS: dict[str, Setting] = {
@@ -55,12 +56,8 @@ SMALL: dict[str, Setting] = {
 }
 LATE = 10
 """Times the step of memorising from which on grokking is late."""
-ENOUGH, MANY = 16, 64
-"""Seeds; those of which none is told from a tenth."""
-SOME = 0.1
-"""The share that counts as some of the runs: the notes say "maybe", "multiple times", "some of the runs", not
-most, of a few runs looked at, in which what fewer than one in ten does would hardly have been seen."""
-CHANGES = "A later drop of the test loss than the first changes the algorithm in {runs}."
+ENOUGH = 16
+"""Seeds that are asked for where the runs do not decide."""
 
 
 def measure(this: Study) -> Finding:
@@ -83,7 +80,7 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         size=f"1 layer, width {this['d_model']}, 4 heads, decay 1, rate .001, full batch, {this['steps']} "
         "steps",
-        answers=answers(this, happened, fallen),
+        answers=[by_phases(this, happened)],
         numbers=phases.numbers(found, steps, seen, happened, fallen),
         plot=pictures.with_measures(found, steps, seen, happened),
     )
@@ -97,11 +94,6 @@ def majority(successes: int, runs: int, more: str, most: float = 0.5) -> str:
     if found.low > most:
         return "confirmed"
     return "refuted" if found.high < most else f"open: the interval holds {most:g}; {more} would settle it"
-
-
-def answers(this: Study, happened: Events, fallen: list[list[Fall]]) -> list[Result]:
-    """What the notes ask of single runs, over seeds."""
-    return [by_phases(this, happened), some_do_not(this, happened), *by_drops(happened, fallen)]
 
 
 def by_phases(this: Study, happened: Events) -> Result:
@@ -147,94 +139,6 @@ def both(parts: dict[str, str]) -> str:
     if len(kinds) == 1:
         return kinds.pop()
     return "mixed: " + "; ".join(f"{verdict} that {name}" for name, verdict in parts.items())
-
-
-def some_do_not(this: Study, happened: Events) -> Result:
-    """003-16."""
-    grokked = happened.grokked
-    some, runs = int(grokked.ended.sum()), len(grokked.ended)
-    return Result(
-        "003-16",
-        "By the last step {some} have grokked, the median one at {step}.",
-        dict(
-            some=share(f"runs that have grokked by step {this['steps']}", some, runs),
-            step=time("step of grokking", grokked, this["steps"]),
-        ),
-        f"Confirmed where of {ENOUGH} runs or more some have grokked by the last step and others have not; "
-        "refuted where all are alike; open with fewer runs.",
-        f"open: {runs} runs where the rule asks for {ENOUGH}; --seeds={ENOUGH} would settle it"
-        if runs < ENOUGH
-        else "confirmed"
-        if 0 < some < runs
-        else "refuted",
-        ["What a run has not done by the last step it may do later."],
-    )
-
-
-def by_drops(happened: Events, fallen: list[list[Fall]]) -> list[Result]:
-    """003-18, 003-19, 003-20."""
-    more, ended = f"--seeds={MANY}", happened.grokked.ended
-    several = np.array([len(each) > 1 for each in fallen])
-    other = np.array([any(fall.other for fall in each[1:]) for each in fallen])
-    number = statistics.quantile([len(each) for each in fallen])
-    drops = interval("median number of drops", number, "", len(fallen))
-    caveat = (
-        "A drop is a fall of the test loss by a factor of 2 or more within a twentieth of the steps, above "
-        f"{SOLVED} nats."
-    )
-    some = f'"Some of the runs" is read as a share of them above {SOME:g}.'
-    moved = f"Changed: a key frequency comes or goes, or gradient symmetricity moves by {MOVED}."
-    return [
-        of_share(
-            "003-18",
-            CHANGES,
-            "in which a later drop than the first changes the algorithm",
-            other,
-            more,
-            drops,
-            [caveat, some, moved],
-        ),
-        of_share(
-            "003-19",
-            "The test loss drops twice or more in {runs}.",
-            "with two drops or more",
-            several,
-            more,
-            drops,
-            [caveat, some],
-        ),
-        of_share(
-            "003-20",
-            "Of the runs that grok, {runs} had two drops or more.",
-            "that grok, with two drops or more",
-            several[ended],
-            more,
-            drops,
-            [caveat, some],
-        ),
-    ]
-
-
-def of_share(
-    id: str,
-    sentence: str,
-    what: str,
-    holds: np.ndarray,
-    more: str,
-    drops: Measured,
-    caveats: list[str],
-) -> Result:
-    """An answer about whether some runs are of a kind."""
-    successes, runs = int(holds.sum()), len(holds)
-    return Result(
-        id,
-        sentence,
-        dict(runs=share(f"runs {what}", successes, runs), drops=drops),
-        f"Confirmed where Wilson's interval of the share of runs {what} lies above {SOME:g}; refuted where "
-        "it lies below; else open.",
-        majority(successes, runs, more, SOME),
-        caveats,
-    )
 
 
 if __name__ == "__main__":
