@@ -41,6 +41,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "wide": "width of the wide runs",
         "narrow": "width of the narrow runs",
         "heads": "attention heads of a layer; of several each is tried",
+        "few_heads": "smaller numbers of attention heads, each tried",
         "layers": "blocks",
         "rates": "shares of learned attention in per cent, the rest uniform, each tried",
     },

@@ -16,7 +16,7 @@ runs of known order that it puts in this order. It foretells if the whole interv
 
 Rules, set before the 64 runs: some grok and others not where Wilson's interval of those that do lies between
 a tenth and nine tenths. Drops are the rule of more than a tenth of the runs.
-Time: not measured yet; GPU: not measured.
+Time: 18 minutes on two cores that others used too; GPU: not measured.
 """
 
 import sys
@@ -164,7 +164,8 @@ def of_some(some: Measured) -> str:
         return "confirmed"
     if below(some, SOME) or above(some, 1 - SOME):
         return "refuted"
-    return "open: the interval holds a tenth or nine tenths; more --seeds would settle it"
+    end = "nine tenths" if some.value is not None and some.value > 0.5 else "a tenth"
+    return f"open: the interval holds {end}; more --seeds would settle it"
 
 
 def by_drops(this: Study, happened: Events, fallen: list[list[Fall]]) -> list[Result]:

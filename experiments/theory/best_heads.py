@@ -27,10 +27,11 @@ def on_exclusive_or() -> dict[int, float]:
     }
 
 
-def on_heads(reach: dict[int, float], xor: dict[int, float], found: list[Final], this: Study) -> list[Result]:
-    """What content-dependent heads can do."""
-    tens = next((one for one in found if one.mode == "single mode" and one.digit == 1), found[0])
-    return [two_on_xor(xor), on_noisy_sum(reach, tens, this)]
+def on_heads(
+    reach: dict[int, float], xor: dict[int, float], by_heads: dict[int, Final], this: Study
+) -> list[Result]:
+    """What content-dependent heads can do, and what trained ones do."""
+    return [two_on_xor(xor), on_noisy_sum(reach, by_heads, this)]
 
 
 def two_on_xor(xor: dict[int, float]) -> Result:
@@ -49,7 +50,7 @@ def two_on_xor(xor: dict[int, float]) -> Result:
     )
 
 
-def on_noisy_sum(reach: dict[int, float], tens: Final, this: Study) -> Result:
+def on_noisy_sum(reach: dict[int, float], by_heads: dict[int, Final], this: Study) -> Result:
     """004-14."""
     level = -sum(c * math.log(c) for c in (NOISY_SUM, 1 - NOISY_SUM))
     return Result(
@@ -66,10 +67,13 @@ def on_noisy_sum(reach: dict[int, float], tens: Final, this: Study) -> Result:
             )
             for key, count in (("one", 1), ("two", 2), ("four", 4))
         }
-        | dict(
-            level=exact("entropy of the carry, the level asked for", level),
-            trained=mean("trained live runs, tens", tens.live, "nats"),
-        ),
+        | dict(level=exact("entropy of the carry, the level asked for", level))
+        | {
+            f"trained_{heads}": mean(
+                f"trained live runs, digit {one.digit}, {heads} head{'s' * (heads > 1)}", one.live, "nats"
+            )
+            for heads, one in by_heads.items()
+        },
         "Confirmed if some number of heads comes within .02 nats of the level; what search finds is an "
         "upper bound.",
         "confirmed"

@@ -38,11 +38,10 @@ def finals(this: Study, label: str, places: dict[int, int], **options: Any) -> l
         mlp=False,
         batch=this["batch"],
         weight_decay=0,
+        epoch_steps=100,
     )
     loss = {
-        kind: this.sweep(f"{label}_{kind}", attention=attention, epoch_steps=100, **size, **options).metrics[
-            "loss"
-        ]
+        kind: this.sweep(f"{label}_{kind}", attention=attention, **(size | options)).metrics["loss"]
         for kind, attention in KINDS.items()
     }
     mode = "single mode" if "mode" in options else f"sequence mode, {ORDERS[options['order']]}"
@@ -66,14 +65,30 @@ def bound(n: int, digit: int, mode: str) -> float:
     return 0.0 if digit == n or mode == f"sequence mode, {ORDERS['msb']}" else math.log(10)
 
 
-def series(found: list[Final]) -> dict[str, figures.Points]:
-    """The final losses of every run by digit, and the bounds over them."""
-    digits = [str(one.digit) for one in found]
+def series(found: dict[Any, Final]) -> dict[str, figures.Points]:
+    """The final losses of every run by what the keys say (digits, heads), and the bounds over them."""
+    at, each = [str(key) for key in found], list(found.values())
     return {
-        "frozen attention, each run": figures.Points.of_runs(digits, [one.frozen for one in found]),
-        "live attention, each run": figures.Points.of_runs(digits, [one.live for one in found]),
-        "additive bound": figures.Points(digits, [(one.bound, None, None) for one in found]),
+        "frozen attention, each run": figures.Points.of_runs(at, [one.frozen for one in each]),
+        "live attention, each run": figures.Points.of_runs(at, [one.live for one in each]),
+        "additive bound": figures.Points(at, [(one.bound, None, None) for one in each]),
     }
+
+
+def with_heads(this: Study, tens: Final) -> dict[int, Final]:
+    """The tens of single mode by the number of heads: those of --few_heads, and `tens` of --heads."""
+    few = {
+        heads: finals(
+            this,
+            f"single_{tens.digit}_{heads}",
+            {tens.digit: 0},
+            mode="single",
+            digit=tens.digit,
+            num_heads=heads,
+        )[0]
+        for heads in this["few_heads"]
+    }
+    return few | {this["heads"]: tens}
 
 
 def row(one: Final) -> dict[str, Any]:
@@ -87,11 +102,11 @@ def row(one: Final) -> dict[str, Any]:
     )
 
 
-def on_runs(found: list[Final]) -> list[Result]:
+def on_runs(found: list[Final], by_heads: dict[int, Final]) -> list[Result]:
     """Frozen runs obey the bound, live ones need not."""
     frozen = np.concatenate([one.frozen for one in found if one.bound > 0])
     obeyed = float(frozen.min()) > math.log(10) - 0.02
-    return [bounded(found, frozen, obeyed), content(found, frozen, obeyed)]
+    return [bounded(found, frozen, obeyed), content(found, by_heads, frozen, obeyed)]
 
 
 def by_digit(kind: str, found: list[Final]) -> dict[str, Measured]:
@@ -121,7 +136,21 @@ def bounded(found: list[Final], frozen: np.ndarray, obeyed: bool) -> Result:
     )
 
 
-def content(found: list[Final], frozen: np.ndarray, obeyed: bool) -> Result:
+def of_heads(by_heads: dict[int, Final]) -> dict[str, Measured]:
+    """How many runs with so many heads leave the bound on the tens, and where they end, frozen and live."""
+    rows: dict[str, Measured] = {}
+    for heads, one in by_heads.items():
+        name = f"{heads} head{'s' * (heads > 1)}, single mode, digit {one.digit}"
+        left = int((one.live < BELOW * math.log(10)).sum())
+        rows |= {
+            f"left_{heads}": share(f"live runs that leave ln 10, {name}", left, len(one.live)),
+            f"lives_{heads}": mean(f"live attention, {name}", one.live, "nats"),
+            f"stays_{heads}": mean(f"frozen attention, {name}", one.frozen, "nats"),
+        }
+    return rows
+
+
+def content(found: list[Final], by_heads: dict[int, Final], frozen: np.ndarray, obeyed: bool) -> Result:
     """004-15."""
     bites = [one for one in found if one.bound > 0]
     live = np.stack([one.live for one in bites])
@@ -139,6 +168,7 @@ def content(found: list[Final], frozen: np.ndarray, obeyed: bool) -> Result:
                 "nats",
             ),
             **by_digit("live", bites),
+            **of_heads(by_heads),
         ),
         f"Confirmed if frozen runs stay within .02 nats of ln 10 and more than half of the live ones "
         f"end below "

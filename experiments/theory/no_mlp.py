@@ -6,9 +6,10 @@ Frozen and live attention without an MLP against the bound of additive logits, w
 
 --digits 2, --d_model 64 with --heads 8, --batch 256, --steps 2000, --seeds 8, no weight decay: the digits
 --single 0,1,2 in single mode, and the --orders 0,1 (units first, most significant first) of sequence mode;
-frozen attention is one learned pattern per head, whatever the tokens. Then the note's own size, width 128, 8
-heads, digit 2 of --third_digits 3 in single mode, live, with and without an MLP, --third_steps 2000. --starts
-30 of each search for the best heads on a sum of two of --symbols 10.
+frozen attention is one learned pattern per head, whatever the tokens. The tens of single mode with
+--few_heads 1, 2 and 4 as well, together as wide. Then the note's own size, width 128, 8 heads, digit 2 of
+--third_digits 3 in single mode, live, with and without an MLP, --third_steps 2000. --starts 30 of each search
+for the best heads on a sum of two of --symbols 10.
 Time: 15 minutes on two cores, most of it the search; GPU: not measured.
 """
 
@@ -18,7 +19,7 @@ from experiments.frame import study
 from experiments.frame.finding import Finding
 from experiments.frame.study import Study
 from experiments.theory.best_heads import on_exclusive_or, on_heads, reached
-from experiments.theory.frozen_and_live import ORDERS, finals, on_runs, row, series
+from experiments.theory.frozen_and_live import ORDERS, finals, on_runs, row, series, with_heads
 from experiments.theory.third_digit import third_digit, trained
 from grokjax import figures
 
@@ -28,6 +29,7 @@ DEFAULTS: dict[str, study.Setting] = {
     "orders": (0, 1),
     "d_model": 64,
     "heads": 8,
+    "few_heads": (1, 2, 4),
     "batch": 256,
     "steps": 2000,
     "seeds": 8,
@@ -43,6 +45,7 @@ SMALL: dict[str, study.Setting] = {
     "orders": (1,),
     "d_model": 8,
     "heads": 2,
+    "few_heads": (1,),
     "batch": 16,
     "steps": 20,
     "seeds": 2,
@@ -66,10 +69,14 @@ def measure(this: Study) -> Finding:
         found += finals(this, order, {digit: digit for digit in range(n + 1)}, order=order)
     third = trained(this)
     reach, xor = reached(this["symbols"], this["starts"]), on_exclusive_or()
+    tens = next((one for one in found if one.mode == "single mode" and one.digit == 1), found[0])
+    by_heads = with_heads(this, tens)
     panels = {
-        mode: series([one for one in found if one.mode == mode])
+        mode: series({one.digit: one for one in found if one.mode == mode})
         for mode in dict.fromkeys(one.mode for one in found)
     }
+    heads = f"single mode, digit {tens.digit}"
+    panels[heads] = series(by_heads)
     return Finding(
         task=f"{n}-digit addition without an MLP; digit {this['third_digits'] - 1} of "
         f"{this['third_digits']} digits",
@@ -78,12 +85,17 @@ def measure(this: Study) -> Finding:
         f"width {this['third_d_model']}, {this['third_steps']} steps",
         seeds=this.seeds,
         answers=[
-            *on_runs(found),
+            *on_runs(found, by_heads),
             third_digit(third, this),
-            *on_heads(reach, xor, found, this),
+            *on_heads(reach, xor, by_heads, this),
         ],
         numbers={"final": [row(one) for one in found], "least_loss_by_heads": reach, "xor_by_heads": xor},
-        plot=figures.points(panels, xlabel="digit (0 = units)", ylabel="final loss (nats)", joined=False),
+        plot=figures.points(
+            panels,
+            xlabel={mode: "heads" if mode == heads else "digit (0 = units)" for mode in panels},
+            ylabel="final loss (nats)",
+            joined=False,
+        ),
     )
 
 
