@@ -3,7 +3,7 @@
     python -m experiments.formats.answer_order
 
 The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch
-256, --steps 2500, --seeds 16) and the same with the least significant digit first; beside them --lengths 2,3
+256, --steps 2500, --seeds 32) and the same with the least significant digit first; beside them --lengths 2,3
 digits at width --narrow 64, --narrow_batch 128, --narrow_steps 6000. 4 heads, both orders on the same seeds.
 Time to exact match: the first evaluation (1024 fixed problems every 50 steps) with 99% of the answers right
 in every digit. Runs that are not there at their last step count as later: Kaplan-Meier, log-rank tests with

@@ -11,7 +11,7 @@ SIZE: dict[str, Setting] = {
     "d_model": 128,
     "batch": 256,
     "steps": 2500,
-    "seeds": 16,
+    "seeds": 32,
 }
 TINY: dict[str, Setting] = {"digits": 2, "layers": 1, "d_model": 8, "batch": 16, "steps": 100, "seeds": 2}
 """The settings of an experiment's DEFAULTS and SMALL that `trained` reads."""

@@ -2,9 +2,9 @@
 
     python -m experiments.mechanism.ablation_map
 
-Ablation and patching of 16 runs.
+Ablation and patching of every run.
 
-The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 16). Every
+The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 32). Every
 head and every neuron is held at its mean over --per_class problems of each carry class, in the last snapshot;
 the classes weigh in the mean over all as they do among uniform problems. It is done twice, on other problems:
 the units that a digit needs are ranked on one half, and counted on the other until they make up 90% of the

@@ -5,7 +5,7 @@
 The first of them starts below ln 10, the others rest at .7 to .5 nats: on what?
 
 The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch
-256, --steps 2500, --seeds 16), most significant digit first. Every digit is looked at where its loss is
+256, --steps 2500, --seeds 32), most significant digit first. Every digit is looked at where its loss is
 nearest to a level: 2.1133 for the one after the leading digit, .6 for the others. There only some tokens
 are let through, the others come from another problem, and the chances are averaged over --draws 16 such
 problems: the loss of one who knows these tokens alone, as the run uses them. --problems 256.

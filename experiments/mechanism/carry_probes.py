@@ -3,7 +3,7 @@
     python -m experiments.mechanism.carry_probes
 
 5-digit addition in sequence mode, most significant digit first: the runs of `experiments.frame.adder`,
---seeds 16. Probes for the carry into each column, at the position that predicts the answer digit of that
+--seeds 32. Probes for the carry into each column, at the position that predicts the answer digit of that
 column, fitted on 3/4 of --size 4096 problems and scored on the rest: accuracy and control task with logistic
 probes, correlation ratio (over training of --few 1024) and directions with least squares. Edits of --edits
 1024 other problems. Columns of a run are averaged first; intervals hold the error of runs and of problems.

@@ -3,7 +3,7 @@
     python -m experiments.mechanism.circuits
 
 The shared runs of `experiments.frame.adder` (--digits 5, most significant digit first, 1 layer, width 128, 4
-heads, 512 neurons, batch 256, rate 1e-3, decay .1, --steps 2500, --seeds 16) at their end, and for the times
+heads, 512 neurons, batch 256, rate 1e-3, decay .1, --steps 2500, --seeds 32) at their end, and for the times
 at all saved steps.
 
 Looks: the mean attention of a head, where a digit is predicted, to the digit pair, the pair below ..., on 512

@@ -4,7 +4,7 @@
 
 Minimal edge sets at a fixed loss, by carry class.
 
-The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 16), last
+The shared runs (`adder`: --digits 5, --d_model 128, 4 heads, --batch 256, --steps 2500, --seeds 32), last
 snapshot. In --problems problems of each carry class every edge is replaced by its value on another problem of
 the class, one after another from the least attribution on, as long as the mean loss of the answer stays below
 .2 nats. The sets are scored on as many other problems, with other replacements. Two runs' sets are compared

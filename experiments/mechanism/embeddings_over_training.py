@@ -5,7 +5,7 @@
 PCA, Fourier spectra and R² over training.
 
 The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch
-256, --steps 2500, --seeds 16), at 13 saved epochs: W_E of the digits, and W_E W_V W_O of all heads together
+256, --steps 2500, --seeds 32), at 13 saved epochs: W_E of the digits, and W_E W_V W_O of all heads together
 (OV), each against --draws 499 permutations of the digits. R² says how well a digit's place on a line, or on a
 circle of a frequency, is read off its row by a fit to the other nine. A run has structure where the tests of
 the line and of all circles together give p ≤ .05; chance gives it to one run in twenty, and so do the same

@@ -3,7 +3,7 @@
     python -m experiments.mechanism.lenses
 
 5-digit addition in sequence mode, most significant digit first: the runs of `experiments.frame.adder`,
---seeds 16. At each place the logit lens (W_U as it is) and the tuned lens (an affine map for each place and
+--seeds 32. At each place the logit lens (W_U as it is) and the tuned lens (an affine map for each place and
 answer digit, fitted on 3/4 of --size 4096 problems by L-BFGS, for every saved epoch by least squares), scored
 on the rest; and where the class means of the answers lie to what W_U reads. The leading digit, which is 0 or
 1, and the others are told apart. A lens closes the share (lens − guess) / (model − guess) of the way, where

@@ -4,7 +4,7 @@
 
 By hand, and in trained runs. The weights made by hand (`grokjax.interp.hand_wired`) are tried on all scored
 problems. Trained are the runs of `experiments.frame.adder`: 5-digit addition in sequence mode, most
-significant digit first, --seeds 16, 512 neurons each. Neurons are pruned without training again: held at
+significant digit first, --seeds 32, 512 neurons each. Neurons are pruned without training again: held at
 their mean, one after the other, always the one whose removal costs the least loss at that moment on --size
 512 problems; once for all answers, and once for each answer digit by itself. Scored on --scored 2048 others.
 Needed is the smallest number with which, and with every larger one, accuracy is at least .99 of what it is

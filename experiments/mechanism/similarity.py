@@ -3,7 +3,7 @@
     python -m experiments.mechanism.similarity
 
 5-digit addition in sequence mode, most significant digit first: the runs of `experiments.frame.adder`,
---seeds 16, on --size 512 problems, at the positions that predict the answer. Activations of two runs are
+--seeds 32, on --size 512 problems, at the positions that predict the answer. Activations of two runs are
 compared up to rotation (debiased linear CKA, position by position, over training too), neurons and heads one
 by one (the best assignment, by the correlation of their activity over problems). The interval of a mean over
 pairs is the jackknife's over runs; neurons and heads are matched in pairs that have no run in common.

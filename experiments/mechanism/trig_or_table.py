@@ -5,7 +5,7 @@
 Neurons over their digit pair, against controls.
 
 The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 layer, --d_model 128, --batch
-256, --steps 2500, --seeds 16). Each neuron's mean activation over the two digits of the column that is
+256, --steps 2500, --seeds 32). Each neuron's mean activation over the two digits of the column that is
 answered, from --each 20 problems for every pair, is a table of 100 cells. Every description chooses its
 form and its coefficients on a random half of the cells, and is scored on the other half: waves of one of
 the 5 frequencies (the 3×3 block, 9 coefficients), polynomials of degree 2 in each digit (9), a function of
