@@ -1,13 +1,19 @@
 """Pictures of learning coefficients: over training, the chains, and the grid for choosing settings."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from grokjax.figures import Plot, style
 from grokjax.interp.bayes.calibration import Plateau
-from grokjax.interp.bayes.estimates import Estimate
+from grokjax.interp.bayes.estimates import MIXED, Estimate
+
+UNTRUSTED = f"ring: a chain diverged, or R-hat above {MIXED:g}"
+ABOVE: Any = dict(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+BENEATH: Any = dict(frameon=False, loc="outside lower center", ncols=4)
+"""Legends where they hide nothing: over a panel, and beneath all."""
 
 
 def over_training(
@@ -27,18 +33,11 @@ def over_training(
         upper, lower = grid[:, 0]
         for run in range(mean.shape[1]):
             colour = style.CYCLE[run % len(style.CYCLE)]
-            upper.errorbar(steps, mean[:, run], 2 * error[:, run], color=colour, lw=0.8, elinewidth=0.6)
+            look: Any = dict(color=colour, lw=0.8, elinewidth=0.6, label="" if run else "a run, ± 2 s.e.")
+            upper.errorbar(steps, mean[:, run], 2 * error[:, run], **look)
             open_ones = ~trusted[:, run]
-            upper.plot(
-                steps[open_ones],
-                mean[open_ones, run],
-                "o",
-                ms=3,
-                mfc="white",
-                mec=colour,
-                ls="none",
-                zorder=3,
-            )
+            ring: Any = dict(ms=3, mfc="white", mec=colour, ls="none", label="" if run else UNTRUSTED)
+            upper.plot(steps[open_ones], mean[open_ones, run], "o", zorder=3, **ring)
         for (name, (at, values)), line in zip(losses.items(), ("-", ":", "--"), strict=False):
             for run, curve in enumerate(values):
                 lower.plot(
@@ -52,8 +51,9 @@ def over_training(
         upper.axhline(0, color="0.6", lw=0.5)
         upper.set_ylabel("local learning coefficient")
         lower.set(ylabel="loss (nats)", xlabel="step", yscale="log")
+        upper.legend(**ABOVE)
         if losses:
-            lower.legend(frameon=False)
+            lower.legend(**ABOVE)
     return Plot(figure, _columns(steps, mean, error, trusted))
 
 
@@ -101,14 +101,15 @@ def calibration(grid: Estimate, plateaus: list[list[Plateau]]) -> Plot:
                 ax.errorbar(x, y, error[:, i, j], color=colour, lw=0.8, label=f"γ {gamma[0, i, j]:g}")
                 good = healthy[:, i, j]
                 ax.plot(x[good], y[good], "o", ms=3, color=colour)
-                ax.plot(x[~good], y[~good], "o", ms=3, mfc="white", mec=colour)
+                label = UNTRUSTED if not i and not j else ""
+                ax.plot(x[~good], y[~good], "o", ms=3, mfc="white", mec=colour, label=label)
                 if (found := plateaus[i][j]).found:
                     part = slice(found.first, found.last + 1)
                     ax.plot(x[part], y[part], color=colour, lw=3, alpha=0.35)
             ax.set(xscale="log", xlabel="ε", title=f"nβ {nbeta[0, i, 0]:.4g}")
             ax.set_yscale("symlog", linthresh=1.0)
         axes[0, 0].set_ylabel("local learning coefficient")
-        axes[0, 0].legend(frameon=False)
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), **BENEATH)
     columns_of = dict(epsilon=epsilon, nbeta=nbeta, gamma=gamma, llc=mean, standard_error=error)
     more = dict(r_hat=np.asarray(grid.r_hat), masked=np.asarray(grid.masked))
     return Plot(figure, {name: x.ravel() for name, x in {**columns_of, **more}.items()})
@@ -131,10 +132,12 @@ def against_rate(rates: Float[np.ndarray, " S"], panels: dict[str, Against]) -> 
             image = ax.scatter(
                 rates + shift, mean, c=colour, s=10, vmin=0.3, vmax=1, cmap="cividis", zorder=3
             )
-            ax.scatter((rates + shift)[~ok], mean[~ok], s=22, facecolor="none", edgecolor="0.4", lw=0.5)
+            ring: Any = dict(s=22, facecolor="none", edgecolor="0.4", lw=0.5, label=UNTRUSTED)
+            ax.scatter((rates + shift)[~ok], mean[~ok], **ring)
             ax.set(xlabel="attention rate", title=title)
         figure.colorbar(image, ax=grid[0, -1], label="gradient symmetricity")
         grid[0, 0].set_ylabel("local learning coefficient")
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), **BENEATH)
     names = ("llc", "standard_error", "trusted", "symmetricity")
     columns = {
         name: np.concatenate(x) for name, x in zip(names, zip(*panels.values(), strict=True), strict=True)

@@ -66,18 +66,6 @@ def measure(this: Study) -> Finding:
         for name, sweep in sweeps.items()
     }
     heads = {name: scores(this, sweeps[name]) for name in (ONE, TWO)}
-    steps = {name: [sweeps[name].steps(epoch) for epoch in sweeps[name].epochs] for name in heads}
-    panels = {
-        name: {
-            which: figures.Points(steps[name], [statistics.mean(values) for values in found])
-            for which, found in (
-                ("induction score", heads[name][0]),
-                ("previous-token score", heads[name][1]),
-                ("test loss, of its start", losses(sweeps[name], steps[name]) / start[name]),
-            )
-        }
-        for name in heads
-    }
     return Finding(
         task="repeated subsequence (induction) and skip trigram",
         size=f"attention only, width {this['d_model']}, 4 heads, batch {this['batch']}, rate 3e-3, "
@@ -91,7 +79,26 @@ def measure(this: Study) -> Finding:
             name: dict(test_loss_at_the_end=statistics.mean(sweep.metrics["test_loss"][:, -1].mean(-1)))
             for name, sweep in sweeps.items()
         },
-        plot=figures.points(panels, xlabel="optimiser step", ylabel="mean over seeds"),
+        plot=pictured(sweeps, heads, start[ONE]),
+    )
+
+
+def pictured(sweeps: dict[str, Sweep], heads: dict[str, Any], guess: float) -> figures.Plot:
+    """Both scores and the test loss over training, with one and with two layers."""
+    steps = {name: [sweeps[name].steps(epoch) for epoch in sweeps[name].epochs] for name in heads}
+    points = lambda name, found: figures.Points(steps[name], [statistics.mean(values) for values in found])
+    panels = {
+        "induction score": {name: points(name, found[0]) for name, found in heads.items()},
+        "previous-token score": {name: points(name, found[1]) for name, found in heads.items()},
+        "test loss": {name: points(name, losses(sweeps[name], steps[name])) for name in heads},
+    }
+    attention = "attention, mean of runs"
+    return figures.points(
+        panels,
+        xlabel="optimiser step",
+        ylabel=dict(zip(panels, (attention, attention, "nats, mean of runs"), strict=True)),
+        sharey=False,
+        levels={"induction score": [("induction head", HEAD)], "test loss": [("guess", guess)]},
     )
 
 

@@ -41,8 +41,17 @@ from grokjax.interp.addition import evaluation_sets
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "size": 4096, "few": 1024, "edits": 1024}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "size": 96, "few": 64, "edits": 32}
-TRAINING = "correlation ratio, training"
+TRAINING = "over training"
 """A panel's title."""
+YLABELS = {
+    "accuracy": "balanced accuracy",
+    "accuracy, sum of 9 below": "balanced accuracy",
+    "correlation ratio": "correlation ratio",
+    TRAINING: "correlation ratio",
+    "within classes": "correlation of two probes",
+    "edits": "share of answers turned",
+}
+"""Of each panel; all are means over runs but for `tokens, one-hot`."""
 
 
 def measure(this: Study) -> Finding:
@@ -71,13 +80,16 @@ def measure(this: Study) -> Finding:
         numbers=numbers(sweep, reads, of, compared, ratios),
         plot=figures.points(
             panels,
-            xlabel={title: "step" if title == TRAINING else "column (units 0)" for title in panels},
-            ylabel="",
+            xlabel={
+                title: "optimiser step" if title == TRAINING else "column (0: units)" for title in panels
+            },
+            ylabel=YLABELS,
             sharey=False,
+            joined=[TRAINING],
             levels={
                 title: [("linear", carry_reading.linear_limit(task.base))]
-                for title in panels
-                if "ratio" in title
+                for title, label in YLABELS.items()
+                if "ratio" in label
             },
         ),
     )
@@ -117,13 +129,13 @@ def pictured(
         site: figures.Points(steps, [whole(epoch[:, j]) for epoch in ratios]) for j, site in enumerate(SITES)
     }
     within = compared.whitened
-    panels["two probes, within classes"] = {
+    panels["within classes"] = {
         **{site: point(within[:, :, i, i]) for i, site in enumerate(SITES)},
         "resid_mid and resid_post": point((within[:, :, 0, 1] + within[:, :, 1, 0]) / 2),
     }
-    panels["answers turned by an edit"] = {
+    panels["edits"] = {
         **{site: point(compared.turned[f"{site}, class means"].flipped) for site in SITES},
-        "resid_mid, elsewhere": point(compared.turned["resid_mid, random"].flipped),
+        "resid_mid, random direction": point(compared.turned["resid_mid, random"].flipped),
     }
     return panels
 

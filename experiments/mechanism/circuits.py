@@ -99,14 +99,13 @@ def saved_often(this: Study) -> Sweep:
 
 def grid(sweep: Sweep, seen: Seen) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The mean attention where each digit is predicted: heads ordered by what they pay to their digit pair;
-    one
-    run, and the mean of all.
+    one run, and the mean of all.
     """
     task = sweep.task
     order = np.argsort(-seen.looks[..., OWN].mean(-1), 1)
     pattern = np.take_along_axis(seen.pattern, order[..., None, None], 1)
     panels = {
-        f"{whose}, head {head + 1}": of[head]
+        f"{whose}, head of rank {head + 1}": of[head]
         for whose, of in (("seed 0", pattern[0]), ("all seeds", pattern.mean(0)))
         for head in range(pattern.shape[1])
     }
@@ -114,8 +113,8 @@ def grid(sweep: Sweep, seen: Seen) -> tuple[dict[str, np.ndarray], dict[str, Any
     operand = lambda name: [f"{name}{k}" for k in reversed(range(n))]
     keys = [*operand(text[0]), "+", *operand(text[1]), "=", *(f"s{k}" for k in range(n, 0, -1))]
     return panels, dict(
-        rows="digit that is predicted",
-        columns="position that is attended to",
+        rows="digit that is predicted (s0: units)",
+        columns="position that is attended to (a, b: operands, s: answer); rank 1: most on the digit pair",
         label="mean attention",
         row_names=[f"s{k}" for k in task.columns],
         column_names=keys,

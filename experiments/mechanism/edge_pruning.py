@@ -72,7 +72,10 @@ def measure(this: Study) -> Finding:
         "": np.stack([table[j].mean(0) if j in table else np.full(len(KINDS), np.nan) for j in classes], 1)
     }
     names: dict[str, Any] = dict(
-        rows="kind of edge", columns="carry class", label="share of the edges that are kept", row_names=KINDS
+        rows="kind of edge",
+        columns="carry class (0: no carry, else the longest chain)",
+        label="share of the edges that are kept, mean of runs",
+        row_names=KINDS,
     )
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",

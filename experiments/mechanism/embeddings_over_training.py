@@ -41,7 +41,7 @@ LEFT = 2.0
 """
 ALIKE = 0.05
 """Two R² within this of each other count as equal."""
-PANELS = 5
+PANELS, SPECTRA = 5, ("mean spectrum of W_E", "mean spectrum of W_E W_V W_O (OV)")
 
 
 def measure(this: Study) -> Finding:
@@ -53,7 +53,8 @@ def measure(this: Study) -> Finding:
     steps = np.array([sweep.steps(epoch) for epoch in sweep.epochs])
     frames, titles = moved(this, rows[:, :, 0], steps)
     shown = np.unique(np.linspace(0, len(steps) - 1, min(PANELS, len(steps))).round().astype(int))
-    spectra = {f"spectrum of {name}": np.asarray(found[name].power.value.mean(1)) for name in MATRICES}
+    power = [np.asarray(found[name].power.value.mean(1)) for name in MATRICES]
+    spectra = dict(zip(SPECTRA, power, strict=True))
     lines = {
         f"{name}, {kind}": np.asarray(found[name].structure.value[:, :, k].mean(1))
         for name in MATRICES
@@ -70,7 +71,13 @@ def measure(this: Study) -> Finding:
             for name in MATRICES
         },
         plot=figures.orbits(
-            frames, titles, shown=shown.tolist(), spectra=spectra, lines={"R² of a left-out digit": lines}
+            frames,
+            titles,
+            shown=shown.tolist(),
+            spectra=spectra,
+            lines={"R² of a left-out digit, mean of runs": lines},
+            xlabel="component 1 of W_E, seed 0 (grey: digits in order; coloured: their ways so far)",
+            ylabel="component 2",
         ),
     )
 

@@ -30,6 +30,14 @@ from grokjax.interp.addition import evaluation_sets
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "size": 4096}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "size": 64}
+LAST = "accuracy over training, mean of all answers"
+"""A panel's title."""
+YLABELS = (
+    "share right, mean of runs",
+    "nats, mean of runs",
+    "share, mean of runs",
+    "share right, mean of runs",
+)
 
 
 def measure(this: Study) -> Finding:
@@ -68,7 +76,9 @@ def measure(this: Study) -> Finding:
             reason(direct, tuned, lying, guess, this["size"], (sweep.task.base - 1) / this["d_model"]),
         ],
         numbers=numbers(sweep, direct, tuned, lying, training),
-        plot=figures.points(panels, xlabel=xlabel, ylabel="", sharey=False),
+        plot=figures.points(
+            panels, xlabel=xlabel, ylabel=dict(zip(panels, YLABELS, strict=True)), sharey=False, joined=[LAST]
+        ),
     )
 
 
@@ -86,7 +96,7 @@ def pictured(
     steps = [sweep.steps(epoch) for epoch in sweep.epochs]
     by_digit = lambda reading, i, field: figures.Points(digits, of_each_column(getattr(reading, field)[:, i]))
     panels = {}
-    for title, field in (("accuracy", "accuracy"), ("loss (nats)", "loss")):
+    for title, field in (("accuracy", "accuracy"), ("loss", "loss")):
         panels[title] = {f"logit lens, {name}": by_digit(direct, i, field) for i, name in enumerate(places)}
         panels[title] |= {
             f"tuned lens, {name}": by_digit(tuned, i, field) for i, name in enumerate(places[:-1])
@@ -98,12 +108,14 @@ def pictured(
     over_training = lambda values, i: figures.Points(
         steps, [statistics.mean(of_part(epoch[:, i], "all")) for epoch in values]
     )
-    last = "accuracy over training, mean of all answers"
-    panels[last] = {f"logit lens, {name}": over_training(training[0], i) for i, name in enumerate(places)}
-    panels[last] |= {
+    panels[LAST] = {f"logit lens, {name}": over_training(training[0], i) for i, name in enumerate(places)}
+    panels[LAST] |= {
         f"tuned lens, {name}": over_training(training[1], i) for i, name in enumerate(places[:-1])
     }
-    return panels, {title: "step" if title == last else "answer digit, as written" for title in panels}
+    return panels, {
+        title: "optimiser step" if title == LAST else "answer digit, as written (0: units)"
+        for title in panels
+    }
 
 
 def numbers(

@@ -54,7 +54,7 @@ def measure(this: Study) -> Finding:
         for label, matrix in (("start", first[-1:]), ("end", last))
         for i, place in enumerate(PLACES[-1:] if label == "start" else PLACES)
     }
-    axes: dict[str, Any] = dict(rows="run", columns="run", label="debiased CKA")
+    axes: dict[str, Any] = dict(rows="seed", columns="seed", label="debiased CKA (1: alike)")
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",
         size=f"{this['layers']} layer, width {this['d_model']}, 4 heads, batch {this['batch']}, decay .1, "

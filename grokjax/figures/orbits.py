@@ -28,6 +28,8 @@ def orbits(
     shown: Sequence[int] | None = None,
     spectra: Mapping[str, Float[np.ndarray, "E F"]] | None = None,
     lines: Lines | None = None,
+    xlabel: str = "",
+    ylabel: str = "",
 ) -> Plot:
     """A panel for each frame in `shown` (None: all): the values 0, 1, … where they are, joined in order, and
     their ways there.
@@ -36,12 +38,13 @@ def orbits(
     titles: one for each frame, such as the step; None counts them
     Below, by title: spectra, the share of each frequency 1, 2, … in every frame; and lines, by name a number
       for every frame.
+    xlabel, ylabel: of the plane, once for all its panels
     """
     frames = getattr(frames, "scores", frames)
     titles = [str(frame) for frame in range(len(frames))] if titles is None else titles
     frames, shown = _checked(frames, titles), list(range(len(frames)) if shown is None else shown)
     spectra, lines = spectra or {}, lines or {}
-    height = 0.25 + min((style.DOUBLE - 0.1) / len(shown), 2.2)
+    height = 0.25 + min((style.DOUBLE - 0.1) / len(shown), 2.2) + 0.15 * bool(xlabel)
     with style.settings():
         figure, blank = style.canvas(style.DOUBLE, height + (2.0 if spectra or lines else 0))
         blank[0, 0].remove()
@@ -49,6 +52,8 @@ def orbits(
         upper, *lower = figure.subfigures(rows, 1, squeeze=False, height_ratios=(height, 2.0)[:rows])[:, 0]
         for axes, frame in zip(upper.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             _panel(axes, frames, frame, titles[frame])
+        upper.supxlabel(xlabel, fontsize=7.5)
+        upper.supylabel(ylabel, fontsize=7.5)
         for part in lower:
             grid = part.subplots(1, len(spectra) + len(lines), squeeze=False)[0]
             _spectra(part, grid[: len(spectra)], spectra, titles)
@@ -145,7 +150,7 @@ def _lines(axes, title, series, titles):
         axes.plot(
             np.arange(len(values)), values, color=colour, linewidth=1.2, marker="o", markersize=2, label=name
         )
-    axes.legend(frameon=False, loc="lower right", handlelength=1.2)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.2)
     axes.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     _ticks(axes, title, titles)
 
@@ -154,7 +159,7 @@ def _ticks(axes, title, titles):
     """A few of the frames, evenly, whatever lies between them."""
     at = np.unique(np.linspace(0, len(titles) - 1, min(len(titles), MOST_LABELS)).round().astype(int))
     axes.set_xticks(at, [titles[frame].removeprefix("step ") for frame in at])
-    axes.set_xlabel("optimiser step" if titles[0].startswith("step ") else "")
+    axes.set_xlabel("saved optimiser step" if titles[0].startswith("step ") else "")
     axes.set_title(title, loc="left")
 
 

@@ -23,7 +23,7 @@ def test_the_values_stand_where_they_are_and_spectra_below():
         -1
     ]
     np.testing.assert_allclose(only.lines[0].get_ydata(), np.arange(5))
-    assert only.get_title(loc="left") == "R²" and only.get_xlabel() == "optimiser step"
+    assert only.get_title(loc="left") == "R²" and only.get_xlabel() == "saved optimiser step"
 
 
 def test_the_data_are_the_places():
@@ -42,3 +42,12 @@ def test_the_animation_has_a_picture_for_each_frame(tmp_path):
 def test_what_is_no_plane_is_refused():
     with pytest.raises(ValueError, match=r"shape \(5, 10, 3\) with 5 titles; it must be \[E, V, 2\]"):
         figures.orbits(np.zeros((5, 10, 3)), TITLES)
+
+
+def test_the_plane_is_named_once_and_the_legend_stands_beside_its_lines():
+    figure = figures.orbits(
+        FRAMES, TITLES, lines={"R²": {"line": np.arange(5.0)}}, xlabel="component 1", ylabel="component 2"
+    )
+    upper, lower = figure.figure.subfigs
+    assert upper.get_supxlabel() == "component 1" and upper.get_supylabel() == "component 2"
+    assert not lower.get_supxlabel() and figure.axes[-1].get_legend().get_bbox_to_anchor() is not None
