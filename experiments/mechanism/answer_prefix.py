@@ -8,7 +8,8 @@ The shared runs of n-digit addition (`experiments.frame.adder`: --digits 5, 1 la
 256, --steps 2500, --seeds 32), most significant digit first. Every digit is looked at where its loss is
 nearest to a level: 2.1133 for the one after the leading digit, .6 for the others. There only some tokens
 are let through, the others come from another problem, and the chances are averaged over --draws 16 such
-problems: the loss of one who knows these tokens alone, as the run uses them. --problems 256.
+problems: the loss of one who knows these tokens alone, as the run uses them. All runs are asked the same
+--problems 256; intervals hold the errors of runs and of problems.
 
 Changed after a review: −ln of a mean over few draws is too large, by some .02 nats at 8 draws. What is left
 of that at twice as many draws is half, so it is taken off: twice the loss of all draws less the mean loss of
@@ -26,6 +27,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from experiments.frame import adder, study
+from experiments.frame.bounds import above, crossed
 from experiments.frame.finding import Finding
 from experiments.frame.measured import Measured, exact, mean, share
 from experiments.frame.result import Result
@@ -65,8 +67,8 @@ def allowed(task: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def losses_of(run: Run, problems: int, draws: int) -> Any:
-    """The loss (nats) of each digit [sets, C] by the chances that other problems give on average, `draws` (an
-    even number) of them, without the bias of a logarithm of so few.
+    """The loss (nats) of each digit of each problem [sets, B, C] by the chances that other problems give on
+    average, `draws` (an even number) of them, without the bias of a logarithm of so few.
     """
     task = run.task
     batch = task.batch(jax.random.key(0), problems)
@@ -79,7 +81,7 @@ def losses_of(run: Run, problems: int, draws: int) -> Any:
 
         each = jax.lax.map(chances, jax.random.split(jax.random.key(1), draws))
         right = jnp.take_along_axis(each, batch.labels[None, ..., None], -1)[..., 0]
-        return -unbiased_log_mean(right).mean(0)
+        return -unbiased_log_mean(right)
 
     return jnp.stack([of_set(*one) for one in allowed(task).values()])
 
@@ -108,7 +110,7 @@ def measure(this: Study) -> Finding:
     }
     panels = {
         f"digit {digit}, near {second if digit == n - 1 else MIDDLE:.3g} nats": {
-            "a dot per run": figures.Points.of_runs(SETS, found.T)
+            "a dot per run": figures.Points.of_runs(SETS, found.mean(-1).T)
         }
         for digit, found in sorted(at.items(), reverse=True)
     }
@@ -119,7 +121,7 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         answers=[after_leading(at[n - 1], second), slower(at, n)],
         numbers={
-            f"digit_{digit}": dict(zip(SETS, (statistics.mean(x) for x in found.T), strict=True))
+            f"digit_{digit}": dict(zip(SETS, (statistics.mean(x) for x in found.mean(-1).T), strict=True))
             for digit, found in at.items()
         },
         plot=figures.points(panels, xlabel="tokens that are let through", ylabel="loss (nats)", joined=False),
@@ -127,25 +129,33 @@ def measure(this: Study) -> Finding:
 
 
 def nearest(loss: np.ndarray, level: float) -> np.ndarray:
-    """The losses [S, sets] of every run at the epoch whose whole loss is nearest to the level."""
-    place = np.abs(loss[:, :, 0] - level).argmin(0)
+    """The losses [S, sets, B] of every run at the epoch whose whole loss is nearest to the level, of losses
+    [E, S, sets, B].
+    """
+    place = np.abs(loss[:, :, 0].mean(-1) - level).argmin(0)
     return loss[place, np.arange(loss.shape[1])]
+
+
+def over_both(quantity: str, losses: Float[np.ndarray, "S B"]) -> Measured:
+    """The mean, in nats, with the errors of runs and of problems; of no run it is not measured."""
+    return crossed(quantity, losses, "nats") if len(losses) else mean(quantity, (), "nats")
 
 
 def after_leading(found: np.ndarray, level: float) -> Result:
     """001-78."""
-    there = np.abs(found[:, 0] - level) < NEAR
+    there = np.abs(found[:, 0].mean(-1) - level) < NEAR
     whole, without = found[there, 0], found[there, 1]
-    back = statistics.mean(without)
+    back = over_both("the same, answer digits from other problems", without)
+    gap = over_both("difference, paired", without - whole)
     returns = back.value is not None and abs(back.value - math.log(10)) < NEAR
-    rises = (gap := statistics.mean(without - whole)).low is not None and gap.low > 0
+    rises = above(gap, 0)
     return Result(
         "001-78",
         "It reads the leading answer digit: at {whole} with it, back at {without} without.",
         dict(
-            whole=mean("loss where it is nearest to the level", whole, "nats"),
-            without=mean("the same, answer digits from other problems", without, "nats"),
-            gap=mean("difference, paired", without - whole, "nats"),
+            whole=over_both("loss where it is nearest to the level", whole),
+            without=back,
+            gap=gap,
             level=exact("entropy given the leading digit", level),
             there=share(f"runs with a snapshot within {NEAR} nats of it", int(there.sum()), len(found)),
         ),
@@ -166,19 +176,18 @@ def after_leading(found: np.ndarray, level: float) -> Result:
 def slower(at: dict[int, np.ndarray], n: int) -> Result:
     """001-79; a run is the mean over its digits that are in the regime."""
     digits = range(1, n - 1) if n > 2 else range(1, n)
-    inside = [(found[:, 0] > LOW) & (found[:, 0] < HIGH) for digit, found in at.items() if digit in digits]
     stack = np.stack([found for digit, found in at.items() if digit in digits])
-    held = np.where(np.stack(inside)[..., None], stack, np.nan)
-    some = np.isfinite(held[..., 0]).any(0)
-    of_run = np.nanmean(held[:, some], 0) if some.any() else np.zeros((0, len(SETS)))
+    whole = stack[:, :, 0].mean(-1)
+    inside = (whole > LOW) & (whole < HIGH)
+    some = inside.any(0)
+    held = np.where(inside[..., None, None], stack, np.nan)[:, some]
+    of_run = np.nanmean(held, 0) if some.any() else stack[0, :0]
     cost = {name: of_run[:, i] - of_run[:, 0] for i, name in enumerate(SETS)}
     mean_cost = {name: float(values.mean()) if len(values) else math.inf for name, values in cost.items()}
     enough = [name for name in SETS[2:] if mean_cost[name] < COSTS]
     best = min(SETS[2:], key=lambda name: mean_cost[name])
     rows: dict[str, Measured] = {
-        name.replace(",", "").replace(" ", "_"): mean(
-            f"cost when only this is read: {name}", cost[name], "nats"
-        )
+        name.replace(",", "").replace(" ", "_"): over_both(f"cost when only this is read: {name}", cost[name])
         for name in SETS[1:]
     }
     return Result(
@@ -187,7 +196,7 @@ def slower(at: dict[int, np.ndarray], n: int) -> Result:
         f"{best}, at {{best}}.",
         dict(best=rows[best.replace(",", "").replace(" ", "_")], **rows)
         | dict(
-            whole=mean("loss where it is nearest to .6", of_run[:, 0], "nats"),
+            whole=over_both("loss where it is nearest to .6", of_run[:, 0]),
             seen=share("runs with a digit in the regime", int(some.sum()), stack.shape[1]),
         ),
         f"A set of tokens explains the stretch from {LOW} to {HIGH} nats if reading it alone costs less "

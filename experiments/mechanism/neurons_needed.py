@@ -20,10 +20,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from experiments.frame import adder, study
-from experiments.frame.bounds import above, below
+from experiments.frame import adder, bounds, study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import Measured, exact, interval, mean, share
+from experiments.frame.measured import Measured, exact, interval, share
 from experiments.frame.result import Result
 from experiments.frame.study import Study
 from grokjax import figures
@@ -181,7 +180,9 @@ def rows(
         once=median("needed for every answer, ranked once", whole[ONCE]),
         random=median("needed for every answer, at random", whole[RANDOM]),
         small=small,
-        left=mean(f"exact match with {counts[as_few]} neurons", whole[GREEDY][:, as_few], ""),
+        left=bounds.scored(
+            f"exact match with {counts[as_few]} neurons", whole[GREEDY][:, as_few], len(right)
+        ),
         **{
             f"needed_{digit}": median(f"needed for digit {digit} alone", by_digit[:, place])
             for place, digit in enumerate(columns)
@@ -211,9 +212,9 @@ def answer(
         "refuted"
         if not do
         else "confirmed"
-        if above(small, 0.5)
+        if bounds.above(small, 0.5)
         else "mixed: confirmed that so few are enough, by hand; refuted that trained runs are that small"
-        if below(small, 0.5)
+        if bounds.below(small, 0.5)
         else "open: about half of the runs can be pruned as far; more runs would tell",
         [
             "Numbers of neurons are upper bounds: of one greedy order, and without training again.",

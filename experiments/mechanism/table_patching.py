@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from grokjax import objective
 from grokjax.checkpoints import Sweep, map_epochs
-from grokjax.interp import edges, patching
+from grokjax.interp import edges
 from grokjax.run import Run
 
 PAIRS = 256
@@ -17,9 +17,9 @@ PAIRS = 256
 PLACES = ("attention", "MLP alone", "attention, past the MLP")
 
 
-def shares(sweep: Sweep, digit: int) -> Float[np.ndarray, "3 S"]:
+def shares(sweep: Sweep, digit: int) -> Float[np.ndarray, "3 S B"]:
     """Which share of the change of the answer to another digit pair passes each of PLACES, in the last
-    snapshot.
+    snapshot: of every pair of problems, as `by_pair` says.
     """
     task = sweep.task
     (a, b), (new_a, new_b) = pairs_of_problems(task, digit)
@@ -28,14 +28,14 @@ def shares(sweep: Sweep, digit: int) -> Float[np.ndarray, "3 S"]:
     above = lambda labels, logits: jnp.take_along_axis(
         objective.by_answer(task, logits[:, np.asarray(task.read)])[:, place], labels[:, place, None], -1
     )[:, 0]
-    score = lambda logits: (above(new.labels, logits) - above(old.labels, logits)).mean()
+    score = lambda logits: above(new.labels, logits) - above(old.labels, logits)
     # what is written before the digit is read stays as it was
     tokens = jnp.where(jnp.arange(old.tokens.shape[1]) <= task.read[0], new.tokens, old.tokens)
     return map_epochs(
         sweep,
         functools.partial(_moved, old.tokens, tokens, score, task.read[place]),
         sweep.epochs[-1:],
-    )[0].T
+    )[0].swapaxes(0, 1)
 
 
 def pairs_of_problems(task: Any, digit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +57,7 @@ def pairs_of_problems(task: Any, digit: int) -> tuple[np.ndarray, np.ndarray]:
     return old, new
 
 
-def _moved(tokens: Array, source: Array, score: Any, position: int, run: Run) -> Float[Array, " 3"]:
+def _moved(tokens: Array, source: Array, score: Any, position: int, run: Run) -> Float[Array, "3 B"]:
     clean, (corrupted, there) = run.forward(tokens), run.run_with_cache(source)
     direct = np.zeros(edges.exist(run).shape)
     direct[-1] = [".head." in name for name in edges.senders(run)]
@@ -68,6 +68,13 @@ def _moved(tokens: Array, source: Array, score: Any, position: int, run: Run) ->
         edit = lambda x: x.at[:, position].set(there[name][:, position])
         return score(run.run_with_cache(tokens, {name: edit})[0])
 
-    return patching.effect(
-        jnp.stack([copied("attn_out"), copied("mlp_out"), past]), score(clean), score(corrupted)
-    )
+    moved = jnp.stack([copied("attn_out"), copied("mlp_out"), past]) - score(clean)
+    return by_pair(moved, score(corrupted) - score(clean))
+
+
+def by_pair(moved: Float[Array, "... B"], whole: Float[Array, " B"]) -> Float[Array, "... B"]:
+    """The mean of `moved` over that of `whole`, as values of pairs of problems: their mean is the share, and
+    they vary as the share does with the pairs, to first order.
+    """
+    share = moved.mean(-1, keepdims=True) / whole.mean()
+    return share + (moved - share * whole) / whole.mean()
