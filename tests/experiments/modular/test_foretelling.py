@@ -1,4 +1,4 @@
-"""Whether an early number tells when a run groks: concordance on planted times, and its choice on other runs."""
+"""Whether an early number tells when a run groks: concordance on planted times; the choice on other runs."""
 
 import numpy as np
 import pytest
