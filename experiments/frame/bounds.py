@@ -1,13 +1,13 @@
 """What the intervals of measured numbers leave out: the parts of which the rules of verdicts are made."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from experiments.frame.measured import Measured, interval, mean
+from experiments.frame.measured import Measured, interval, mean, share
 from grokjax.curves.statistics import Interval
 
 
@@ -78,6 +78,49 @@ def scored(quantity: str, shares: Float[np.ndarray, " S"], problems: int) -> Mea
     found = mean(quantity, shares, "")
     p = found.value
     return found if p is None else widened(found, p * (1 - p) / max(problems, 1))
+
+
+def _over_clusters(x: Float[np.ndarray, " N"], cluster: Sequence[Hashable]) -> tuple[float, int]:
+    """The variance of the mean of values that are alike within clusters (as a ratio of sums), and how many
+    clusters there are.
+    """
+    _, place = np.unique([str(name) for name in cluster], return_inverse=True)
+    count = int(place.max()) + 1
+    off = np.bincount(place, x - x.mean())
+    return float(count / max(count - 1, 1) * (off**2).sum() / len(x) ** 2), count
+
+
+def clustered(
+    quantity: str, values: Float[np.ndarray, " N"], cluster: Sequence[Hashable], unit: str, of: str = "runs"
+) -> Measured:
+    """The mean of values of which those of one cluster (one run) are not independent, with Student's interval
+    over clusters; n counts the values.
+    """
+    x = np.asarray(values, float)
+    variance, count = _over_clusters(x, cluster)
+    middle = float(x.mean())
+    if count < 2:
+        return interval(quantity, Interval(middle, None, None), unit, len(x), of)
+    reach = float(stats.t.ppf(0.975, count - 1)) * math.sqrt(variance)
+    return interval(quantity, Interval(middle, middle - reach, middle + reach), unit, len(x), of)
+
+
+def clustered_share(
+    quantity: str, holds: Float[np.ndarray, " N"], cluster: Sequence[Hashable], of: str = "runs"
+) -> Measured:
+    """How many of some things, of which those of one cluster (one run) are not independent: Wilson's interval
+    of as many independent ones as would have the variance over clusters (Korn and Graubard 1998), never more
+    than there are.
+    """
+    x = np.asarray(holds, float)
+    row = share(quantity, int(x.sum()), len(x), of)
+    variance, _ = _over_clusters(x, cluster)
+    alone = x.var() / len(x)
+    design = max(variance / alone, 1.0) if alone else 1.0
+    p, n, z2 = float(x.mean()), len(x) / design, 1.96**2
+    middle, reach = p + z2 / (2 * n), math.sqrt(z2 * (p * (1 - p) + z2 / (4 * n)) / n)
+    low, high = ((middle + sign * reach) / (1 + z2 / n) for sign in (-1, 1))
+    return row._replace(low=max(low, 0.0), high=min(high, 1.0))
 
 
 def of_pairs(quantity: str, likeness: Float[np.ndarray, "S S"], unit: str = "") -> Measured:

@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.frame.bounds import below
-from experiments.frame.measured import Measured, exact, interval, mean, share
+from experiments.frame.bounds import below, clustered, clustered_share
+from experiments.frame.measured import Measured, exact, mean, share
 from experiments.frame.result import Result
 from experiments.plateaus import tolerance
 from experiments.plateaus.cascade_cells import Cell
-from grokjax.curves import statistics
 
 SURE = 0.05
 """The p of Holm's test over all cells and levels, below which a level's hits are more than chance."""
@@ -54,18 +53,20 @@ class Hit(NamedTuple):
 
 
 def pooled(hits: Sequence[Hit], what: str) -> dict[str, Measured]:
-    """The runs with a shelf at these levels, the chance of one, and the difference, run by run."""
+    """The curves with a shelf at these levels, the chance of one, and the difference, curve by curve; curves
+    of one run are not independent.
+    """
     if not hits:
         return {}
     at = np.concatenate([one.found.at_level for one in hits])
     by_chance = np.concatenate([one.found.at_shifted for one in hits])
-    of = "runs × levels" if len({one.j for one in hits}) > 1 else "runs"
+    runs = [run for one in hits for run in one.cell.runs]
+    of = "runs × levels" if len({one.j for one in hits}) > 1 else "runs × digits"
+    of = "runs" if len(set(runs)) == len(runs) else of
     return dict(
-        hit=share(f"{what}: runs with a shelf there", int(at.sum()), len(at), of),
-        chance=mean(f"{what}: share of shifted levels at which a run has one", by_chance, "", of),
-        excess=interval(
-            f"{what}: hits less those by chance", statistics.bootstrap(at - by_chance), "", len(at), of
-        ),
+        hit=clustered_share(f"{what}: runs with a shelf there", at, runs, of),
+        chance=clustered(f"{what}: share of shifted levels at which a run has one", by_chance, runs, "", of),
+        excess=clustered(f"{what}: hits less those by chance", at - by_chance, runs, "", of),
     )
 
 

@@ -46,6 +46,12 @@ class Cell(NamedTuple):
         return f"base {self.base}, {which} of {self.n}{mode}, width {self.width}"
 
     @property
+    def runs(self) -> list[tuple[int | str, ...]]:
+        """Which run each of its curves is of: the digits that a run writes are of one run."""
+        alone = self.digit if self.mode == "single" else "all digits"
+        return [(self.base, self.n, self.width, alone, run) for run in range(len(self.shelves))]
+
+    @property
     def low(self) -> int:
         """How many shelves its runs have below the level from which it starts."""
         return sum(shelf.level < 0.9 * self.start for own in self.shelves for shelf in own)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.frame import bounds
-from experiments.frame.measured import Measured, mean
+from experiments.frame.measured import Measured, mean, share
 
 DRAWS = 400
 
@@ -57,3 +57,26 @@ def test_an_error_that_all_runs_share_widens_by_the_root_of_the_squares():
     shares = np.array([0.4, 0.5, 0.6])
     few, many = (bounds.scored("x", shares, problems) for problems in (10, 10**9))
     assert few.high > many.high == pytest.approx(mean("x", shares, "").high, rel=1e-3)
+
+
+def test_values_of_one_run_are_not_counted_as_independent():
+    random, together, apart = np.random.default_rng(2), 0, 0
+    runs = np.repeat(np.arange(12), 4)
+    for _ in range(DRAWS):
+        values = random.normal(size=12)[runs] + 0.3 * random.normal(size=48)
+        together += covers(bounds.clustered("x", values, runs.tolist(), ""))
+        apart += covers(mean("x", values, ""))
+    assert 0.92 < together / DRAWS < 0.98 and apart / DRAWS < 0.8
+    assert bounds.clustered("x", np.ones(4), ["a"] * 4, "").low is None
+
+
+def test_a_share_over_runs_that_hit_together_is_as_sure_as_the_runs():
+    alike = np.repeat([1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], 4)
+    row = bounds.clustered_share("x", alike, np.repeat(np.arange(8), 4).tolist())
+    own = bounds.clustered_share("x", alike[::4], list(range(8)))
+    wilson = share("x", 3, 8)
+    assert (row.count, row.n) == (12, 32)
+    assert row.high - row.low == pytest.approx(wilson.high - wilson.low, abs=0.04)
+    assert (own.low, own.high) == pytest.approx((wilson.low, wilson.high), abs=0.03)
+    none = bounds.clustered_share("x", np.zeros(32), list(range(32)))
+    assert (none.low, none.high) == pytest.approx((0.0, share("x", 0, 32).high), abs=1e-3)
