@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from experiments.frame.study import Study
-from experiments.plateaus import tens_parts
+from experiments.plateaus import carry_knowledge
 from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
 from grokjax.interp.addition import evaluation_sets, loss_decomposition, predictions
@@ -55,7 +55,7 @@ def knowledge(sets: list[evaluation_sets.Problems], digit: int, run: Run) -> dic
     found, pair = {}, []
     for depth, fixed in enumerate(sets, 1):
         log_probs = predictions.log_probabilities(run, fixed.tokens, digit)
-        known = tens_parts.knowledge(log_probs, fixed, digit)
+        known = carry_knowledge.knowledge(log_probs, fixed, digit)
         without, with_one = map(jnp.exp, loss_decomposition.candidates(log_probs, fixed, digit))
         half = len(without) // 2
         found[f"auc_{depth}"] = known["auc"]

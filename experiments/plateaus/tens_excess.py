@@ -16,10 +16,11 @@ probability or more, and the AUC of P(+1) between problems with and without a ca
 symmetric about the level, .688 ± .068. Of either kind at most 24 snapshots of a run are scored, evenly
 spaced, on all 10^4 problems.
 
-The parts: leak + miscalibration + spread − gain = loss − h(.45), see `tens_parts`. The leak is −ln of a
-probability and cannot be below 0, so its null is noise: what counts is the leak of the mean of the chosen
-snapshots' weights (4 or more; the noise of the steps is averaged out) less the leak of the same run in those
-of its last 4 snapshots whose training loss is below half of h(.45). Rows that need it lack the other runs.
+The parts: leak + miscalibration + spread − gain = loss − h(.45), see `interp.addition.loss_decomposition`.
+The leak is −ln of a probability and cannot be below 0, so its null is noise: what counts is the leak of the
+mean of the chosen snapshots' weights (4 or more; the noise of the steps is averaged out) less the leak of the
+same run in those of its last 4 snapshots whose training loss is below half of h(.45). Rows that need it lack
+the other runs.
 Slopes are least squares over runs on log2 of rate, batch and width; whole seeds are drawn again.
 Time: 12 minutes on two cores; GPU: not measured.
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from experiments.frame import snapshots
-from experiments.plateaus import tens_parts
+from experiments.plateaus import carry_knowledge
 from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Times
@@ -179,7 +179,7 @@ def of_mean_weights(
 def asks(fixed: evaluation_sets.Problems, run: Run) -> dict[str, Array]:
     """What a run knows of the digit pair and of the carry."""
     log_probs = predictions.log_probabilities(run, fixed.tokens, run.task.digit)
-    return tens_parts.knowledge(log_probs, fixed, run.task.digit)
+    return carry_knowledge.knowledge(log_probs, fixed, run.task.digit)
 
 
 def looked_at(fixed: evaluation_sets.Problems, run: Run) -> dict[str, Array]:
@@ -188,7 +188,8 @@ def looked_at(fixed: evaluation_sets.Problems, run: Run) -> dict[str, Array]:
     """
     digit = run.task.digit
     log_probs = predictions.log_probabilities(run, fixed.tokens, digit)
-    found = dict(tens_parts.split(log_probs, fixed, digit)._asdict())
+    parts = loss_decomposition.split(log_probs, fixed, digit)
+    found = {name: getattr(parts, name) for name in (*PARTS, "loss")}
     zero, one = loss_decomposition.candidates(log_probs, fixed, digit)
     carry = jnp.asarray(fixed.a[:, 0] + fixed.b[:, 0] >= run.task.base, jnp.float32)
     for name, weights, loss in (("without", 1 - carry, -zero), ("with", carry, -one)):
