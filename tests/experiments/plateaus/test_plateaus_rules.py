@@ -75,7 +75,9 @@ def test_the_problems_and_each_part_of_the_runs_have_their_own_verdict():
 
 def hit(j, at_level, p, by_chance=0.0):
     at = np.array(at_level, float)
-    return cascade_answers.Hit(cell([[]] * len(at)), j, tolerance.Hits(0.1, at, np.full(len(at), by_chance), 8), p)
+    return cascade_answers.Hit(
+        cell([[]] * len(at)), j, tolerance.Hits(0.1, at, np.full(len(at), by_chance), 8), p
+    )
 
 
 def test_a_level_is_refuted_only_where_the_runs_leave_no_room_for_it():
