@@ -14,6 +14,8 @@ from grokjax.run import Run
 
 SITE = "blocks.0.mlp.post"
 FAMILIES = ("waves", "polynomials", "sum", "each digit", "line")
+PARTS = ("waves of either digit", "waves of a ± b")
+"""What waves of one frequency are made of: of a and of b, and of their sum and difference."""
 
 
 class Losses(NamedTuple):
@@ -48,6 +50,7 @@ def described(
     wave = lambda x, k: np.stack(
         [np.ones(len(x)), np.cos(2 * np.pi * k * x / base), np.sin(2 * np.pi * k * x / base)], 1
     )
+    single = lambda x, y, k: np.concatenate([wave(x, k), wave(y, k)[:, 1:]], 1)
     power = lambda x: np.stack([np.ones(len(x)), x / base, (x / base) ** 2], 1)
     products = lambda x, y: (x[:, :, None] * y[:, None]).reshape(len(x), -1)
     lines = [
@@ -56,8 +59,11 @@ def described(
         for at in range(-base + 1, 2 * base - 1, 4)
         for sign in (1, -1)
     ]
+    frequencies = range(1, base // 2 + 1)
     forms = {
-        "waves": [products(wave(a, k), wave(b, k)) for k in range(1, base // 2 + 1)],
+        "waves": [products(wave(a, k), wave(b, k)) for k in frequencies],
+        "waves of either digit": [single(a, b, k) for k in frequencies],
+        "waves of a ± b": [single(a + b, a - b, k) for k in frequencies],
         "polynomials": [products(power(a), power(b))],
         "sum": [one_hot(a + b)],
         "each digit": [np.concatenate([one_hot(a), one_hot(b)], 1)],

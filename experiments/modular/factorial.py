@@ -9,15 +9,16 @@ from jaxtyping import Float
 
 from experiments.frame.study import Study
 from grokjax.checkpoints import Sweep
-from grokjax.config import TENSORS, freeze
+from grokjax.config import freeze
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Interval
 
 FACTORS = ("embedding", "bias", "uniform", "small decay", "no warm-up", "W_in untrained")
+DECAYS = 2.0, 0.01
+"""Weight decay as published, and as in the notes: `small decay`."""
+DECAY = FACTORS.index("small decay")
 RIGHT = 0.99
 """The test accuracy at which a run has grokked."""
-FROZEN = (*TENSORS, "b_in", "b_out")
-"""The tensors that are left untrained, one at a time."""
 
 
 class Cells(NamedTuple):
@@ -51,7 +52,7 @@ def factorial(this: Study) -> Cells:
             unembed_bias=bool(bias),
             init=("normal", "uniform")[uniform],
             scale_W_E=[1.0, math.sqrt(this["d_model"])],
-            weight_decay=[2.0, 0.01],
+            weight_decay=list(DECAYS),
             warmup_steps=[10.0, 0.0],
             frozen=[0, freeze("W_in")],
         )
@@ -68,17 +69,6 @@ def factorial(this: Study) -> Cells:
     return Cells(grokked, time)
 
 
-def untrained(this: Study) -> dict[str, statistics.Times]:
-    """The runs in which one tensor is not trained, by its name; `none` trains all."""
-    bits = {"none": 0} | {name: freeze(name) for name in FROZEN}
-    sweep = this.sweep("frozen", **options(this), frozen=list(bits.values()))
-    times, own = until_right(sweep), np.asarray(sweep.hypers.frozen)
-    return {
-        name: statistics.Times(times.time[own == held], times.ended[own == held])
-        for name, held in bits.items()
-    }
-
-
 def until_right(sweep: Sweep) -> statistics.Times:
     """Steps to grokking of every run."""
     wrong = 1 - sweep.metrics["test_accuracy"][..., 0]
@@ -88,8 +78,17 @@ def until_right(sweep: Sweep) -> statistics.Times:
 
 
 def effect(values: Float[np.ndarray, "2 2 2 2 2 2 S"], factors: tuple[int, ...]) -> Interval:
-    """The main effect of one factor, or the interaction of two, with its interval over seeds."""
+    """The main effect of one factor, or the interaction of two, with its interval over seeds; those of other
+    factors than the decay at the published decay, since where no run groks nothing can change.
+    """
+    if DECAY not in factors:
+        values = values.take([0], axis=DECAY)
     for axis in sorted(factors, reverse=True):
         values = np.diff(values, axis=axis).squeeze(axis)
     each = values.reshape(-1, values.shape[-1]).mean(0) / 2 ** (len(factors) - 1)
     return statistics.mean(each, 1 - 0.05 / len(FACTORS))
+
+
+def of_decay(values: Float[np.ndarray, "2 2 2 2 2 2 S"], small: int) -> Float[np.ndarray, "32 S"]:
+    """The cells with the published decay (0) or the small one (1)."""
+    return values.take(small, axis=DECAY).reshape(-1, values.shape[-1])

@@ -10,6 +10,7 @@ from experiments.modular import (
     interventions,
     modular_grokking,
     separated_settings,
+    untrained_tensors,
 )
 from experiments.modular import what_stops_grokking as differences
 from experiments.modular.grokking_phase import Cell
@@ -92,9 +93,9 @@ def test_the_differences_that_matter_are_named(grokked, verdict, share):
 
 def test_tensors_that_must_be_trained_are_named():
     fine, never = times(*[500] * 8), times(*[LAST] * 8)
-    found = differences.of_tensors({"none": fine, "W_E": never, "W_U": fine}, 1000)
+    found = untrained_tensors.of_tensors({"none": fine, "W_E": never, "W_U": fine}, 1000)
     assert found.verdict == "confirmed: without training W_E" and found.rows["worse"].count == 1
-    assert differences.of_tensors({"none": fine, "W_E": fine}, 1000).verdict == "refuted"
+    assert untrained_tensors.of_tensors({"none": fine, "W_E": fine}, 1000).verdict == "refuted"
 
 
 @pytest.mark.parametrize(
@@ -125,3 +126,13 @@ def test_a_rate_that_does_not_determine_the_mean_is_open():
     assert of([25, 75], [25, 75], []) == "confirmed" and of([25, 75], [25], [75]) == "refuted: apart at 75%"
     assert of([25, 75], [25], []).startswith("mixed: confirmed at 25%; open at 75%")
     assert of([25, 75], [], []).startswith("open") and of([], [], []).startswith("open")
+
+
+def test_an_effect_is_not_halved_by_settings_in_which_no_run_groks():
+    """Only with the published decay can a run grok, and then only with the published embedding."""
+    found = factors(lambda place: place[factorial.DECAY] == 0 and place[0] == 0)
+    of = lambda *names: factorial.effect(found.grokked, tuple(map(factorial.FACTORS.index, names))).value
+    assert (of("embedding"), of("bias"), of("small decay")) == (-1.0, 0.0, -0.5)
+    small, large = (factorial.of_decay(found.grokked, which) for which in (1, 0))
+    assert (small.sum(), large.sum(), large.shape) == (0, 16 * 8, (32, 8))
+    assert differences.of_all("published decay", large).count == 128
