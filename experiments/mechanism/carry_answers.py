@@ -122,8 +122,8 @@ def extracted(reads: Read, exact_match: np.ndarray, compared: Compared, of: Clas
     rest = _difference("way, resid_post less resid_mid", reads, (SITES[1], SITES[0]), of, base)
     return Result(
         "002-06",
-        "Attention goes {mid} of the way from a sum of tokens to a carry; with its patterns held at their "
-        "mean {held}.",
+        "On a scale from the best sum of tokens, zero, to a clean carry, one, a probe stands at {mid} after "
+        "attention and at {post} after the MLP.",
         dict(
             mid=mid,
             held=held,

@@ -11,7 +11,8 @@ form and its coefficients on a random half of the cells, and is scored on the ot
 the 5 frequencies (the 3×3 block, 9 coefficients), polynomials of degree 2 in each digit (9), a function of
 a + b (19), a function of each digit (19), and a ReLU of a line (one of 84 lines, 2 coefficients). The waves'
 parts alone: those of a and of b (5), those of a + b and of a − b (5). A neuron weighs as much as its table
-varies; the picture counts neurons alike. Controls: digits in random orders, the same runs before training. Restricted and excluded losses on --problems 500.
+varies; the picture counts neurons alike. Controls: digits in random orders, the same runs before training.
+Restricted and excluded losses on --problems 500.
 Time: 3 minutes on one core, once the runs are trained; GPU: not measured.
 
 Changed after a first look: the best of 5 frequencies stood against one polynomial, and was scored on the
@@ -41,7 +42,7 @@ from experiments.mechanism.neuron_tables import (
 from grokjax import figures
 from grokjax.checkpoints import map_epochs
 from grokjax.curves import statistics
-from grokjax.interp.addition import digit_pair, evaluation_sets
+from grokjax.interp.addition import evaluation_sets
 
 DEFAULTS: dict[str, study.Setting] = {**adder.SIZE, "each": 20, "problems": 500}
 SMALL: dict[str, study.Setting] = {**adder.TINY, "each": 1, "problems": 20}
@@ -121,7 +122,7 @@ def answer(whole: dict[str, np.ndarray], cut: Losses) -> Result:
     enough = above(2 * whole_loss - only_waves)
     return Result(
         "001-52",
-        f"A wave of one frequency predicts {{waves}} of the neurons' variance on digit pairs held out from its "
+        "A wave of one frequency predicts {waves} of the neurons' variance on digit pairs held out from its "
         f"choice; {RIVALS[best]} {{rival}}.",
         dict(
             waves=mean("predicted by waves of one frequency", whole["waves"], ""),

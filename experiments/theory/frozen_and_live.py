@@ -158,8 +158,8 @@ def content(found: list[Final], by_heads: dict[int, Final], frozen: np.ndarray, 
     left = np.asarray((live < BELOW * math.log(10)).all(0))
     return Result(
         "004-15",
-        "Where sums over tokens are bound to ln 10, attention that sees content goes below it in {left}, "
-        "frozen attention stays at {least}.",
+        "Without an MLP, attention that ignores content stays at {least} wherever sums over tokens know "
+        "nothing; attention that sees content goes below in {left}.",
         dict(
             left=share("runs that leave ln 10 for every digit and order", int(left.sum()), len(left)),
             least=mean(
