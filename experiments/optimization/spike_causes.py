@@ -61,8 +61,8 @@ def why(id: str, events: Sequence[Event], effects: Effects) -> Result:
     kept_up = averted.high is not None and averted.high < 0.5
     return Result(
         id,
-        f"Other data keep off {{averted_soon_other_data_{AT}}} of the spikes for a hundred steps, a quarter "
-        f"of the rate {{averted_late_rate___4_{AT}}} for five hundred.",
+        f"Other batches shortly before avert {{averted_soon_other_data_{AT}}} of loss spikes for a hundred "
+        f"steps; a quarter of the learning rate averts {{averted_late_rate___4_{AT}}} for five hundred.",
         rows,
         f"Changed {AT} steps before. State: confirmed if with other data spike states spike within {SOON} "
         "steps more often than quiet ones (AUC above ½), the batch: if other data avert more than half of "
@@ -77,7 +77,11 @@ def why(id: str, events: Sequence[Event], effects: Effects) -> Result:
         else "confirmed: the batch alone makes them"
         if batch and apart.high is not None and apart.high < INFORMATIVE
         else "open: the intervals are too wide; more spikes would tell",
-        ["Averted for good: no spike in the 500 steps after; quiet steps show how often one comes anyway."],
+        [
+            "Averted for good: no spike in the 500 steps after; quiet steps show how often one comes anyway.",
+            "The changes of an event are trained side by side, by another program than the run's: rounding "
+            "alone averts what `same` shows. A replay by itself has the bits of the run (001-38).",
+        ],
     )
 
 

@@ -86,7 +86,7 @@ def measure(this: Study) -> Finding:
             "by_decay": {f"{value:g}": spike_rates.row(cell, this["steps"]) for value, cell in cells.items()},
             "two_layers": spike_rates.row(deep, this["steps"]),
         },
-        plot=pictured(cells, events, places, effects),
+        plot=pictured(cells, events, places, effects, loss),
     )
 
 
@@ -135,13 +135,18 @@ def effect(
     return found
 
 
-def pictured(cells: dict[float, list], events: list[Event], places: Any, effects: Any) -> figures.Plot:
-    """A spike and what becomes of it; runs with a spike by decay; what changes do, beside quiet steps."""
+def pictured(
+    cells: dict[float, list], events: list[Event], places: Any, effects: Any, loss: Float[np.ndarray, "S T"]
+) -> figures.Plot:
+    """The highest spike and what becomes of it; runs with a spike by decay; what changes do, beside quiet
+    steps.
+    """
     panels: dict[str, dict[str, figures.Points]] = {}
     xlabel, ylabel, lead = {}, {}, 40
-    spike, rate, after = "one spike", "how often", "what a change averts"
+    spike, rate, after = "the highest spike", "how often", "what a change averts"
     if events:
-        panels[spike] = one_spike(events[0], places, lead)
+        highest = max((x for x in events if x.spike), key=lambda x: loss[x.run, x.peak])
+        panels[spike] = one_spike(highest, places, lead)
         xlabel[spike], ylabel[spike] = "optimiser step", "loss (nats)"
     panels[rate] = {
         "all runs": figures.Points(
@@ -162,15 +167,13 @@ def pictured(cells: dict[float, list], events: list[Event], places: Any, effects
 
 
 def one_spike(event: Event, places: Any, lead: int) -> dict[str, figures.Points]:
-    """The loss through a spike, as it was and with three changes, every other step."""
+    """The loss through a spike, trained through again as it was and with three changes."""
     first = spike_events.before(event.start, lead)
     changes = {name: CHANGES[name] for name in ("same", "data 0", "rate / 4", "moments reset")}
     loss = spike_events.played(places[event.run, first], first + 200, list(changes.values()), 10)
-    steps = list(range(first, first + loss.shape[1], 2))
+    steps = list(range(first, first + loss.shape[1]))
     return {
-        name.replace("data 0", "other data"): figures.Points(
-            steps, [(float(x), None, None) for x in row[::2]]
-        )
+        name.replace("data 0", "other data"): figures.Points(steps, [(float(x), None, None) for x in row])
         for name, row in zip(changes, loss, strict=True)
     }
 

@@ -20,7 +20,8 @@ Time: 7 minutes on two cores; GPU: not measured.
 
 Changed after a referee: an open verdict of a j (001-69, 001-29) and of a digit (001-68), which few runs had
 refuted; 001-67 is refuted only where no more runs than by chance rest at the pair's level, as in 001-69; 16
-runs instead of 8 in sequence mode; the digits that one run writes are no longer counted as independent.
+runs instead of 8 in sequence mode; the digits that one run writes are no longer counted as independent, and
+001-29 is asked of base 10 as well, whose level is the note's, with the margin of 001-69.
 """
 
 import sys
