@@ -109,8 +109,8 @@ def localised(gammas: tuple[int, ...], made: Coefficients, along: Along, others:
     on = stands(gammas, along)
     return Result(
         "003-27",
-        f"The note's γ lies on {'a' if on else 'no'} plateau: at a tenth of it the median coefficient is "
-        f"{{at_{low}}}, at ten times {{at_{high}}}.",
+        f"The estimate {'stands on a plateau along' if on else 'hangs on'} γ, the pull towards the trained "
+        f"weights: its median is {{at_{low}}} at a tenth of the note's value, {{at_{high}}} at ten times it.",
         rows,
         f"Confirmed if γ = {USED} stands on a plateau along γ (three neighbours within 10%, R-hat at most "
         f"{estimating.MIXED}), of the median over runs, its ranks of the runs go with those of the γ "
@@ -217,7 +217,7 @@ def picture(
     at = {"n/ln n": (gammas, made.found["mean"][0, :, : len(gammas)])}
     around = np.array(AROUND, float)
     at |= {f"{times:g} n/ln n": (around, other.values) for times, other in zip(COLDER, others, strict=True)}
-    return pictures.over_gamma(at, (gammas, quadratic), (gammas, draws))
+    return pictures.over_gamma(at, (gammas, quadratic), (gammas, draws), USED)
 
 
 if __name__ == "__main__":

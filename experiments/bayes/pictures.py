@@ -150,11 +150,13 @@ Over = tuple[np.ndarray, np.ndarray]
 """γ [G], and values at it."""
 
 
-def over_gamma(at: dict[str, tuple[np.ndarray, np.ndarray]], quadratic: Over, draws: Over) -> Plot:
+def over_gamma(
+    at: dict[str, tuple[np.ndarray, np.ndarray]], quadratic: Over, draws: Over, used: float
+) -> Plot:
     """Returns medians over runs with quartiles of coefficients [S, G] over γ, a line per nβ, and beside them
     the loss of the draws at the first nβ.
 
-    quadratic: what it gives there
+    quadratic: what a quadratic loss with the spectrum of the Hessian gives there;  used: the γ that is marked
     """
     with style.settings():
         figure, grid = style.canvas(style.DOUBLE, 2.6, 1, 2)
@@ -163,7 +165,8 @@ def over_gamma(at: dict[str, tuple[np.ndarray, np.ndarray]], quadratic: Over, dr
             middle, low, high = (np.nanquantile(values, share, axis=0) for share in (0.5, 0.25, 0.75))
             left.fill_between(gammas, low, high, color=colour, alpha=0.2, lw=0)
             left.plot(gammas, middle, "o-", ms=3, color=colour, label=f"nβ = {name}")
-        left.plot(*quadratic, "k:", label="a quadratic")
+        left.plot(*quadratic, "k:", label="a quadratic loss with the Hessian's spectrum")
+        left.axvline(used, color="grey", ls="--", lw=0.8, label="the note's γ")
         left.set(xscale="log", yscale="log", xlabel="γ", ylabel="local learning coefficient")
         left.legend(frameon=False)
         right.plot(*draws, "o-", ms=3, color=style.CYCLE[0])

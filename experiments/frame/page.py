@@ -12,8 +12,17 @@ BUILT_BY = "*Built by `python -m experiments.findings`; not edited by hand.*"
 INTRODUCTION = """
 # Findings
 
-Five research notes asked what small transformers do while they learn to add. This is every question of
-theirs, with what was measured. First the results that matter most; then a page per theme, a row per question.
+Five research notes ("the note") asked what small transformers do while they learn to add; their questions
+are quoted on the pages by theme. This is every question of theirs, with what was measured. First the results
+that matter most; then a page per theme, a row per question.
+
+- A *shelf* is a stretch of training on which the loss stays level (a loss plateau). A *level* is the exact
+  least loss, in nats, of one who knows only part of the input.
+- *Digit 0* is the units. In *single mode* a model is asked for one digit alone; in *sequence mode* it writes
+  the whole answer.
+- *Frozen* attention looks at places alone, one learned pattern per head; *live* attention sees the tokens.
+- h(.45) is the entropy of a carry into the tens, .688 nats; ln 10, 2.303 nats, is the loss of one who knows
+  nothing of a digit.
 """
 CONVENTIONS = """
 What was found wrong on the way, in the notes, in papers, in others' code and here, is
@@ -92,10 +101,13 @@ def of_theme(theme: str, made: Mapping[str, Row], found: Mapping[str, Mapping[st
     ]
     experiments = list(dict.fromkeys(row.experiment for row in own))
     for name in sorted((name for name in experiments if name), key=str):
-        lines += [*section(name, found[name]), *details(row for row in own if row.experiment == name)]
+        lines += [
+            *section(name, found[name]),
+            *details((row for row in own if row.experiment == name), found),
+        ]
     rest = [row for row in own if row.experiment is None]
     if rest:
-        lines += ["## Without an experiment", "", *details(rest)]
+        lines += ["## Without an experiment", "", *details(rest, found)]
     return "\n".join(lines)
 
 
@@ -110,14 +122,22 @@ def section(name: str, finding: Mapping[str, Any]) -> list[str]:
         f"`{finding['command']}`",
         "",
         f"Design: {finding['task']}; {finding['size']}; {seeds['count']} seeds from {seeds['first']} on. "
-        f"Measured on {finding['machine']}; commit {finding['commit']}.",
+        f"Measured on {finding['machine']}; commit {finding['commit']}"
+        + (", with changes that were not committed." if str(finding["commit"]).endswith("+") else "."),
         "",
     ]
 
 
-def details(of: Iterable[Row]) -> Iterator[str]:
-    """The details of some questions."""
+def details(of: Iterable[Row], found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The details of some questions, each with where it was measured."""
     for row in of:
+        where = []
+        if row.experiment:
+            finding, count = found[row.experiment], found[row.experiment]["seeds"]["count"]
+            where = [
+                f"Measured by [{row.experiment}](#{row.experiment}), {count} seeds: `{finding['command']}`.",
+                "",
+            ]
         yield from (
             f"### {row.question.id}",
             "",
@@ -125,6 +145,7 @@ def details(of: Iterable[Row]) -> Iterator[str]:
             "",
             f"**{row.answer}** {row.verdict[:1].upper()}{row.verdict[1:]}.",
             "",
+            *where,
             row.detail,
             "",
         )

@@ -46,8 +46,8 @@ def above_exact(cells: Sequence[Cell], top: Cell, fits: Fits) -> Result:
     )
     return Result(
         "001-01",
-        "At the note's width runs blind to the carry lie {excess} above h(.45); averaging their weights "
-        "takes off {noise}.",
+        "Runs that know the tens' digit pair and not the carry lose {excess} more than the carry's entropy; "
+        "averaging their weights over steps takes off {noise}.",
         dict(
             excess=excess,
             noise=mean("saved by averaging the weights, paired", saved, "nats"),

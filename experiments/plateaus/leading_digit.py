@@ -82,30 +82,19 @@ def measure(this: Study) -> Finding:
 
 
 def pictured(found: list[Length]) -> figures.Plot:
-    """Of every run how far the loss where places begin to add lies from each candidate, and what predicts its
-    log-odds at the level of the counts.
-    """
+    """What is left unexplained of each run's log-odds, and by what, at the loss nearest to the counts'."""
     lengths = [str(one.n) for one in found]
-    own = lambda values: values[np.isfinite(values)]
-    level, state = "digit alone: where places first add 2%", "digit alone: at the loss of the counts"
-    panels = {
-        level: {
-            name: figures.Points.of_runs(lengths, [own(one.level) - one.exact[name] for one in found])
-            for name in found[0].exact
-        }
-        | {"exact level": figures.Points(lengths, [(0.0, None, None)] * len(lengths))},
-        state: {
-            name: figures.Points.of_runs(lengths, [one.r2[:, i] for one in found])
-            for i, name in enumerate(FEATURES)
-        },
+    panel = {
+        name: figures.Points.of_runs(lengths, [1 - one.r2[:, i] for one in found])
+        for i, name in enumerate(FEATURES)
     }
     return figures.points(
-        panels,
+        {"where the loss is that of the best guess from digit counts": panel},
         xlabel="digits of an operand",
-        ylabel={level: "loss less exact level (nats)", state: "R² of the log-odds"},
-        sharey=False,
+        ylabel="log-odds left unexplained (1 − R²)",
+        scale="log",
         joined=False,
-        legend="less the level of, or R² by (each run)",
+        legend="explained by (each run)",
     )
 
 

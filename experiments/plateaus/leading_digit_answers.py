@@ -68,10 +68,8 @@ def its_level(found: list[Length]) -> Result:
     few = sum(one.at.ended.sum() for one in found) < sum(len(one.level) for one in found) / 2
     return Result(
         "001-62",
-        "Near the counts' loss a run scores digits without seeing places, which add {gain} to the {counts} "
-        "that counts explain."
-        if state
-        else "Near the counts' loss counts explain {counts} of the log-odds, and places add {gain}.",
+        "Where the loss is nearest to the best guess from digit counts, counts explain {counts} of the "
+        "model's log-odds; each digit's place adds {gain}.",
         of_state(found, int(sum(one.sum() for one in only))) | levels | beside_levels(found),
         f"State, confirmed: in most runs of every n counts give {ONLY_COUNTS:.0%} and places add under "
         f"{NOTHING_MORE:.0%} "

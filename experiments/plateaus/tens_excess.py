@@ -128,7 +128,11 @@ def series(cells: list[Cell], width: int) -> dict[str, figures.Points]:
     gains = [kept(-one.known["gain"]) for one in own]
     return {
         name: figures.Points.of_runs(names, values)
-        for name, values in {**parts, "knowledge of the carry": gains}.items()
+        for name, values in {
+            **parts,
+            "knowledge of the carry": gains,
+            "excess, weights averaged over steps": [kept(one.averaged["excess"]) for one in own],
+        }.items()
     }
 
 
