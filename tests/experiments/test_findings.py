@@ -52,7 +52,7 @@ def test_links_and_pictures_of_the_pages_lead_somewhere():
             path, _, place = link.partition("#")
             file = (ROOT / "docs" / name).parent / path if path else ROOT / "docs" / name
             assert file.exists(), link
-            assert not place or f"### {place}\n" in file.read_text(), link
+            assert not place or f"## {place}\n" in file.read_text(), link
 
 
 def test_the_tables_beside_the_frame_speak_of_questions_of_the_notes():
