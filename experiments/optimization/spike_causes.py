@@ -95,12 +95,11 @@ def averted_by(events: Sequence[Event], effects: Effects) -> dict[str, Measured]
             for when, column, steps in spans if lead == AT else spans[1:]:
                 own = values[at, column]
                 kept = own[np.isfinite(own)]
-                rows[f"averted_{when}_{key}"] = interval(
-                    f"{name}, {lead} steps before: averted for {steps}",
-                    estimate(1 - kept),
-                    "",
-                    len(kept),
-                    "spikes",
+                what = f"{name}, {lead} steps before: averted for {steps}"
+                rows[f"averted_{when}_{key}"] = (
+                    share(what, int((1 - kept).sum()), len(kept), "spikes")
+                    if np.isin(kept, (0, 1)).all() and name != "other data"
+                    else interval(what, estimate(1 - kept), "", len(kept), "spikes")
                 )
             if lead != AT:
                 continue
