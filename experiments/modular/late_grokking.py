@@ -24,7 +24,7 @@ import sys
 import numpy as np
 
 from experiments.frame import study
-from experiments.frame.bounds import above, below
+from experiments.frame.bounds import above, below, sided
 from experiments.frame.finding import Finding
 from experiments.frame.measured import Measured, interval, share, time
 from experiments.frame.result import Result
@@ -123,18 +123,19 @@ def some_grok(this: Study, grokked: statistics.Times, measures: dict[str, np.nda
         f"runs that have grokked by step {this['steps']}", int(grokked.ended.sum()), len(grokked.ended)
     )
     order = "less" if foretold.falls else "more"
+    told = interval(
+        f"pairs of odd seeds in which the run with {order} {foretold.name} groks first",
+        foretold.concordance,
+        "of pairs",
+        int(ahead[1::2].sum()),
+    )
     return Result(
         "003-16",
         f"By the last step {{some}} have grokked; the {foretold.name} at an early step foretells the "
         "earlier of two in {told}.",
         dict(
             some=some,
-            told=interval(
-                f"pairs of odd seeds in which the run with {order} {foretold.name} groks first",
-                foretold.concordance,
-                "of pairs",
-                int(ahead[1::2].sum()),
-            ),
+            told=told,
             step=time("step of grokking", grokked, this["steps"]),
         )
         | {
@@ -146,11 +147,13 @@ def some_grok(this: Study, grokked: statistics.Times, measures: dict[str, np.nda
             )
             for i, (name, values) in enumerate(kept.items())
         },
-        "Confirmed where Wilson's interval of the share of runs that have grokked by the last step lies "
-        f"between {SOME:g} and {1 - SOME:g}; refuted where it lies outside; else open. The measure is chosen "
-        "on the even seeds.",
-        of_some(some),
+        "Two claims. Some grok and others not: confirmed where Wilson's interval of the share of runs that "
+        f"have grokked by the last step lies between {SOME:g} and {1 - SOME:g}; refuted where it lies "
+        "outside; else open. It is foretold: confirmed where the measure that orders the even seeds best "
+        "orders more than half of the pairs of odd ones (whole interval); refuted where fewer; else open.",
+        both(of_some(some), sided(told, 0.5, "confirmed", "refuted", "open")),
         [
+            f"Measured at step {step}, of the runs that have not grokked by then.",
             "What a run has not done by the last step it may do later.",
             f"The note has 30% of modulus 113; {this['percent']}% of modulus {this['modulus']} was chosen by "
             "5 trial runs, of which 4 had grokked.",
@@ -166,6 +169,16 @@ def of_some(some: Measured) -> str:
         return "refuted"
     end = "nine tenths" if some.value is not None and some.value > 0.5 else "a tenth"
     return f"open: the interval holds {end}; more --seeds would settle it"
+
+
+def both(some: str, foretold: str) -> str:
+    """The verdict of two claims."""
+    kind = some.partition(":")[0]
+    if kind == foretold:
+        return some
+    if "confirmed" not in (kind, foretold):
+        return f"open: {some.partition(': ')[2] or 'foretelling is undecided; more --seeds would settle it'}"
+    return f"mixed: {foretold} that it is foretold; {kind} whether some grok and others not by then"
 
 
 def by_drops(this: Study, happened: Events, fallen: list[list[Fall]]) -> list[Result]:

@@ -71,8 +71,8 @@ def at_log_20_9(top: Cell) -> Result:
         "refuted if the interval lies outside of the margin, else open.",
         UNSEEN if same is None else "confirmed" if same else "refuted",
         [
-            "The exact level is the entropy of the carry, .688: that the excess (001-01) lifts it to log 20/9 "
-            "is so at this width, rate and batch, not at others."
+            "The exact level is the entropy of the carry, .688: that the excess (001-01) lifts it to log "
+            "20/9 is so at this width, rate and batch, not at others."
         ],
     )
 

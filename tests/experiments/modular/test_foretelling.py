@@ -50,3 +50,11 @@ def test_runs_that_say_nothing_have_no_interval():
 )
 def test_some_grok_and_others_not(grokked, verdict):
     assert late_grokking.of_some(share("", grokked, 64)).partition(":")[0] == verdict
+
+
+def test_that_some_grok_and_that_it_is_foretold_are_two_claims():
+    both = late_grokking.both
+    assert both("confirmed", "confirmed") == "confirmed" and both("refuted", "refuted") == "refuted"
+    assert both("open: why", "confirmed").startswith("mixed: confirmed that it is foretold; open whether")
+    assert both("open: why", "open") == "open: why"
+    assert both("refuted", "open") == "open: foretelling is undecided; more --seeds would settle it"
