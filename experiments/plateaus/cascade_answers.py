@@ -61,8 +61,7 @@ def pooled(hits: Sequence[Hit], what: str) -> dict[str, Measured]:
     at = np.concatenate([one.found.at_level for one in hits])
     by_chance = np.concatenate([one.found.at_shifted for one in hits])
     runs = [run for one in hits for run in one.cell.runs]
-    of = "runs × levels" if len({one.j for one in hits}) > 1 else "runs × digits"
-    of = "runs" if len(set(runs)) == len(runs) else of
+    of = "runs" if len(set(runs)) == len(runs) else "curves"
     return dict(
         hit=clustered_share(f"{what}: runs with a shelf there", at, runs, of),
         chance=clustered(f"{what}: share of shifted levels at which a run has one", by_chance, runs, "", of),
@@ -118,7 +117,7 @@ def beneath(hits: Sequence[Hit]) -> Measured:
         "base 10: curves with a shelf from 5% to 15% below the level",
         np.array(there, float),
         runs,
-        "runs × digits",
+        "curves",
     )
 
 
@@ -163,10 +162,9 @@ def cascade(hits: Sequence[Hit], cells: Sequence[Cell]) -> Result:
     parts = [f"{kind} of j = {', '.join(map(str, states[kind]))}{words.get(kind, '')}" for kind in kinds]
     return Result(
         "001-69",
-        "Runs have a shelf where the digit pair is known in {hit_0}, where one lower pair is as well in "
-        "{hit_1}."
+        "Where the digit pair is known {hit_0} have a shelf, where one lower pair is as well {hit_1}."
         if len(shown) == 2
-        else "Runs have a shelf where the digit pair is known in {hit_0}."
+        else "Where the digit pair is known {hit_0} have a shelf."
         if 0 in shown
         else "No level can be told from others here.",
         rows,
