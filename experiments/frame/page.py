@@ -23,6 +23,8 @@ that matter most; then a page per theme, a row per question.
 - *Frozen* attention looks at places alone, one learned pattern per head; *live* attention sees the tokens.
 - h(.45) is the entropy of a carry into the tens, .688 nats; ln 10, 2.303 nats, is the loss of one who knows
   nothing of a digit.
+
+More words stand in the [glossary](glossary.md); how intervals are made is said at the end of this page.
 """
 CONVENTIONS = """
 What was found wrong on the way, in the notes, in papers, in others' code and here, is
