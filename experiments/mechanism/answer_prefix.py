@@ -14,7 +14,7 @@ problems: the loss of one who knows these tokens alone, as the run uses them. Al
 Changed after a review: −ln of a mean over few draws is too large, by some .02 nats at 8 draws. What is left
 of that at twice as many draws is half, so it is taken off: twice the loss of all draws less the mean loss of
 their halves.
-Time: 2 minutes on two cores beside the training of the shared runs (5 minutes); GPU: not measured.
+Time: 3 minutes on two cores beside the training of the shared runs (6 minutes); GPU: not measured.
 """
 
 import math
