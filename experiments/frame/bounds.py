@@ -94,12 +94,12 @@ def clustered(
     quantity: str, values: Float[np.ndarray, " N"], cluster: Sequence[Hashable], unit: str, of: str = "runs"
 ) -> Measured:
     """The mean of values of which those of one cluster (one run) are not independent, with Student's interval
-    over clusters; n counts the values.
+    over clusters; n counts the values. Clusters that are all alike have no interval.
     """
     x = np.asarray(values, float)
     variance, count = _over_clusters(x, cluster)
     middle = float(x.mean())
-    if count < 2:
+    if count < 2 or not variance:
         return interval(quantity, Interval(middle, None, None), unit, len(x), of)
     reach = float(stats.t.ppf(0.975, count - 1)) * math.sqrt(variance)
     return interval(quantity, Interval(middle, middle - reach, middle + reach), unit, len(x), of)

@@ -67,7 +67,8 @@ def test_values_of_one_run_are_not_counted_as_independent():
         together += covers(bounds.clustered("x", values, runs.tolist(), ""))
         apart += covers(mean("x", values, ""))
     assert 0.92 < together / DRAWS < 0.98 and apart / DRAWS < 0.8
-    assert bounds.clustered("x", np.ones(4), ["a"] * 4, "").low is None
+    assert bounds.clustered("x", np.arange(4.0), ["a"] * 4, "").low is None
+    assert bounds.clustered("x", np.zeros(16), list(range(16)), "").low is None
 
 
 def test_a_share_over_runs_that_hit_together_is_as_sure_as_the_runs():
