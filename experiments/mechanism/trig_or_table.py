@@ -26,7 +26,7 @@ import numpy as np
 
 from experiments.frame import adder, study
 from experiments.frame.finding import Finding
-from experiments.frame.measured import mean
+from experiments.frame.measured import Measured, mean
 from experiments.frame.result import Result
 from experiments.frame.study import Study
 from experiments.mechanism.neuron_tables import (
@@ -110,6 +110,23 @@ def by_digit(kinds: Losses) -> dict[str, list[statistics.Interval]]:
     }
 
 
+def predicted(whole: dict[str, np.ndarray], best: str) -> dict[str, Measured]:
+    """What every description predicts of the neurons' variance, and the controls."""
+    row = lambda name, words: mean(f"predicted by {words}", whole[name], "")
+    parts = (*PARTS, *(f"{part}, before training" for part in PARTS))
+    gain = whole["waves"] - whole["waves of either digit"]
+    return {
+        "waves": row("waves", "waves of one frequency"),
+        "rival": row(best, f"the best rival: {best}"),
+        **{name.replace(" ", "_"): row(name, name) for name in FAMILIES if name != "waves"},
+        "shuffled": row("shuffled", "waves, digits in random orders"),
+        "before": row(BEFORE, BEFORE),
+        "alike": row("alike", "waves, neurons counted alike"),
+        **{f"part_{i}": row(name, name) for i, name in enumerate(parts)},
+        "crossed": mean("predicted by waves less that by waves of either digit", gain, ""),
+    }
+
+
 def answer(whole: dict[str, np.ndarray], cut: Losses) -> Result:
     """001-52; per run the mean over the digits."""
     whole_loss, only_waves, only_powers, no_waves, no_powers, _ = (
@@ -124,22 +141,8 @@ def answer(whole: dict[str, np.ndarray], cut: Losses) -> Result:
         "001-52",
         "A wave of one frequency predicts {waves} of the neurons' variance on digit pairs held out from its "
         f"choice; {RIVALS[best]} {{rival}}.",
-        dict(
-            waves=mean("predicted by waves of one frequency", whole["waves"], ""),
-            rival=mean(f"predicted by the best rival: {best}", whole[best], ""),
-            **{name.replace(" ", "_"): mean(f"predicted by {name}", whole[name], "") for name in rivals},
-            shuffled=mean("predicted by waves, digits in random orders", whole["shuffled"], ""),
-            before=mean(f"predicted by {BEFORE}", whole[BEFORE], ""),
-            alike=mean("predicted by waves, neurons counted alike", whole["alike"], ""),
-            **{
-                f"part_{i}": mean(f"predicted by {name}", whole[name], "")
-                for i, name in enumerate((*PARTS, *(f"{part}, before training" for part in PARTS)))
-            },
-            crossed=mean(
-                "predicted by waves less that by waves of either digit",
-                whole["waves"] - whole["waves of either digit"],
-                "",
-            ),
+        predicted(whole, best)
+        | dict(
             loss=mean("loss", whole_loss, "nats"),
             only_waves=mean("loss with the waves of the tables alone", only_waves, "nats"),
             only_powers=mean("loss with polynomials of the tables alone", only_powers, "nats"),

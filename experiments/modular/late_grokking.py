@@ -133,11 +133,7 @@ def some_grok(this: Study, grokked: statistics.Times, measures: dict[str, np.nda
         "003-16",
         f"By the last step {{some}} have grokked; the {foretold.name} at an early step foretells the "
         "earlier of two in {told}.",
-        dict(
-            some=some,
-            told=told,
-            step=time("step of grokking", grokked, this["steps"]),
-        )
+        dict(some=some, told=told, step=time("step of grokking", grokked, this["steps"]))
         | {
             f"told_{i}": interval(
                 f"pairs in which the run with less {name} groks first",
