@@ -67,19 +67,7 @@ OTHER = f"Changed: a key frequency comes or goes, or gradient symmetricity moves
 
 def measure(this: Study) -> Finding:
     """When runs grok, their drops, and what they were like early."""
-    found = this.sweep(
-        "nanda",
-        task="modular",
-        preset="nanda",
-        modulus=this["modulus"],
-        d_model=this["d_model"],
-        train_fraction=this["percent"] / 100,
-        save=f"every:{max(1, this['steps'] // 50 // this['snapshots'])}",
-    )
-    steps = np.array([found.steps(epoch) for epoch in found.epochs])
-    seen = phases.measured(found)
-    happened = phases.events(found, steps, seen["excluded"])
-    fallen = [phases.falls(found, steps, seen, run) for run in range(len(found))]
+    found, steps, seen, happened, fallen = phases.followed(this)
     at = int(np.abs(steps - this["early"]).argmin())
     return Finding(
         task=f"modular addition, modulus {this['modulus']}, {this['percent']}% of the table",

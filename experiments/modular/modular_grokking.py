@@ -26,8 +26,6 @@ Time: 33 minutes on two cores of their own; GPU: not measured.
 
 import sys
 
-import numpy as np
-
 from experiments.frame import study
 from experiments.frame.finding import Finding
 from experiments.frame.measured import share, time
@@ -62,19 +60,7 @@ ENOUGH = 16
 
 def measure(this: Study) -> Finding:
     """The measures of every saved epoch of every run, the phases and the drops."""
-    found = this.sweep(
-        "nanda",
-        task="modular",
-        preset="nanda",
-        modulus=this["modulus"],
-        d_model=this["d_model"],
-        train_fraction=this["percent"] / 100,
-        save=f"every:{max(1, this['steps'] // 50 // this['snapshots'])}",
-    )
-    steps = np.array([found.steps(epoch) for epoch in found.epochs])
-    seen = phases.measured(found)
-    happened = phases.events(found, steps, seen["excluded"])
-    fallen = [phases.falls(found, steps, seen, run) for run in range(len(found))]
+    found, steps, seen, happened, fallen = phases.followed(this)
     return Finding(
         task=f"modular addition, modulus {this['modulus']}, {this['percent']}% of the table",
         seeds=this.seeds,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import grokjax as gj
+from experiments.frame.study import Study
 from grokjax.checkpoints import Sweep
 from grokjax.curves import drops, statistics
 from grokjax.interp.modular import grid, pizza, progress
@@ -54,6 +55,35 @@ class Fall(NamedTuple):
     def other(self) -> bool:
         """Whether another algorithm is there after it."""
         return bool(self.came or self.went or abs(self.symmetricity[1] - self.symmetricity[0]) >= MOVED)
+
+
+class Followed(NamedTuple):
+    """The runs of a sweep, the steps of its saved epochs, what is measured there, events and drops."""
+
+    sweep: Sweep
+    steps: np.ndarray
+    seen: dict[str, np.ndarray]
+    happened: Events
+    fallen: list[list[Fall]]
+
+
+def followed(this: Study) -> Followed:
+    """Train the preset of Nanda et al. with the settings of a study, and follow every run."""
+    found = this.sweep(
+        "nanda",
+        task="modular",
+        preset="nanda",
+        modulus=this["modulus"],
+        d_model=this["d_model"],
+        train_fraction=this["percent"] / 100,
+        save=f"every:{max(1, this['steps'] // 50 // this['snapshots'])}",
+    )
+    steps = np.array([found.steps(epoch) for epoch in found.epochs])
+    seen = measured(found)
+    happened = events(found, steps, seen["excluded"])
+    return Followed(
+        found, steps, seen, happened, [falls(found, steps, seen, run) for run in range(len(found))]
+    )
 
 
 def measured(found: Sweep) -> dict[str, np.ndarray]:
