@@ -86,25 +86,26 @@ def measure(this: Study) -> Finding:
 def localised(gammas: tuple[int, ...], made: Coefficients, along: Along, others: list[Along]) -> Result:
     """003-27."""
     k, found, rows = used(gammas), made.found, {}
+    seeds = np.asarray(made.sweep.hypers.seed)
     shorter = found["mean"][0, :, -1]
     draws = estimating.loss_of_draws(found, made.nbeta)[0]
     for j, gamma in enumerate(gammas):
         at, rank = f"γ {gamma}", along.ranks[j]
-        rows[f"at_{j}"] = median(f"median coefficient, {at}", along.values[:, j])
+        rows[f"at_{j}"] = median(f"median coefficient, {at}", along.values[:, j], seeds=seeds)
         rows[f"rank_{j}"] = Measured(
             f"rank correlation of the runs with γ {gammas[k]}, {at}",
             rank if np.isfinite(rank) else None,
             n=len(shorter),
         )
-        rows[f"draws_{j}"] = median(f"median loss of the draws, {at}", draws[:, j], "nats")
+        rows[f"draws_{j}"] = median(f"median loss of the draws, {at}", draws[:, j], "nats", seeds)
         mixing = estimating.mixing(found, np.s_[0, :, j], at)
         rows |= {f"{name}_{j}": row for name, row in mixing.items()}
-    rows["shorter"] = median(f"median coefficient, γ {USED}, a third of ε", shorter)
+    rows["shorter"] = median(f"median coefficient, γ {USED}, a third of ε", shorter, seeds=seeds)
     for i, (times, other) in enumerate(zip(COLDER, others, strict=True)):
         for j, gamma in enumerate(AROUND):
             at = f"{times:g} n/ln n, γ {gamma}"
-            rows[f"at_{i}_{j}"] = median(f"median coefficient, {at}", other.values[:, j])
-            rows[f"r_hat_{i}_{j}"] = median(f"median split R-hat, {at}", other.r_hats[:, j])
+            rows[f"at_{i}_{j}"] = median(f"median coefficient, {at}", other.values[:, j], seeds=seeds)
+            rows[f"r_hat_{i}_{j}"] = median(f"median split R-hat, {at}", other.r_hats[:, j], seeds=seeds)
     low, high = max(k - 1, 0), min(k + 1, len(gammas) - 1)
     on = stands(gammas, along)
     return Result(
@@ -123,7 +124,8 @@ def localised(gammas: tuple[int, ...], made: Coefficients, along: Along, others:
                 f"At {times:g} times n/ln n: {other.plateau.reason}."
                 for times, other in zip(COLDER, others, strict=True)
             ),
-            "Ranks and medians are over runs of all rates at the end of training.",
+            "Ranks and medians are over runs of all rates at the end of training; intervals of medians are "
+            "over seeds.",
         ],
     )
 

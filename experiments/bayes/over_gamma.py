@@ -9,7 +9,7 @@ from scipy import stats
 
 from experiments.bayes import data, estimating
 from experiments.bayes.clocks_and_pizzas import Coefficients, used
-from experiments.frame.measured import Measured, interval
+from experiments.frame.measured import FEW, Measured, interval
 from experiments.frame.study import Study
 from grokjax.curves import statistics
 from grokjax.interp.bayes import calibration, hessian
@@ -18,6 +18,8 @@ from grokjax.run import Run
 
 MOST = 10
 """Runs whose Hessian is looked at."""
+RESAMPLES = 2000
+"""Draws of seeds for an interval."""
 
 
 class Along(NamedTuple):
@@ -45,10 +47,18 @@ def along_gamma(found: dict[str, np.ndarray], gammas: tuple[int, ...]) -> Along:
     return Along(values, medians, calibration.plateau(medians, errors, steady), ranks, r_hats)
 
 
-def median(quantity: str, values: np.ndarray, unit: str = "") -> Measured:
-    """The median over runs as a row."""
-    kept = values[np.isfinite(values)]
-    return interval(quantity, statistics.quantile(kept), unit, len(kept))
+def median(quantity: str, values: np.ndarray, unit: str = "", seeds: np.ndarray | None = None) -> Measured:
+    """The median over runs as a row; where runs share a seed, with a bootstrap interval over seeds."""
+    known = np.isfinite(values)
+    kept = values[known]
+    if seeds is None or len(np.unique(seeds[known])) < FEW:
+        return interval(quantity, statistics.quantile(kept), unit, len(kept))
+    groups = [kept[seeds[known] == seed] for seed in np.unique(seeds[known])]
+    drawn = np.random.default_rng(0).integers(len(groups), size=(RESAMPLES, len(groups)))
+    medians = [np.median(np.concatenate([groups[i] for i in row])) for row in drawn]
+    low, high = np.quantile(medians, (0.025, 0.975))
+    found = statistics.Interval(float(np.median(kept)), float(low), float(high))
+    return interval(quantity, found, unit, len(kept))
 
 
 def stands(gammas: tuple[int, ...], along: Along) -> bool:

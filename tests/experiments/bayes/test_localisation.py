@@ -71,3 +71,14 @@ def test_mixing_counts_what_is_trusted():
     found = {"masked": np.array([0, 0, 0.25]), "r_hat": np.array([1.0, 1.3, 1.05])}
     rows = estimating.mixing(found)
     assert (rows["trusted"].count, rows["trusted"].n) == (1, 3) and rows["r_hat"].value == 1.05
+
+
+def test_runs_of_one_seed_do_not_make_a_median_surer():
+    random = np.random.default_rng(0)
+    own = random.normal(size=12)
+    values, seeds = np.tile(own, 5) + 1e-3 * random.normal(size=60), np.tile(np.arange(12), 5)
+    apart, together = over_gamma.median("x", values), over_gamma.median("x", values, seeds=seeds)
+    once = over_gamma.median("x", own)
+    assert apart.value == together.value and together.n == 60
+    width = lambda row: row.high - row.low
+    assert width(together) > 1.5 * width(apart) and width(together) > 0.5 * width(once)
