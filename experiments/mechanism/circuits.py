@@ -18,7 +18,7 @@ Times: half of the way, for both, in the first --close_steps 600 of the same run
   the digit pair at the start to that at the end: between two saved steps by a straight line. The digit after
   the leading one, which starts below ln 10, is left out there, and what is later than the steps saved.
 
-Time: about 4 minutes on two cores, apart from the shared training; GPU: not measured. Changed after a first
+Time: 3 minutes on two cores, apart from the shared training; GPU: not measured. Changed after a first
 look: patterns held at their mean, and equal shares of the way for both times. Changed after a review: one
 head for all digits, where the best of each was taken, and snapshots 10 steps apart instead of 50 to 100.
 """
