@@ -12,7 +12,7 @@ damage there; sets of two digits are compared across the halves, beside those of
 answer digit, another digit pair (with the same carry) is copied into one place at a time, at the position
 where the digit is read, and the rise of the new answer's logit above the old one's is measured; all runs get
 the same pairs, and intervals of these shares hold the errors of runs and of pairs.
-Time: 40 s on two cores that others used too; GPU: not measured.
+Time: a minute on two cores, once the runs are trained; GPU: not measured.
 """
 
 import sys
