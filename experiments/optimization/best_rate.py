@@ -1,11 +1,12 @@
 """The best of several rates for an arm, chosen on one half of the seeds and scored on the other."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from grokjax.checkpoints import Sweep
 from grokjax.curves import statistics
 from grokjax.curves.statistics import Times
 
@@ -59,3 +60,21 @@ def arm(
         at([x[:, -1] for x in right]),
         at(list(loss)),
     )
+
+
+def of_runs(sweep: Sweep, kept: Any) -> Arm:
+    """The runs that are kept as one arm."""
+    at = [kept & np.isclose(sweep.hypers.learning_rate, rate) for rate in RATES]
+    right, loss = sweep.metrics["test_exact_match"], sweep.metrics["loss"]
+    return arm([right[x] for x in at], sweep.metrics["test_step"], [loss[x] for x in at])
+
+
+def at_edge(arms: Iterable[Arm]) -> list[str]:
+    """What to know where the best rate of some arms is the smallest or the largest of those tried."""
+    edges = [set(one.pick.tolist()) <= {0, len(RATES) - 1} for one in arms]
+    if not any(edges):
+        return []
+    which = (
+        "Every best rate is" if all(edges) else f"The best rate of {sum(edges)} of {len(edges)} settings is"
+    )
+    return [f"{which} an edge of the three tried: a better one may lie outside."]
