@@ -46,8 +46,8 @@ def above_exact(cells: Sequence[Cell], top: Cell, fits: Fits) -> Result:
     )
     return Result(
         "001-01",
-        "Runs that know the pair but no carry lie {excess} above the carry's entropy; averaging weights takes "
-        "off {noise}.",
+        "Runs that know the pair but no carry lie {excess} above the carry's entropy; averaging weights "
+        "takes off {noise}.",
         dict(
             excess=excess,
             noise=mean("saved by averaging the weights, paired", saved, "nats"),
