@@ -63,12 +63,13 @@ def top(made: Mapping[str, Row], used: list[str], found: Mapping[str, Mapping[st
     lines = [INTRODUCTION.strip(), "", BUILT_BY, ""]
     for place, one in enumerate(questions.highlights(), 1):
         row = made[one.id]
+        finding = found[row.experiment] if row.experiment else {}
         lines += [
             f"## {place}. {one.heading}",
             "",
             f"{row.answer} {one.meaning}",
             "",
-            *([f"Task: {found[row.experiment]['task']}.", ""] if row.experiment else []),
+            *([f"Task: {finding['task']}; {finding['size']}.", ""] if finding else []),
             f"*{row.verdict[:1].upper()}{row.verdict[1:]}. 95% intervals: {row.sure}. Rule and numbers: "
             f"[{one.id}]({link(row)}).*",
             "",

@@ -162,6 +162,8 @@ def answer(whole: dict[str, np.ndarray], cut: Losses) -> Result:
             "Waves of one frequency hold those of either digit alone: what those predict, and what waves of "
             "a + b and a − b predict alone, stands in the rows.",
             "A neuron weighs as much as its table varies; the picture counts neurons alike.",
+            "A function of each digit holds the waves of either digit and yet predicts less: its 19 "
+            "coefficients are fitted on 50 cells. Polynomials have as many as waves, 9.",
             "Logits that are right are functions of a + b − c whatever the algorithm; over how many "
             "frequencies they spread was not asked.",
         ],

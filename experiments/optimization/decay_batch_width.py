@@ -129,7 +129,7 @@ def by_setting(cells: Cells, steps: int) -> Result:
         "Nearly all: 99%. Confirmed if more than half of the runs of the note's setting (batch 256, decay "
         ".5) get there and no other is sooner (log-rank, Holm over all others, p < .05); refuted if one is "
         "sooner; open otherwise.",
-        f"refuted: {told(sooner, list(others))}"
+        f"refuted: at the rates tried, {told(sooner, list(others))}"
         if sooner
         else "confirmed"
         if notes.right.ended.mean() > 0.5
@@ -137,8 +137,15 @@ def by_setting(cells: Cells, steps: int) -> Result:
         [
             "Steps, not examples: a larger batch sees more of these in as many steps.",
             *best_rate.at_edge(cells.values()),
+            *at_lowest(notes),
         ],
     )
+
+
+def at_lowest(notes: Arm) -> list[str]:
+    """What to know where the note's setting did best at the lowest rate."""
+    lowest = set(notes.pick.tolist()) == {0}
+    return ["The note's setting is best at the lowest rate tried: its time is an upper bound."] * lowest
 
 
 def told(sooner: list[tuple[int, float]], others: list[tuple[int, float]]) -> str:

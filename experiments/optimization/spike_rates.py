@@ -83,7 +83,7 @@ def by_decay(
         "have one (Wilson's whole interval) and the difference is not shown; open otherwise.",
         "confirmed"
         if p < 0.05 and more
-        else "refuted"
+        else "refuted: more spikes where the note saw them are not shown"
         if (free.low or 0) > RARE
         else "open: too few spikes at any decay to tell; more steps would",
         ["A spike is 3-fold above the median of the 100 steps before, and .05 nats above it."],

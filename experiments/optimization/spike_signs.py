@@ -33,8 +33,8 @@ def norms(id: str, events: Sequence[Event], seen: Sequence[Seen]) -> Result:
     others = [kind for kind in leads if kind != "gradient"]
     return Result(
         id,
-        "The total gradient norm moves with the loss at a lag of {lag_0}; it leaves its band before "
-        "{early_0}.",
+        "The total gradient norm moves with the loss at a lag of {lag_0}; its deviation tells spikes apart "
+        "better than the loss's own by {beyond_loss}.",
         rows,
         "Tracks: confirmed if the median lag is 0. Uninformative: refuted if the norm leaves its band before "
         "spikes more often than before quiet steps (Fisher, Holm over three kinds, p < .05) or its deviation "

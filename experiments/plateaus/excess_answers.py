@@ -189,8 +189,8 @@ def more_with_carry(cells: Sequence[Cell], top: Cell) -> Result:
         dict(
             main=main,
             noted=exact("the note's .890 and .630: excess on +1 less that on +0", noted),
-            more=count("settings with more excess on the +1 set", more, len(cells), of),
-            less=count("settings with less excess on the +1 set", less, len(cells), of),
+            more=count("settings with more excess on the +1 set", more, len(gaps), of),
+            less=count("settings with less excess on the +1 set", less, len(gaps), of),
             **{one.short: mean(named(one), gaps[one.short], "nats") for one in cells if one.short in gaps},
         ),
         f"The excesses on the two sets are compared, paired by run, at {top.name}: confirmed if larger on "

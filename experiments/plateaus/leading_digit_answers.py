@@ -79,7 +79,7 @@ def its_level(found: list[Length]) -> Result:
         "open: half of the runs never get so far; more steps would tell"
         if few
         else f"mixed: {'confirmed' if state else 'refuted'} of the state, "
-        f"{'confirmed' if fits else 'refuted'} of a level at which runs rest"
+        f"{'confirmed' if fits else 'refuted'} that places begin to count at one candidate's level"
         if state != fits
         else "confirmed"
         if state

@@ -111,13 +111,14 @@ def compared(id: str, cells: Sequence[Cell], losses: tuple[float, float], what: 
     verdicts = {one.name: agrees(list(strata(one).values()), losses) for one in cells}
     tells = [name for name, same in verdicts.items() if same is not None]
     fits = [name for name in tells if verdicts[name]]
+    scored = sum(bool((one.stayed > 0).any()) for one in cells)
     told = f"at {len(fits)} of the {len(tells)} settings that tell"
     return Result(
         id,
         f"{what}: both losses are as predicted at {{fits}}, and at least one is not at {{fails}}.",
         dict(
-            fits=count("settings where both agree", len(fits), len(cells), "settings"),
-            fails=count("settings where one differs", len(tells) - len(fits), len(cells), "settings"),
+            fits=count("settings where both agree", len(fits), scored, "settings"),
+            fails=count("settings where one differs", len(tells) - len(fits), scored, "settings"),
         ),
         f"At each setting the mean losses on the +0 and +1 sets are compared with {losses[0]:.3f} and "
         f"{losses[1]:.3f}: they agree if both are {MARGINS}, and differ if an interval lies outside of the "
