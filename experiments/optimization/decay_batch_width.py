@@ -118,9 +118,8 @@ def by_setting(cells: Cells, steps: int) -> Result:
         rows[f"time_{i}"] = time(f"{name(key)}, rate {one.rates}: 99% right", one.right, steps)
         rows[f"end_{i}"] = mean(f"{name(key)}: right at the end", one.end, "")
         if key in adjusted:
-            rows[f"p_{i}"] = exact(
-                f"{name(key)} against the note's setting: log-rank p, Holm", adjusted[key], ""
-            )
+            against = f"{name(key)} against the note's setting: log-rank p, Holm"
+            rows[f"p_{i}"] = exact(against, adjusted[key], "")
     return Result(
         "000-05",
         "The note's setting has nearly all answers right at {notes}; the soonest of all decays and batches "
