@@ -110,8 +110,8 @@ def localised(gammas: tuple[int, ...], made: Coefficients, along: Along, others:
     on = stands(gammas, along)
     return Result(
         "003-27",
-        f"The estimate {'stands on a plateau along' if on else 'hangs on'} γ, the pull to trained weights: its "
-        f"median is {{at_{low}}} at a tenth of the note's hundred, {{at_{high}}} at ten times it.",
+        f"The estimate {'stands on a plateau along' if on else 'hangs on'} γ, the pull to trained weights: "
+        f"its median is {{at_{low}}} at a tenth of the note's hundred, {{at_{high}}} at ten times it.",
         rows,
         f"Confirmed if γ = {USED} stands on a plateau along γ (three neighbours within 10%, R-hat at most "
         f"{estimating.MIXED}), of the median over runs, its ranks of the runs go with those of the γ "
