@@ -16,7 +16,7 @@ from grokjax.figures import style
 from grokjax.figures.plot import Plot
 
 COLOURS = matplotlib.colormaps["cividis"]
-MOST_LABELS = 6
+MOST_LABELS = 5
 
 Lines = Mapping[str, Mapping[str, np.ndarray]]
 

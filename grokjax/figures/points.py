@@ -205,3 +205,7 @@ def _ticks(axes: Axes, at: Sequence[float | str], places: Sequence[str]) -> None
     elif len(numbers := sorted({float(x) for x in at})) <= MOST_TICKS:
         axes.set_xticks(numbers, [f"{x:g}" for x in numbers])
         axes.xaxis.set_minor_locator(NullLocator())
+    elif axes.get_xscale() == "log":
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())

@@ -92,3 +92,18 @@ def test_titles_say_which_panels_are_joined_and_panels_have_their_own_labels():
     )
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "steps"]
     assert [axes.lines[0].get_linestyle() for axes in figure.axes] == ["-", "None"]
+
+
+def test_many_places_on_a_logarithmic_axis_have_few_labels():
+    steps = list(range(300, 9000, 50))
+    figure = figures.points(
+        {"": {"a": Points(steps, [(x / 9000, None, None) for x in steps])}},
+        xlabel="",
+        ylabel="",
+        xscale="log",
+    )
+    figure.figure.canvas.draw()
+    axis = figure.axes[0].xaxis
+    shown = [tick.label1.get_text() for tick in axis.get_major_ticks()]
+    assert {"500", "1000", "2000", "5000"} <= set(shown) and len(shown) < 12, "those beyond the ends as well"
+    assert not any(tick.label1.get_text() for tick in axis.get_minor_ticks())
