@@ -16,7 +16,7 @@ runs whose leading digit is right in 90% of these problems; lengths of chains ar
 --followed 16: the seeds of 2 layers. Changed after a review: fewer than 8 runs have no interval, and decide
 nothing. Changed after 8 seeds of 2 layers were seen, before the other 8: two ways that both take more than a
 tenth, neither more than half, are a mixed answer, where more runs were asked for.
-Time: 28 minutes on two cores, half of them for 2 layers.
+Time: 37 minutes on two cores that others used too, most of them for 2 layers.
 """
 
 import sys
