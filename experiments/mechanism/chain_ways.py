@@ -110,8 +110,7 @@ def on_ways(found: list[Ways]) -> Result:
         rows[f"most_{place}"] = share(f"runs with more than {MOST:g} of it by {way}", most, len(of))
     return Result(
         "002-20",
-        "With two layers a carry takes {way_2} of its way to the leading digit stepwise, and {way_0} by layer 0 "
-        "at once; runs differ.",
+        "With two layers runs differ: {way_2} of the change comes stepwise, {way_0} by layer 0 at once.",
         rows,
         f"Over chains that at least one column passes on, in the runs that solve them, {FEW} or more: "
         "stepwise is confirmed if more than half of the change takes that way, refuted if layer 0 alone "
