@@ -20,7 +20,7 @@ of ε was added after it:
   5%. Trained runs: confirmed if the interval of the median, over 10 runs at γ = 100, of the estimate over the
   quadratic's value lies between .8 and 1.25; refuted if it lies outside; else open.
 
-Time: 6 minutes on two cores that others used too; GPU: not measured.
+Time: 9 minutes on two cores; GPU: not measured.
 """
 
 import sys
