@@ -165,7 +165,7 @@ def over_gamma(
             middle, low, high = (np.nanquantile(values, share, axis=0) for share in (0.5, 0.25, 0.75))
             left.fill_between(gammas, low, high, color=colour, alpha=0.2, lw=0)
             left.plot(gammas, middle, "o-", ms=3, color=colour, label=f"nβ = {name}")
-        left.plot(*quadratic, "k:", label="a quadratic loss with the Hessian's spectrum")
+        left.plot(*quadratic, "k:", label="quadratic, by the Hessian")
         left.axvline(used, color="grey", ls="--", lw=0.8, label="the note's γ")
         left.set(xscale="log", yscale="log", xlabel="γ", ylabel="local learning coefficient")
         left.legend(frameon=False)
