@@ -83,7 +83,7 @@ def measure(this: Study) -> Finding:
     )
     panels = {
         "all answered digits": {name: trained[name][last] for name in FAMILIES}
-        | {"waves, before training": before["waves"][first]}
+        | {BEFORE: before["waves"][first]}
     }
     return Finding(
         task=f"{this['digits']}-digit addition, sequence mode, most significant digit first",

@@ -1,6 +1,6 @@
 """Which weight decay and batch size learn an addition soonest?
 
-    python -m experiments.optimization.decay_batch_width
+    python -m experiments.optimization.decay_and_batch
 
 Sequence mode, most significant digit first, 1 layer, 4 heads: decay 0, .1, .5, 1 × --batches 64,128,256,
 --digits 2, --d_model 64, --steps 6000, --seeds 8. Each arm is trained at three rates, 3e-4, 1e-3 and 3e-3:

@@ -5,7 +5,7 @@ import types
 import numpy as np
 
 from experiments.optimization.best_rate import at_edge
-from experiments.optimization.decay_batch_width import DECAYS, NOTE, told
+from experiments.optimization.decay_and_batch import DECAYS, NOTE, told
 
 OTHERS = [(batch, decay) for batch in (64, 128, 256) for decay in DECAYS if (batch, decay) != NOTE]
 
