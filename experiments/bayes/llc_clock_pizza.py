@@ -45,6 +45,7 @@ from experiments.bayes.clocks_and_pizzas import (
     used,
 )
 from experiments.frame import study
+from experiments.frame.bounds import whole_seeds
 from experiments.frame.finding import Finding
 from experiments.frame.measured import interval, share
 from experiments.frame.result import Result
@@ -129,11 +130,9 @@ def over_seeds(
     this: Study, found: dict[str, np.ndarray], seen: dict[str, Any], seeds: np.ndarray, k: int
 ) -> dict[str, statistics.Interval]:
     """The areas at equal loss with the wider of two intervals each: their own, and a bootstrap over seeds."""
-    area, random = areas(this, found, seen, 1, k), np.random.default_rng(0)
-    each = [np.flatnonzero(seeds == seed) for seed in np.unique(seeds)]
+    area = areas(this, found, seen, 1, k)
     drawn: dict[str, list[float]] = {name: [] for name in area}
-    for _ in range(DRAWS):
-        of = np.concatenate([each[i] for i in random.integers(len(each), size=len(each))])
+    for of in whole_seeds(seeds, DRAWS):
         own = {name: x[:, of] for name, x in found.items()}
         again = areas(this, own, {WHEN[1]: {name: x[of] for name, x in seen[WHEN[1]].items()}}, 1, k)
         for name, one in again.items():

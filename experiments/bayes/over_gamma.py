@@ -9,6 +9,7 @@ from scipy import stats
 
 from experiments.bayes import data, estimating
 from experiments.bayes.clocks_and_pizzas import Coefficients, used
+from experiments.frame.bounds import whole_seeds
 from experiments.frame.measured import FEW, Measured, interval
 from experiments.frame.study import Study
 from grokjax.curves import statistics
@@ -53,9 +54,7 @@ def median(quantity: str, values: np.ndarray, unit: str = "", seeds: np.ndarray 
     kept = values[known]
     if seeds is None or len(np.unique(seeds[known])) < FEW:
         return interval(quantity, statistics.quantile(kept), unit, len(kept))
-    groups = [kept[seeds[known] == seed] for seed in np.unique(seeds[known])]
-    drawn = np.random.default_rng(0).integers(len(groups), size=(RESAMPLES, len(groups)))
-    medians = [np.median(np.concatenate([groups[i] for i in row])) for row in drawn]
+    medians = [np.median(kept[of]) for of in whole_seeds(seeds[known], RESAMPLES)]
     low, high = np.quantile(medians, (0.025, 0.975))
     found = statistics.Interval(float(np.median(kept)), float(low), float(high))
     return interval(quantity, found, unit, len(kept))

@@ -1,10 +1,10 @@
 """What the intervals of measured numbers leave out: the parts of which the rules of verdicts are made."""
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import stats
 
 from experiments.frame.measured import Measured, interval, mean, share
@@ -78,6 +78,14 @@ def scored(quantity: str, shares: Float[np.ndarray, " S"], problems: int) -> Mea
     found = mean(quantity, shares, "")
     p = found.value
     return found if p is None else widened(found, p * (1 - p) / max(problems, 1))
+
+
+def whole_seeds(seeds: Int[np.ndarray, " S"], draws: int) -> Iterator[Int[np.ndarray, " n"]]:
+    """Yields the places of the runs of each draw of a bootstrap over seeds: all runs of a seed together."""
+    each = [np.flatnonzero(seeds == seed) for seed in np.unique(seeds)]
+    random = np.random.default_rng(0)
+    for _ in range(draws):
+        yield np.concatenate([each[i] for i in random.integers(len(each), size=len(each))])
 
 
 def _over_clusters(x: Float[np.ndarray, " N"], cluster: Sequence[Hashable]) -> tuple[float, int]:

@@ -81,3 +81,14 @@ def test_a_share_over_runs_that_hit_together_is_as_sure_as_the_runs():
     assert (own.low, own.high) == pytest.approx((wilson.low, wilson.high), abs=0.03)
     none = bounds.clustered_share("x", np.zeros(32), list(range(32)))
     assert (none.low, none.high) == pytest.approx((0.0, share("x", 0, 32).high), abs=1e-3)
+
+
+def test_a_seed_is_drawn_with_all_of_its_runs():
+    seeds = np.array([3, 5, 3, 5, 5, 7])
+    drawn = list(bounds.whole_seeds(seeds, 50))
+    assert len(drawn) == 50 and {len(of) for of in drawn} > {6}
+    for of in drawn:
+        own, counts = np.unique(of, return_counts=True)
+        for seed in set(seeds[own].tolist()):
+            assert set(np.flatnonzero(seeds == seed)) <= set(own.tolist())
+            assert len(set(counts[seeds[own] == seed].tolist())) == 1
