@@ -76,7 +76,7 @@ def measure(this: Study) -> Finding:
         seeds=this.seeds,
         answers=[
             some_grok(this, happened.grokked, early(found, seen, at), int(steps[at])),
-            *by_drops(this, happened, fallen),
+            *by_drops(happened, fallen),
         ],
         numbers=dict(
             grokked=np.where(happened.grokked.ended, happened.grokked.time, np.nan),
@@ -165,7 +165,7 @@ def both(some: str, foretold: str) -> str:
     return f"mixed: {foretold} that it is foretold; {kind} whether some grok and others not by then"
 
 
-def by_drops(this: Study, happened: Events, fallen: list[list[Fall]]) -> list[Result]:
+def by_drops(happened: Events, fallen: list[list[Fall]]) -> list[Result]:
     """003-18, 003-19, 003-20."""
     ended = happened.grokked.ended
     several = np.array([len(each) > 1 for each in fallen])

@@ -125,7 +125,7 @@ def places(of: Sweep, events: list[Event]) -> dict[tuple[int, int], Place]:
 
 
 def outcomes(
-    event: Event, lead: int, place: Place, changes: list[replay.Change], recorded: Float[np.ndarray, " T"]
+    event: Event, place: Place, changes: list[replay.Change], recorded: Float[np.ndarray, " T"]
 ) -> Float[np.ndarray, "changes 2"]:
     """For each change whether a spike starts within SOON, and within FOLLOWED steps after the event.
 

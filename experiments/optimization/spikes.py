@@ -119,7 +119,6 @@ def effect(
     each = [
         spike_events.outcomes(
             x,
-            lead,
             places[x.run, spike_events.before(x.start, lead)],
             list(CHANGES.values()),
             recorded[x.run],

@@ -39,7 +39,7 @@ def test_a_spike_counts_where_the_run_itself_would_have_it(monkeypatch, loss, ex
     monkeypatch.setattr(spike_events, "played", lambda *_, **__: np.stack([loss[FIRST:], planted()[FIRST:]]))
     place = spike_events.Place(None, types.SimpleNamespace(step=FIRST))
     event = Event(0, START, START + 5, 0.2, 0.0, True)
-    table = spike_events.outcomes(event, 40, place, [{}, {}], loss)
+    table = spike_events.outcomes(event, place, [{}, {}], loss)
     np.testing.assert_array_equal(table[0], expected)
     np.testing.assert_array_equal(table[1], [0, 0])
 
